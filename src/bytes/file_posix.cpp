@@ -1,0 +1,297 @@
+// Files on POSIX systems: mapping for reading, atomic creation for writing. A Windows twin
+// (file_windows.cpp) implements the same functions of source.h and sink.h.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <random>
+
+#include "base/range.h"
+#include "base/text.h"
+#include "bytes/seekable_zstd.h"
+#include "bytes/sink.h"
+#include "bytes/source.h"
+
+namespace icecore {
+
+namespace {
+
+/// A descriptor, closed when it goes.
+class Descriptor {
+public:
+    explicit Descriptor(int value) : value_(value) {}
+    ~Descriptor() { reset(); }
+    Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
+    Descriptor& operator=(Descriptor&& other) noexcept {
+        reset();
+        value_ = std::exchange(other.value_, -1);
+        return *this;
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    [[nodiscard]] int get() const { return value_; }
+    void reset() {
+        if (value_ >= 0) ::close(value_);
+        value_ = -1;
+    }
+
+private:
+    int value_;
+};
+
+class MappedSource final : public Source {
+public:
+    MappedSource(std::string name, Descriptor file, std::shared_ptr<const std::byte> mapping,
+                 std::uint64_t size)
+        : name_(std::move(name)), file_(std::move(file)), mapping_(std::move(mapping)), size_(size) {}
+
+    [[nodiscard]] const std::string& name() const override { return name_; }
+    [[nodiscard]] std::uint64_t size() const override { return size_; }
+
+    // pread, not memcpy from the mapping: a file that another process cuts while we read gives an
+    // error here instead of SIGBUS. Only parsers of small metadata use the mapping.
+    [[nodiscard]] Result<std::size_t> read(std::uint64_t offset,
+                                           std::span<std::byte> out) const override {
+        std::size_t done = 0;
+        while (done < out.size() && offset + done < size_) {
+            const ssize_t got = ::pread(file_.get(), out.data() + done, out.size() - done,
+                                        static_cast<off_t>(offset + done));
+            if (got < 0 && errno == EINTR) continue;
+            if (got < 0) return failErrno(errno, "cannot read", where(offset + done));
+            if (got == 0) break;
+            done += static_cast<std::size_t>(got);
+        }
+        return done;
+    }
+    [[nodiscard]] std::span<const std::byte> mapped() const override {
+        return {mapping_.get(), mapping_ ? static_cast<std::size_t>(size_) : 0};
+    }
+
+protected:
+    [[nodiscard]] std::shared_ptr<const void> owner() const override { return mapping_; }
+
+private:
+    std::string name_;
+    Descriptor file_;
+    std::shared_ptr<const std::byte> mapping_;
+    std::uint64_t size_;
+};
+
+Result<void> writeAll(int descriptor, std::span<const std::byte> bytes, const std::string& name) {
+    while (!bytes.empty()) {
+        const ssize_t count = ::write(descriptor, bytes.data(), bytes.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return failErrno(errno, "cannot write", name);
+        bytes = bytes.subspan(static_cast<std::size_t>(count));
+    }
+    return {};
+}
+
+Result<void> patchAll(int descriptor, std::uint64_t offset, std::span<const std::byte> bytes,
+                      const std::string& name) {
+    while (!bytes.empty()) {
+        const ssize_t count =
+            ::pwrite(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return failErrno(errno, "cannot write", name);
+        bytes = bytes.subspan(static_cast<std::size_t>(count));
+        offset += static_cast<std::uint64_t>(count);
+    }
+    return {};
+}
+
+class DescriptorSink : public Sink {
+public:
+    DescriptorSink(int descriptor, std::string name)
+        : descriptor_(descriptor), name_(std::move(name)) {
+        struct stat status{};
+        const bool regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
+        const int flags = ::fcntl(descriptor, F_GETFL);
+        // `>>` appends: a hole made by seeking would be lost there, and offsets are not ours.
+        seekable_ = regular && (flags & O_APPEND) == 0;
+        if (seekable_) start_ = ::lseek(descriptor, 0, SEEK_CUR);
+        if (start_ < 0) seekable_ = false;
+    }
+
+    [[nodiscard]] Result<void> write(std::span<const std::byte> bytes) override {
+        TRY(writeAll(descriptor_, bytes, name_));
+        position_ += bytes.size();
+        return {};
+    }
+
+    [[nodiscard]] Result<void> zeros(std::uint64_t count) override {
+        if (count == 0) return {};
+        if (seekable_) {
+            if (::lseek(descriptor_, static_cast<off_t>(count), SEEK_CUR) < 0)
+                return failErrno(errno, "cannot seek", name_);
+            position_ += count;
+            return {};
+        }
+        static constexpr std::array<std::byte, 65536> block{};
+        while (count > 0) {
+            const std::size_t piece =
+                static_cast<std::size_t>(std::min<std::uint64_t>(count, block.size()));
+            TRY(write(std::span(block).first(piece)));
+            count -= piece;
+        }
+        return {};
+    }
+
+    [[nodiscard]] bool canPatch() const override { return seekable_; }
+
+    [[nodiscard]] Result<void> patch(std::uint64_t offset,
+                                     std::span<const std::byte> bytes) override {
+        if (!seekable_) return Sink::patch(offset, bytes);
+        return patchAll(descriptor_, static_cast<std::uint64_t>(start_) + offset, bytes, name_);
+    }
+
+    [[nodiscard]] Result<void> finish() override {
+        // A file that ends in a hole has not got its length yet.
+        if (seekable_ && ::ftruncate(descriptor_, start_ + static_cast<off_t>(position_)) != 0)
+            return failErrno(errno, "cannot set the length", name_);
+        return {};
+    }
+
+    [[nodiscard]] int descriptor() const override { return seekable_ ? descriptor_ : -1; }
+
+protected:
+    int descriptor_;
+    std::string name_;
+
+private:
+    bool seekable_ = false;
+    off_t start_ = 0;
+};
+
+class FileSink final : public DescriptorSink {
+public:
+    FileSink(Descriptor file, std::filesystem::path temporary, std::filesystem::path path,
+             bool overwrite)
+        : DescriptorSink(file.get(), path.string()),
+          file_(std::move(file)),
+          temporary_(std::move(temporary)),
+          path_(std::move(path)),
+          overwrite_(overwrite) {}
+
+    ~FileSink() override {
+        if (!finished_) ::unlink(temporary_.c_str());
+    }
+
+    [[nodiscard]] Result<void> finish() override {
+        TRY(DescriptorSink::finish());
+        if (::fsync(file_.get()) != 0) return failErrno(errno, "cannot flush", name_);
+        if (overwrite_) {
+            if (::rename(temporary_.c_str(), path_.c_str()) != 0)
+                return failErrno(errno, "cannot rename", name_);
+        } else {
+            // link fails when the name was taken meanwhile; rename would replace it silently.
+            if (::link(temporary_.c_str(), path_.c_str()) != 0) {
+                if (errno == EEXIST) return fail(Errc::exists, "already exists", name_);
+                // File systems without hard links (FAT, some network mounts).
+                if (::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(),
+                                RENAME_NOREPLACE) != 0) {
+                    if (errno == EEXIST) return fail(Errc::exists, "already exists", name_);
+                    return failErrno(errno, "cannot rename", name_);
+                }
+            } else {
+                ::unlink(temporary_.c_str());
+            }
+        }
+        finished_ = true;
+        const Descriptor folder(::open(parentOf(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (folder.get() >= 0) (void)::fsync(folder.get());  // some file systems refuse; harmless
+        return {};
+    }
+
+    static std::filesystem::path parentOf(const std::filesystem::path& path) {
+        return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+    }
+
+private:
+    Descriptor file_;
+    std::filesystem::path temporary_, path_;
+    bool overwrite_;
+    bool finished_ = false;
+};
+
+Result<void> checkFreeSpace(const std::filesystem::path& folder, std::uint64_t expected,
+                            const std::string& name) {
+    struct statvfs status{};
+    if (expected == 0 || ::statvfs(folder.c_str(), &status) != 0) return {};
+    const std::uint64_t free =
+        checkedMultiply(status.f_bavail, status.f_frsize).value_or(UINT64_MAX);
+    if (free >= expected) return {};
+    return fail(Errc::io,
+                "not enough space: up to " + humanBytes(expected) + " needed, " +
+                    humanBytes(free) + " free",
+                name);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Source>> openMappedFile(const std::filesystem::path& path) {
+    const std::string name = path.string();
+    // O_NONBLOCK: opening a FIFO for reading would wait for a writer.
+    Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    if (file.get() < 0) return failErrno(errno, "cannot open", name);
+    struct stat status{};
+    if (::fstat(file.get(), &status) != 0) return failErrno(errno, "cannot examine", name);
+    if (S_ISDIR(status.st_mode)) return fail(Errc::malformed, "is a directory, not a dump", name);
+    if (!S_ISREG(status.st_mode))
+        return fail(Errc::unsupported, "is not a regular file: copy it to one first", name);
+    const auto size = static_cast<std::uint64_t>(status.st_size);
+    std::shared_ptr<const std::byte> mapping;
+    if (size > 0) {
+        void* at = ::mmap(nullptr, static_cast<std::size_t>(size), PROT_READ, MAP_SHARED,
+                          file.get(), 0);
+        if (at == MAP_FAILED) return failErrno(errno, "cannot map", name);
+        mapping = std::shared_ptr<const std::byte>(
+            static_cast<const std::byte*>(at), [size](const std::byte* bytes) {
+                ::munmap(const_cast<std::byte*>(bytes), static_cast<std::size_t>(size));
+            });
+    }
+    return std::make_shared<MappedSource>(name, std::move(file), std::move(mapping), size);
+}
+
+Result<std::shared_ptr<const Source>> openSource(const std::filesystem::path& path) {
+    ASSIGN_OR_RETURN(auto file, openMappedFile(path));
+    if (isSeekableZstd(*file)) return openSeekableZstd(std::move(file));
+    return file;
+}
+
+Result<std::unique_ptr<Sink>> createFileSink(const std::filesystem::path& path,
+                                             const FileSinkOptions& options) {
+    const std::string name = path.string();
+    const std::filesystem::path folder = FileSink::parentOf(path);
+    struct stat status{};
+    if (::lstat(path.c_str(), &status) == 0) {
+        if (S_ISDIR(status.st_mode)) return fail(Errc::exists, "is a directory", name);
+        if (!options.overwrite) return fail(Errc::exists, "already exists", name);
+    }
+    TRY(checkFreeSpace(folder, options.expected, name));
+    std::random_device random;
+    for (int attempt = 0; attempt < 16; ++attempt) {
+        std::filesystem::path temporary =
+            folder / ("." + path.filename().string() + "." + hexDigits(random(), 8) + ".tmp");
+        Descriptor file(
+            ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+        if (file.get() >= 0) {
+            return std::make_unique<FileSink>(std::move(file), std::move(temporary), path,
+                                              options.overwrite);
+        }
+        if (errno != EEXIST) return failErrno(errno, "cannot create", name);
+    }
+    return fail(Errc::exists, "cannot find a free temporary name", name);
+}
+
+std::unique_ptr<Sink> descriptorSink(int descriptor, std::string name) {
+    return std::make_unique<DescriptorSink>(descriptor, std::move(name));
+}
+
+}  // namespace icecore

@@ -1,0 +1,54 @@
+// The table of formats: the one place that knows them all.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/issue.h"
+#include "base/progress.h"
+#include "bytes/sink.h"
+#include "bytes/source.h"
+#include "model/save_plan.h"
+#include "model/snapshot.h"
+
+namespace icecore {
+
+struct WriteReport {
+    std::uint64_t bytes = 0;         ///< written, holes included
+    std::uint64_t zeroBytes = 0;     ///< of which holes
+    std::vector<Range> unread;       ///< asked for by the plan, and could not be read
+    Issues losses;                   ///< what the format cannot hold, what was cut
+};
+
+/// One row of the table. Functions may be null where the format cannot do it.
+struct Format {
+    std::string_view name;         ///< "core", "minidump": what --format takes
+    std::string_view description;  ///< "ELF core dump"
+    std::string_view extension;    ///< ".dmp": chosen for output names that end so
+    /// Cheap and certain: looks at the first bytes only.
+    bool (*probe)(const Source& source);
+    /// A Snapshot with issues; an error only when nothing is readable.
+    Result<Snapshot> (*open)(std::shared_ptr<const Source> source);
+    /// Writes front to back; never seeks back except through Sink::patch where possible.
+    Result<WriteReport> (*write)(const Snapshot& snapshot, const SavePlan& plan, Sink& sink,
+                                 Progress& progress);
+    /// Everything the file holds, field by field, as text that `build` understands.
+    Result<std::string> (*describe)(std::shared_ptr<const Source> source);
+    /// The file that such a text describes, wrong values included: what tests break dumps with.
+    Result<std::vector<std::byte>> (*build)(std::string_view text);
+};
+
+std::span<const Format> allFormats();
+const Format* formatByName(std::string_view name);
+/// By the extension of an output path, or null.
+const Format* formatByExtension(const std::filesystem::path& path);
+/// The format whose probe recognises the source; `malformed` telling what the file looks like
+/// instead (empty, text, ELF program, gzip…) when none does.
+Result<const Format*> recognise(const Source& source);
+/// openSource + recognise + open.
+Result<Snapshot> openDump(const std::filesystem::path& path);
+
+}  // namespace icecore
