@@ -1,0 +1,58 @@
+// The program of `make demo`: a few named threads at work, one of which follows a null pointer.
+
+#include <pthread.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace shop {
+
+struct Order {
+    int id = 0;
+    const char* customer = nullptr;
+    Order* next = nullptr;
+};
+
+std::mutex mutex;
+std::condition_variable arrival;
+bool open = true;
+
+void name_this_thread(const std::string& name) { pthread_setname_np(pthread_self(), name.c_str()); }
+
+// Waits for orders that never come.
+void serve(int desk) {
+    name_this_thread("desk-" + std::to_string(desk));
+    std::unique_lock lock(mutex);
+    arrival.wait(lock, [] { return !open; });
+}
+
+__attribute__((noinline)) int last_id(const Order* order) {
+    while (order->id != 0) order = order->next;   // the list has no end mark: the crash
+    return order->id;
+}
+
+__attribute__((noinline)) int close_books(int day) {
+    Order second{2, "Ada", nullptr};
+    Order first{1, "Grace", &second};
+    return last_id(&first) + day;
+}
+
+void audit() {
+    name_this_thread("auditor");
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    std::printf("books closed: %d\n", close_books(7));
+}
+
+}  // namespace shop
+
+int main() {
+    std::vector<std::thread> threads;
+    for (int desk = 1; desk <= 3; ++desk) threads.emplace_back(shop::serve, desk);
+    threads.emplace_back(shop::audit);
+    for (auto& thread : threads) thread.join();
+}
