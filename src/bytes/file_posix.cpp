@@ -261,7 +261,7 @@ Result<std::shared_ptr<const Source>> openMappedFile(const std::filesystem::path
 
 Result<std::shared_ptr<const Source>> openSource(const std::filesystem::path& path) {
     ASSIGN_OR_RETURN(auto file, openMappedFile(path));
-    if (isSeekableZstd(*file)) return openSeekableZstd(std::move(file));
+    if (isZstd(*file)) return openSeekableZstd(std::move(file));
     return file;
 }
 
