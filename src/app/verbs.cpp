@@ -1,0 +1,17 @@
+#include "app/verbs.h"
+
+#include <array>
+
+namespace icecore::app {
+
+namespace {
+
+constexpr std::array table = {
+    Verb{"info", "what a dump is: one screen", makeInfoVerb},
+};
+
+}  // namespace
+
+std::span<const Verb> allVerbs() { return table; }
+
+}  // namespace icecore::app

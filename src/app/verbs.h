@@ -1,0 +1,12 @@
+// What makes each verb: one line per verb, beside its row in verbs.cpp.
+#pragma once
+
+#include <memory>
+
+#include "app/verb.h"
+
+namespace icecore::app {
+
+std::unique_ptr<VerbRun> makeInfoVerb();
+
+}  // namespace icecore::app

@@ -1,0 +1,93 @@
+#include "formats/format.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+#include "formats/elfcore/elf_core.h"
+
+namespace icecore {
+
+namespace {
+
+const std::array table = {
+    elfCoreFormat(),
+};
+
+/// What a file that is no dump looks like, by its first bytes.
+std::string_view looksLike(std::span<const std::byte> start) {
+    const std::string_view text(reinterpret_cast<const char*>(start.data()), start.size());
+    struct Magic {
+        std::string_view bytes;
+        std::string_view what;
+    };
+    using namespace std::string_view_literals;
+    static constexpr std::array magics = {
+        Magic{"\x7f" "ELF\x01\x02"sv, "a big-endian ELF file, which is not supported"},
+        Magic{"\x7f" "ELF\x02\x02"sv, "a big-endian ELF file, which is not supported"},
+        Magic{"\x7f" "ELF"sv, "an ELF program or library, not a dump of a running one"},
+        Magic{"MDMP"sv, "a damaged minidump"},
+        Magic{"MZ"sv, "a Windows program or library, not a dump of a running one"},
+        Magic{"PAGEDU64"sv, "a Windows kernel dump, which is not supported yet"},
+        Magic{"PAGEDUMP"sv, "a 32-bit Windows kernel dump, which is not supported"},
+        Magic{"EMiL"sv, "a LiME image of physical memory, which is not supported yet"},
+        Magic{"KDUMP   "sv, "a kdump file, which is not supported yet"},
+        Magic{"\x1f\x8b"sv, "compressed with gzip: decompress it first"},
+        Magic{"\xfd" "7zXZ"sv, "compressed with xz: decompress it first"},
+        Magic{"\x04\x22\x4d\x18"sv, "compressed with lz4: decompress it first"},
+        Magic{"\x28\xb5\x2f\xfd"sv, "compressed with zstd twice: decompress it first"},
+        Magic{"BZh"sv, "compressed with bzip2: decompress it first"},
+        Magic{"PK\x03\x04"sv, "a zip archive: extract the dump first"},
+        Magic{"7z\xbc\xaf\x27\x1c"sv, "a 7z archive: extract the dump first"},
+        Magic{"\x00\x00\x00\x00\x00\x00\x00\x00"sv, "starts with zeros: not written to its end?"},
+    };
+    for (const Magic& magic : magics) {
+        if (text.starts_with(magic.bytes)) return magic.what;
+    }
+    const bool isText = std::ranges::all_of(text, [](char c) {
+        return (c >= 0x20 && c < 0x7f) || c == '\n' || c == '\r' || c == '\t';
+    });
+    return isText ? "a text file" : "nothing known";
+}
+
+}  // namespace
+
+std::span<const Format> allFormats() { return table; }
+
+const Format* formatByName(std::string_view name) {
+    const auto found = std::ranges::find(table, name, &Format::name);
+    return found == table.end() ? nullptr : &*found;
+}
+
+const Format* formatByExtension(const std::filesystem::path& path) {
+    const std::string extension = toLower(path.extension().string());
+    if (extension.empty()) return nullptr;
+    const auto found = std::ranges::find(table, std::string_view(extension), &Format::extension);
+    return found == table.end() ? nullptr : &*found;
+}
+
+Result<const Format*> recognise(const Source& source) {
+    if (source.size() == 0) return fail(Errc::truncated, "the file is empty", source.name());
+    for (const Format& format : table) {
+        if (format.probe != nullptr && format.probe(source)) return &format;
+    }
+    std::array<std::byte, 16> start{};
+    ASSIGN_OR_RETURN(const std::size_t got, source.read(0, start));
+    return fail(Errc::malformed,
+                "not a dump that icecore can read: " +
+                    std::string(looksLike(std::span(start).first(got))),
+                source.name());
+}
+
+Result<Snapshot> openDump(const std::filesystem::path& path) {
+    ASSIGN_OR_RETURN(auto source, openSource(path));
+    ASSIGN_OR_RETURN(const Format* format, recognise(*source));
+    if (format->open == nullptr) {
+        return fail(Errc::unsupported,
+                    "reading " + std::string(format->description) + " is not supported",
+                    source->name());
+    }
+    return format->open(std::move(source));
+}
+
+}  // namespace icecore
