@@ -10,6 +10,7 @@
 
 #include "arch/registers.h"
 #include "base/error.h"
+#include "base/issue.h"
 #include "bytes/source.h"
 #include "memory/address_space.h"
 
@@ -32,13 +33,16 @@ struct ElfNote {
 };
 
 /// 32- or 64-bit, little-endian. Layouts: System V gABI, chapter 4 and 5. Everything is bounds
-/// checked once at open; names and contents are views into bytes this object owns.
+/// checked at open or when asked for; names and contents are views that live as long as this
+/// object. Thread-safe.
 class ElfImage {
 public:
     /// From a file. A core (ET_CORE) opens too; sections may be missing.
     static Result<std::shared_ptr<const ElfImage>> open(std::shared_ptr<const Source> source);
     /// From memory, as loaded at `base` (the address of its ELF header): vdso, deleted files. Only
-    /// what is mapped can be seen: program headers, the dynamic section, .eh_frame_hdr.
+    /// what is mapped can be seen: program headers, and as sections what they and the dynamic
+    /// section speak of (.dynamic, .dynsym, .dynstr, .eh_frame_hdr). `size` bounds it (UINT64_MAX:
+    /// what the program headers say). Lazy: `memory` must outlive the image.
     static Result<std::shared_ptr<const ElfImage>> fromMemory(const AddressSpace& memory,
                                                               std::uint64_t base,
                                                               std::uint64_t size,
@@ -55,7 +59,8 @@ public:
     [[nodiscard]] const ElfSection* section(std::string_view name) const;
     /// A section's bytes, decompressed when SHF_COMPRESSED (zlib, zstd); the result is kept.
     [[nodiscard]] Result<ByteView> content(const ElfSection& section) const;
-    /// The bytes at a link-time address, as far as one segment holds them in the file.
+    /// The bytes at a link-time address, as far as one loaded segment holds them in the file (or,
+    /// out of a process, as far as its memory shows them).
     [[nodiscard]] ByteView atAddress(std::uint64_t address, std::uint64_t size = UINT64_MAX) const;
     /// Link-time address of the first loaded byte (page-aligned down).
     [[nodiscard]] std::uint64_t imageBase() const;
@@ -70,6 +75,15 @@ public:
         std::uint32_t crc = 0;
     };
     [[nodiscard]] std::optional<DebugLink> debugLink() const;
+    /// What a pointer in this image means as a link-time address: out of a process' memory the
+    /// dynamic linker may have relocated it. Unchanged when it points elsewhere.
+    [[nodiscard]] std::uint64_t linkAddress(std::uint64_t pointer) const;
+    /// Runtime minus link-time address; 0 for a file.
+    [[nodiscard]] std::uint64_t bias() const;
+    /// A value of the dynamic section by its tag (DT_…), or nothing.
+    [[nodiscard]] std::optional<std::uint64_t> dynamicValue(std::uint64_t tag) const;
+    /// What was found damaged or missing at open.
+    [[nodiscard]] const Issues& issues() const;
     /// Whether it was read from a process' memory (no section table to be trusted).
     [[nodiscard]] bool fromProcessMemory() const;
     /// The whole file, when it comes from one.

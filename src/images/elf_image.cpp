@@ -1,0 +1,412 @@
+#include "images/elf_image.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/text.h"
+#include "bytes/cursor.h"
+#include "bytes/elf_layout.h"
+#include "images/elf_image_parts.h"
+#include "images/section_codec.h"
+
+namespace icecore {
+
+namespace {
+
+constexpr std::uint64_t pageSize = 4096;
+
+Arch archOf(std::uint16_t machine) {
+    switch (machine) {
+    case elf::machine386: return Arch::x86;
+    case elf::machineX86_64: return Arch::x86_64;
+    case elf::machineArm: return Arch::arm;
+    case elf::machineAarch64: return Arch::arm64;
+    default: return Arch::unknown;
+    }
+}
+
+template <class Raw>
+ElfSegment segmentOf(const Raw& raw) {
+    return {raw.type,     raw.flags,      raw.offset,   raw.virtualAddress,
+            raw.fileSize, raw.memorySize, raw.alignment};
+}
+
+template <class Raw>
+ElfSection sectionOf(const Raw& raw) {
+    ElfSection section;
+    section.type = raw.type;
+    section.flags = raw.flags;
+    section.address = raw.address;
+    section.offset = raw.offset;
+    section.size = raw.size;
+    section.entrySize = raw.entrySize;
+    section.link = raw.link;
+    section.info = raw.info;
+    return section;
+}
+
+/// The NUL-terminated text at `offset`; empty when it does not end inside `strings`.
+std::string_view textAt(ByteView strings, std::uint64_t offset) {
+    Cursor cursor(strings.slice(offset));
+    return cursor.cString();
+}
+
+/// Reads one section header: number `index` of the table.
+Result<ElfSection> readSection(const ElfImage::Parts& parts, std::uint64_t tableOffset,
+                               std::uint64_t index, std::uint32_t* name) {
+    const auto at = checkedAdd(tableOffset, index * parts.sectionSize());
+    if (!at) return fail(Errc::malformed, "section table lies beyond the file", parts.name);
+    ASSIGN_OR_RETURN(const ByteView bytes, parts.fromFile(*at, parts.sectionSize()));
+    Cursor cursor(bytes);
+    if (parts.is64) {
+        const auto raw = cursor.structure<elf::Section64>();
+        if (name != nullptr) *name = raw.name;
+        return sectionOf(raw);
+    }
+    const auto raw = cursor.structure<elf::Section32>();
+    if (name != nullptr) *name = raw.name;
+    return sectionOf(raw);
+}
+
+/// Fills parts.sections. What cannot be read of the table costs the table, not the image: a core
+/// that was cut has lost its section headers, and still has everything else.
+Result<void> readSections(ElfImage::Parts& parts, const ElfImage::Parts::Tables& tables) {
+    if (tables.sectionCount == 0) return {};
+    if (tables.sectionEntrySize != parts.sectionSize())
+        return fail(Errc::malformed, "section headers have a strange size", parts.name);
+    const std::uint64_t bytes = std::uint64_t{tables.sectionCount} * parts.sectionSize();
+    ASSIGN_OR_RETURN(const ByteView table, parts.fromFile(tables.sectionOffset, bytes));
+    std::vector<std::uint32_t> names;
+    names.reserve(tables.sectionCount);
+    parts.sections.reserve(tables.sectionCount);
+    Cursor cursor(table);
+    for (std::uint32_t i = 0; i < tables.sectionCount; ++i) {
+        if (parts.is64) {
+            const auto raw = cursor.structure<elf::Section64>();
+            names.push_back(raw.name);
+            parts.sections.push_back(sectionOf(raw));
+        } else {
+            const auto raw = cursor.structure<elf::Section32>();
+            names.push_back(raw.name);
+            parts.sections.push_back(sectionOf(raw));
+        }
+    }
+    if (tables.nameSection == 0) return {};
+    if (tables.nameSection >= parts.sections.size())
+        return fail(Errc::malformed, "the section names' index is beyond the table", parts.name);
+    const ElfSection& strings = parts.sections[tables.nameSection];
+    if (strings.type == elf::sectionNoBits) return {};
+    ASSIGN_OR_RETURN(const ByteView text, parts.fromFile(strings.offset, strings.size));
+    for (std::size_t i = 0; i < names.size(); ++i) parts.sections[i].name = textAt(text, names[i]);
+    return {};
+}
+
+}  // namespace
+
+Result<ByteView> ElfImage::Parts::fromFile(std::uint64_t offset, std::uint64_t size) const {
+    const auto end = checkedAdd(offset, size);
+    if (!end || *end > source->size()) {
+        return fail(Errc::truncated, hex(size) + " bytes promised beyond the end of the file",
+                    source->where(offset));
+    }
+    if (const auto whole = source->mapped(); !whole.empty() || size == 0) {
+        return ByteView(whole, name).slice(offset, size);
+    }
+    const std::scoped_lock lock(mutex);
+    auto& piece = pieces[offset];
+    if (piece.size() < size) {
+        ASSIGN_OR_RETURN(SharedBytes bytes, source->load(offset, size));
+        outgrown.push_back(std::move(piece));
+        piece = std::move(bytes);
+    }
+    return ByteView(piece.span(), name, offset).slice(0, size);
+}
+
+const ElfSegment* ElfImage::Parts::segmentAt(std::uint64_t address) const {
+    for (const ElfSegment& segment : segments) {
+        if (segment.type == elf::segmentLoad &&
+            Range::ofSize(segment.address, segment.memorySize).contains(address))
+            return &segment;
+    }
+    return nullptr;
+}
+
+Result<ElfImage::Parts::Tables> ElfImage::Parts::readHeader(ByteView bytes) {
+    Cursor cursor(bytes);
+    const ByteView ident = cursor.bytes(elf::identSize);
+    if (!cursor.ok() || !std::ranges::equal(ident.span().first(4), elf::magic))
+        return fail(Errc::malformed, "not an ELF file", name);
+    const auto identByte = [&](std::size_t i) {
+        return std::to_integer<std::uint8_t>(ident.span()[i]);
+    };
+    if (identByte(elf::identData) == elf::dataBig)
+        return fail(Errc::unsupported, "big-endian ELF is not supported", name);
+    const std::uint8_t fileClass = identByte(elf::identClass);
+    if (identByte(elf::identData) != elf::dataLittle ||
+        (fileClass != elf::class32 && fileClass != elf::class64))
+        return fail(Errc::malformed, "ELF header has an unknown class or byte order", name);
+    is64 = fileClass == elf::class64;
+    Cursor whole(bytes);
+    const auto take = [&](const auto& raw) {
+        arch = archOf(raw.machine);
+        type = raw.type;
+        entry = raw.entry;
+        return Tables{raw.programOffset, raw.sectionOffset, raw.programCount, raw.sectionCount,
+                      raw.nameSection, raw.programEntrySize, raw.sectionEntrySize};
+    };
+    const Tables tables = is64 ? take(whole.structure<elf::Header64>())
+                               : take(whole.structure<elf::Header32>());
+    TRY(whole.status("the ELF header"));
+    return tables;
+}
+
+void ElfImage::Parts::readSegments(ByteView bytes) {
+    const std::size_t count = bytes.size() / programSize();
+    segments.reserve(count);
+    Cursor cursor(bytes);
+    for (std::size_t i = 0; i < count; ++i) {
+        segments.push_back(is64 ? segmentOf(cursor.structure<elf::Program64>())
+                                : segmentOf(cursor.structure<elf::Program32>()));
+    }
+}
+
+Result<std::shared_ptr<const ElfImage>> ElfImage::open(std::shared_ptr<const Source> source) {
+    auto parts = std::make_unique<Parts>();
+    parts->name = source->name();
+    parts->source = std::move(source);
+    const std::uint64_t fileSize = parts->source->size();
+    if (fileSize == 0) return fail(Errc::truncated, "the file is empty", parts->name);
+    ASSIGN_OR_RETURN(const ByteView header,
+                     parts->fromFile(0, std::min<std::uint64_t>(fileSize, 64)));
+    ASSIGN_OR_RETURN(Parts::Tables tables, parts->readHeader(header));
+
+    // Extended numbering (gABI, "section header 0"): only then is section 0 needed early.
+    const bool extended = (tables.sectionCount == 0 && tables.sectionOffset != 0) ||
+                          tables.programCount == elf::extendedProgramCount ||
+                          tables.nameSection == elf::extendedIndex;
+    if (extended) {
+        if (const auto first = readSection(*parts, tables.sectionOffset, 0, nullptr); !first) {
+            parts->issues.loss(first.error());
+        } else {
+            if (tables.sectionCount == 0) {
+                // A count beyond 32 bits is a lie; the table read below finds it does not fit.
+                tables.sectionCount = static_cast<std::uint32_t>(
+                    std::min<std::uint64_t>(first->size, UINT32_MAX));
+            }
+            if (tables.programCount == elf::extendedProgramCount && first->info != 0)
+                tables.programCount = first->info;
+            if (tables.nameSection == elf::extendedIndex) tables.nameSection = first->link;
+        }
+    }
+
+    if (tables.programCount != 0) {
+        if (tables.programEntrySize != parts->programSize())
+            return fail(Errc::malformed, "program headers have a strange size", parts->name);
+        const std::uint64_t wanted = std::uint64_t{tables.programCount} * parts->programSize();
+        const std::uint64_t there =
+            tables.programOffset < fileSize ? fileSize - tables.programOffset : 0;
+        if (there < wanted) {
+            parts->issues.loss("the program headers end too early: " +
+                                   std::to_string(there / parts->programSize()) + " of " +
+                                   std::to_string(tables.programCount) + " are there",
+                               parts->source->where(tables.programOffset));
+        }
+        ASSIGN_OR_RETURN(const ByteView table,
+                         parts->fromFile(std::min(tables.programOffset, fileSize),
+                                         std::min(there, wanted)));
+        parts->readSegments(table);
+    }
+    if (const auto read = readSections(*parts, tables); !read) parts->issues.loss(read.error());
+    return std::make_shared<const ElfImage>(std::move(parts));
+}
+
+ElfImage::ElfImage(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+ElfImage::~ElfImage() = default;
+
+const std::string& ElfImage::name() const { return parts_->name; }
+Arch ElfImage::arch() const { return parts_->arch; }
+bool ElfImage::is64() const { return parts_->is64; }
+std::uint16_t ElfImage::type() const { return parts_->type; }
+std::uint64_t ElfImage::entry() const { return parts_->entry; }
+const std::vector<ElfSegment>& ElfImage::segments() const { return parts_->segments; }
+const std::vector<ElfSection>& ElfImage::sections() const { return parts_->sections; }
+const Issues& ElfImage::issues() const { return parts_->issues; }
+bool ElfImage::fromProcessMemory() const { return parts_->memory != nullptr; }
+std::shared_ptr<const Source> ElfImage::source() const { return parts_->source; }
+
+const ElfSection* ElfImage::section(std::string_view name) const {
+    const auto found = std::ranges::find(parts_->sections, name, &ElfSection::name);
+    return found == parts_->sections.end() ? nullptr : &*found;
+}
+
+Result<ByteView> ElfImage::content(const ElfSection& section) const {
+    if (section.type == elf::sectionNoBits || section.type == elf::sectionNull) return ByteView{};
+    if (fromProcessMemory()) {
+        const ByteView bytes = parts_->fromProcess(section.address, section.size);
+        if (bytes.size() == section.size) return bytes;
+        return fail(Errc::unreadable, "section is not wholly in memory", bytes.where());
+    }
+    ASSIGN_OR_RETURN(const ByteView stored, parts_->fromFile(section.offset, section.size));
+    if ((section.flags & elf::sectionCompressed) == 0) return stored;
+    const std::scoped_lock lock(parts_->mutex);
+    auto& kept = parts_->decompressed[section.offset];
+    if (kept.empty()) {
+        ASSIGN_OR_RETURN(kept, decompressSection(stored, parts_->is64));
+    }
+    return ByteView(kept.span(), parts_->name);
+}
+
+ByteView ElfImage::atAddress(std::uint64_t address, std::uint64_t size) const {
+    if (fromProcessMemory()) return parts_->fromProcess(address, size);
+    const ElfSegment* segment = parts_->segmentAt(address);
+    if (segment == nullptr) return {};
+    const std::uint64_t inside = address - segment->address;
+    const std::uint64_t fileSize = parts_->source->size();
+    const auto offset = checkedAdd(segment->offset, inside);
+    if (inside >= segment->fileSize || !offset || *offset >= fileSize) return {};
+    const std::uint64_t there = std::min(segment->fileSize - inside, fileSize - *offset);
+    const auto bytes = parts_->fromFile(*offset, std::min(size, there));
+    return bytes ? *bytes : ByteView{};
+}
+
+std::uint64_t ElfImage::imageBase() const {
+    std::uint64_t lowest = UINT64_MAX;
+    for (const ElfSegment& segment : parts_->segments) {
+        if (segment.type == elf::segmentLoad) lowest = std::min(lowest, segment.address);
+    }
+    return lowest == UINT64_MAX ? 0 : alignDown(lowest, pageSize);
+}
+
+std::uint64_t ElfImage::imageSize() const {
+    std::uint64_t end = 0;
+    for (const ElfSegment& segment : parts_->segments) {
+        if (segment.type == elf::segmentLoad)
+            end = std::max(end, Range::ofSize(segment.address, segment.memorySize).end());
+    }
+    const std::uint64_t base = imageBase();
+    return end > base ? end - base : 0;
+}
+
+std::span<const std::byte> ElfImage::buildId() const {
+    std::call_once(parts_->buildIdOnce, [&] {
+        const auto search = [&](ByteView bytes, std::uint64_t alignment) {
+            for (const ElfNote& note : parseNotes(bytes, alignment, nullptr)) {
+                if (note.name == "GNU" && note.type == elf::noteGnuBuildId &&
+                    !note.content.empty() && note.content.size() <= 64)
+                    parts_->buildId.assign(note.content.span().begin(), note.content.span().end());
+                if (!parts_->buildId.empty()) return;
+            }
+        };
+        // Sections first: in a file that keeps only debug information the program headers still
+        // speak of the stripped file's layout.
+        for (const ElfSection& section : parts_->sections) {
+            if (section.type != elf::sectionNote || !parts_->buildId.empty()) continue;
+            if (const auto bytes = content(section)) search(*bytes, 4);
+        }
+        for (const ElfSegment& segment : parts_->segments) {
+            if (segment.type != elf::segmentNote || !parts_->buildId.empty()) continue;
+            const std::uint64_t alignment = segment.alignment == 8 ? 8 : 4;
+            if (fromProcessMemory()) {
+                search(parts_->fromProcess(segment.address, segment.memorySize), alignment);
+            } else if (const auto bytes = parts_->fromFile(segment.offset, segment.fileSize)) {
+                search(*bytes, alignment);
+            }
+        }
+    });
+    return parts_->buildId;
+}
+
+std::vector<std::pair<std::uint64_t, std::uint64_t>> ElfImage::Parts::dynamicEntries(
+    const ElfImage& image) const {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> entries;
+    for (const ElfSegment& segment : segments) {
+        if (segment.type != elf::segmentDynamic) continue;
+        Cursor cursor(image.atAddress(segment.address, segment.memorySize));
+        const std::size_t entrySize = is64 ? 16 : 8;
+        while (cursor.canHold(1, entrySize)) {
+            const std::uint64_t tag = cursor.unsignedOf(entrySize / 2);
+            const std::uint64_t value = cursor.unsignedOf(entrySize / 2);
+            if (tag == elf::dynamicNull) break;
+            entries.emplace_back(tag, value);
+        }
+        break;
+    }
+    return entries;
+}
+
+std::string_view ElfImage::soname() const {
+    std::call_once(parts_->sonameOnce, [&] {
+        std::uint64_t strings = 0, stringsSize = 0, soname = 0;
+        for (const auto& [tag, value] : parts_->dynamicEntries(*this)) {
+            if (tag == elf::dynamicStrings) strings = linkAddress(value);
+            if (tag == elf::dynamicStringsSize) stringsSize = value;
+            if (tag == elf::dynamicSoname) soname = value;
+        }
+        if (strings == 0 || soname == 0 || soname >= stringsSize) return;
+        const auto at = checkedAdd(strings, soname);
+        if (!at) return;
+        constexpr std::uint64_t longest = 4096;
+        parts_->soname = textAt(atAddress(*at, std::min(stringsSize - soname, longest)), 0);
+    });
+    return parts_->soname;
+}
+
+std::uint64_t ElfImage::linkAddress(std::uint64_t pointer) const {
+    return fromProcessMemory() && parts_->loaded.contains(pointer) ? pointer - parts_->bias
+                                                                   : pointer;
+}
+
+std::uint64_t ElfImage::bias() const { return parts_->bias; }
+
+std::optional<std::uint64_t> ElfImage::dynamicValue(std::uint64_t tag) const {
+    for (const auto& [key, value] : parts_->dynamicEntries(*this)) {
+        if (key == tag) return value;
+    }
+    return std::nullopt;
+}
+
+std::optional<ElfImage::DebugLink> ElfImage::debugLink() const {
+    // A NUL-terminated name, padding to four bytes, CRC-32 of the debug file (GDB manual,
+    // "Separate Debug Files").
+    const ElfSection* link = section(".gnu_debuglink");
+    if (link == nullptr) return std::nullopt;
+    const auto bytes = content(*link);
+    if (!bytes) return std::nullopt;
+    Cursor cursor(*bytes);
+    DebugLink result;
+    result.name = cursor.cString();
+    cursor.align(4);
+    result.crc = cursor.u32();
+    if (!cursor.ok() || result.name.empty()) return std::nullopt;
+    return result;
+}
+
+std::vector<ElfNote> parseNotes(ByteView bytes, std::uint64_t alignment, std::string* damage) {
+    std::vector<ElfNote> notes;
+    Cursor cursor(bytes);
+    const std::uint64_t padding = alignment == 8 ? 8 : 4;
+    while (cursor.remaining() >= sizeof(elf::NoteHeader)) {
+        const std::uint64_t start = cursor.position();
+        const auto header = cursor.structure<elf::NoteHeader>();
+        ElfNote note;
+        note.type = header.type;
+        const ByteView name = cursor.bytes(header.nameSize);
+        // Padding behind the last note may be cut.
+        cursor.skip(std::min(cursor.remaining(),
+                             alignUp(cursor.position(), padding) - cursor.position()));
+        note.content = cursor.bytes(header.contentSize);
+        if (!cursor.ok()) {
+            if (damage != nullptr) *damage = "a note ends too early at " + bytes.where(start);
+            break;
+        }
+        cursor.skip(std::min(cursor.remaining(),
+                             alignUp(cursor.position(), padding) - cursor.position()));
+        const auto* text = reinterpret_cast<const char*>(name.data());
+        note.name = std::string_view(text, name.size());
+        note.name = note.name.substr(0, note.name.find('\0'));
+        notes.push_back(note);
+    }
+    return notes;
+}
+
+}  // namespace icecore
