@@ -1,0 +1,25 @@
+// The dynamic linker's own list of what it has loaded.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/issue.h"
+#include "model/process.h"
+
+namespace icecore {
+
+/// One entry: struct link_map of <link.h>, public part.
+struct LoadedObject {
+    std::uint64_t bias = 0;     ///< l_addr: runtime minus link-time address
+    std::uint64_t dynamic = 0;  ///< l_ld: where its dynamic section is
+    std::string name;           ///< l_name; empty for the program itself
+};
+
+/// Walks r_debug and its link maps (all namespaces), found through DT_DEBUG of the program whose
+/// headers the auxiliary vector names. Empty for static programs and where memory lacks. Loops and
+/// endless lists end with an issue.
+std::vector<LoadedObject> readLinkMap(const Process& process, Issues& issues);
+
+}  // namespace icecore
