@@ -39,6 +39,10 @@ std::string toLower(std::string_view text);
 /// `*` and `?` wildcards, as symbol and module patterns use them.
 bool matchesWildcard(std::string_view text, std::string_view pattern, bool ignoreCase = true);
 
+/// How many letters have to be added, removed, changed or swapped with their neighbour to make `b`
+/// of `a`: for "did you mean". Takes time and memory by the product of the lengths.
+std::size_t editDistance(std::string_view a, std::string_view b);
+
 /// Foreign text made safe for a terminal: control characters and invalid UTF-8 become \xNN.
 std::string printable(std::string_view text);
 /// UTF-16LE code units to UTF-8; unpaired surrogates become U+FFFD.
