@@ -1,7 +1,13 @@
 // WHAT to save of a process: decided once, independent of any format.
+//
+// A writer honours a plan by copying `memory` from memoryToSave(), listing the modules that
+// keeps() and, by the flags below, the lists that go with it.
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/range.h"
@@ -39,12 +45,31 @@ struct SavePlan {
     bool filterModulePaths = false;  ///< file names without directories
     bool filterMemory = false;       ///< keep only pointers in stacks; other bytes become zero
     bool optionalData = true;        ///< false: no memory but what the dump cannot do without
+    bool arguments = true;           ///< command line and environment may be written
+    /// Base addresses of the modules to list, ascending, when not all of them are (ScanMemory).
+    std::optional<std::vector<std::uint64_t>> keptModules;
 
     [[nodiscard]] std::uint64_t bytes() const;
+    /// Whether `module` is to be listed.
+    [[nodiscard]] bool keeps(const Module& module) const;
 };
 
 /// Decides by the flags (see dumpFlags() and docs/dump-types.md). Reads stacks through
-/// process.memory where the type follows pointers. `io` regions and special ones are never in.
+/// process.memory where the type follows pointers. `io` regions, special ones, those without any
+/// access and those marked MADV_DONTDUMP are never in.
 SavePlan planSave(const Process& process, DumpType type);
+
+/// Takes out of the plan what `memory` knows not to have (a dump is converted that does not hold
+/// everything): what was never there is no loss of this writing.
+void narrowTo(SavePlan& plan, const AddressSpace& memory);
+
+/// The memory a writer must copy from: process.memory, or, with plan.filterMemory, a space whose
+/// stacks hold only pointers to code and to stacks, every other word being zero. `process` must
+/// outlive it.
+std::shared_ptr<const AddressSpace> memoryToSave(const Process& process, const SavePlan& plan);
+
+/// What is known of modules that are gone: what the process' source recorded, and mappings that
+/// outlived their deleted file and belong to no module.
+std::vector<UnloadedModule> modulesGone(const Process& process);
 
 }  // namespace icecore
