@@ -15,13 +15,21 @@ namespace icecore {
 
 enum class Flow : std::uint8_t { next, call, jump, conditional_jump, ret, trap };
 
+/// What becomes of the index register before it is scaled (arm64).
+enum class IndexExtension : std::uint8_t { none, zero32, sign32 };
+
 /// A memory operand: segment base + base + index * scale + displacement.
 struct MemoryOperand {
     std::optional<RegisterId> base, index;
     std::optional<RegisterId> segmentBase;  ///< fs_base / gs_base where the operand names one
     std::uint8_t scale = 1;
     std::int64_t displacement = 0;
-    std::uint16_t size = 0;  ///< bytes accessed
+    IndexExtension extension = IndexExtension::none;
+    bool subtractIndex = false;    ///< arm: base - index
+    std::uint8_t addressSize = 8;  ///< bytes: the sum is cut to so many
+    bool computable = true;        ///< false: not from integer registers alone (gathers, es:…)
+    std::uint16_t size =
+        0;  ///< bytes accessed; of repeated and block instructions, one item's; 0 unknown
     bool read = false, write = false;
     std::string text;  ///< as written, e.g. "qword ptr [rax + 0x10]"
 
@@ -36,9 +44,9 @@ struct Instruction {
     std::vector<std::byte> bytes;
     std::string mnemonic, operands;
     Flow flow = Flow::next;
-    std::optional<std::uint64_t> target;   ///< of a direct call or jump
+    std::optional<std::uint64_t> target;       ///< of a direct call or jump
     std::optional<RegisterId> targetRegister;  ///< of an indirect one through a register
-    std::vector<MemoryOperand> memory;     ///< explicit and implicit (push, pop, call, ret, movs)
+    std::vector<MemoryOperand> memory;  ///< explicit and implicit (push, pop, call, ret, movs)
 };
 
 /// Thread-compatible: one per thread.
