@@ -178,7 +178,9 @@ std::string normalX64(std::string mnemonic, std::string operands) {
     }
     // Immediates of narrow operands are printed signed by one and unsigned by the other.
     const std::string_view first = std::string_view(operands).substr(0, operands.find(','));
-    const bool word = first.starts_with("word:") || first == "ax" ||
+    static const std::set<std::string_view> narrow = {"ax", "cx", "dx", "bx",
+                                                      "sp", "bp", "si", "di"};
+    const bool word = first.starts_with("word:") || narrow.contains(first) ||
                       (first.starts_with('r') && first.ends_with('w'));
     return mnemonic + " " +
            normalNumbers(operands, mnemonic == "xabort" ? UINT8_MAX
