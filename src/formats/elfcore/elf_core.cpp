@@ -3,6 +3,7 @@
 #include <array>
 
 #include "bytes/endian.h"
+#include "formats/elfcore/core_reader.h"
 
 namespace icecore {
 
@@ -27,6 +28,7 @@ Format elfCoreFormat() {
     format.description = "ELF core dump";
     format.extension = ".core";
     format.probe = probe;
+    format.open = readElfCore;
     return format;
 }
 
