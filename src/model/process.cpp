@@ -70,6 +70,22 @@ std::string_view Module::fileName() const {
     return slash == std::string_view::npos ? whole : whole.substr(slash + 1);
 }
 
+std::string_view Module::shortName() const {
+    const std::string_view file = fileName();
+    if (file.size() > 2 && file.front() == '[' && file.back() == ']')
+        return file.substr(1, file.size() - 2);
+    for (std::size_t at = file.find(".so", 1); at != std::string_view::npos;
+         at = file.find(".so", at + 1)) {
+        const std::size_t end = at + 3;
+        if (end == file.size() || file[end] == '.') return file.substr(0, at);
+    }
+    const std::size_t dot = file.rfind('.');
+    const auto isLetter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+    const bool extension = dot != std::string_view::npos && dot > 0 && dot + 1 < file.size() &&
+                           std::ranges::all_of(file.substr(dot + 1), isLetter);
+    return extension ? file.substr(0, dot) : file;
+}
+
 const Thread* Process::thread(std::uint64_t id) const {
     const auto found = std::ranges::find(threads.items, id, &Thread::id);
     return found == threads.items.end() ? nullptr : &*found;

@@ -108,6 +108,10 @@ struct Module {
     std::optional<std::uint64_t> bias;
     /// The part of the path behind the last '/' or '\'.
     [[nodiscard]] std::string_view fileName() const;
+    /// How people and debuggers call it, as in "libc!malloc": the file name up to ".so" where that
+    /// ends a part of it, without an extension of letters (".exe", ".node"), without the brackets
+    /// of "[vdso]".
+    [[nodiscard]] std::string_view shortName() const;
     bool operator==(const Module&) const = default;
 };
 
