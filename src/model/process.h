@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "arch/registers.h"
+#include "arch/context.h"
 #include "base/range.h"
 #include "bytes/byte_view.h"
 #include "memory/address_space.h"
@@ -56,14 +56,6 @@ struct SystemInfo {
     std::uint32_t cpuCount = 0;  ///< 0 unknown
     std::string cpuModel;        ///< "AMD EPYC", vendor string
     bool operator==(const SystemInfo&) const = default;
-};
-
-/// Registers plus the raw floating-point and vector state in the CPU's own layout.
-struct Context {
-    Registers registers;
-    SharedBytes floatingPoint;  ///< x86: FXSAVE area (512 bytes); arm64: user_fpsimd_state (528)
-    SharedBytes extended;       ///< x86: whole XSAVE area in standard format; may be empty
-    bool operator==(const Context&) const = default;
 };
 
 struct Thread {
