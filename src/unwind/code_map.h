@@ -1,0 +1,51 @@
+// What an unwinder asks about code: is an address executable, does a call precede it, where does
+// its function begin.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "model/process.h"
+#include "symbols/symbolizer.h"
+#include "unwind/call_site.h"
+
+namespace icecore {
+
+/// Thread-safe. Code is read from the dump, else from the modules' files.
+class CodeMap {
+public:
+    /// Both must outlive it.
+    CodeMap(const Process& process, const Symbolizer& symbolizer);
+
+    enum class Executable : std::uint8_t { no, unknown, yes };
+    /// By the regions' protection; where the dump does not list regions a module counts as code
+    /// and anything else is unknown.
+    [[nodiscard]] Executable executable(std::uint64_t address) const;
+
+    /// The call that would return to `address`, in executable memory; nothing when there is none
+    /// or the code cannot be read.
+    [[nodiscard]] std::optional<CallSite> callBefore(Arch arch, std::uint64_t address) const;
+    /// Where the function that contains `address` begins, by the symbol tables.
+    [[nodiscard]] std::optional<std::uint64_t> functionStart(std::uint64_t address) const;
+    /// Whether `callee`, the target of a call, may have led to the function of `pc`: it is that
+    /// function, or code that jumps on (PLT entry, thunk).
+    enum class Leads : std::uint8_t { no, perhaps, surely };
+    [[nodiscard]] Leads leadsTo(Arch arch, const CallSite& call, std::uint64_t pc) const;
+
+    /// Reads code bytes; how many could be read.
+    [[nodiscard]] std::size_t read(std::uint64_t address, std::span<std::byte> out) const {
+        return memory_->read(address, out).bytes;
+    }
+    /// Memory completed by the modules' files.
+    [[nodiscard]] const AddressSpace& memory() const { return *memory_; }
+    [[nodiscard]] const Process& process() const { return process_; }
+
+private:
+    [[nodiscard]] bool jumpsOn(Arch arch, std::uint64_t address) const;
+
+    const Process& process_;
+    const Symbolizer& symbolizer_;
+    std::shared_ptr<const AddressSpace> memory_;
+};
+
+}  // namespace icecore
