@@ -1,0 +1,276 @@
+#include "unwind/unwinder.h"
+
+#include <array>
+
+#include "base/text.h"
+#include "unwind/cfi_finder.h"
+#include "unwind/frame_pointer_finder.h"
+#include "unwind/lost_pc_finder.h"
+#include "unwind/prologue_finder.h"
+#include "unwind/scan_finder.h"
+#include "unwind/signal_frame_finder.h"
+#include "unwind/stack_bounds.h"
+#include "unwind/walk_progress.h"
+
+namespace icecore {
+
+std::string_view toString(Trust trust) {
+    switch (trust) {
+    case Trust::context: return "context";
+    case Trust::unwind_info: return "unwind-info";
+    case Trust::cfi: return "cfi";
+    case Trust::frame_pointer: return "frame-pointer";
+    case Trust::scan: return "scan";
+    case Trust::inlined: return "inline";
+    }
+    return "unknown";
+}
+
+std::string_view toString(StackEnd end) {
+    switch (end) {
+    case StackEnd::complete: return "complete";
+    case StackEnd::unreadable: return "unreadable";
+    case StackEnd::no_rule: return "no rule";
+    case StackEnd::limit: return "limit";
+    case StackEnd::loop: return "loop";
+    }
+    return "unknown";
+}
+
+struct Unwinder::State {
+    State(const Process& p, const Symbolizer& symbolizer)
+        : process(p), code(p, symbolizer), rules(p, symbolizer), cfi(rules) {}
+
+    [[nodiscard]] Stack walk(const Registers& start, std::optional<Range> stackHint,
+                             const UnwindOptions& options) const;
+
+    const Process& process;
+    CodeMap code;
+    CfiRules rules;
+
+    CfiFinder cfi;
+    SignalFrameFinder signalFrame;
+    LostPcFinder lostPc;
+    PrologueFinder prologue;
+    FramePointerFinder sureFramePointer{true}, framePointer{false};
+    ScanFinder sureScan{true}, scan{false};
+};
+
+namespace {
+
+/// One walk over one stack.
+class Walker {
+public:
+    using Finders = std::span<const FrameFinder* const>;
+
+    Walker(const Process& process, const CodeMap& code, const CfiRules& rules,
+           const UnwindOptions& options, std::optional<Range> stackHint, const Registers& start)
+        : process_(process),
+          rules_(rules),
+          options_(options),
+          hint_(stackHint),
+          walk_{code, WalkMemory(*process.memory, code.memory()), {}},
+          frame_{start, false, true},
+          progress_(start.sp()) {}
+
+    /// `exact` are asked first; what they say is believed as far as it is code. `guesses` follow.
+    Stack run(const FrameFinder& exact, const FrameFinder& signalFrame, Finders guesses);
+
+private:
+    Step next(const FrameFinder& exact, const FrameFinder& signalFrame, Finders guesses);
+    Step guess(Finders guesses);
+    bool takes(Step& step);
+    void publish();
+    void refineGuessedStackPointer(Step& step) const;
+    [[nodiscard]] bool isEntryPoint() const;
+    [[nodiscard]] bool leavesStack(const Step& step) const;
+    void warn(std::string text) { stack_.note += (stack_.note.empty() ? "" : "; ") + text; }
+    void end(StackEnd why, std::string note) {
+        stack_.end = why;
+        warn(std::move(note));
+    }
+    [[nodiscard]] std::string frameNumber() const {
+        return "frame " + std::to_string(stack_.frames.size() - 1);
+    }
+
+    const Process& process_;
+    const CfiRules& rules_;
+    const UnwindOptions& options_;
+    std::optional<Range> hint_;
+    Walk walk_;
+    WalkFrame frame_;
+    Trust trust_ = Trust::context;
+    WalkProgress progress_;
+    Stack stack_;
+};
+
+void Walker::publish() {
+    Frame& frame = stack_.frames.emplace_back();
+    frame.pc = frame_.pc();
+    frame.sp = frame_.sp();
+    frame.pcIsReturnAddress = frame_.pcIsReturnAddress;
+    frame.trust = trust_;
+    frame.registers = frame_.registers;
+    if (frame_.pcIsReturnAddress) keepPreserved(frame.registers);
+}
+
+/// Whether the step goes to another stack than the frame's: out of its memory region.
+bool Walker::leavesStack(const Step& step) const {
+    const std::uint64_t to = step.caller.sp();
+    if (to > frame_.sp() && walk_.stack.contains(to)) return false;
+    if (step.fromSignalFrame) return true;
+    const Region* from = process_.regionAt(frame_.sp());
+    const Region* into = process_.regionAt(to);
+    return from != nullptr && into != nullptr && from != into && to < frame_.sp();
+}
+
+/// On arm64 a frame record lies at the bottom of its frame, so a guess knows where the callee's
+/// record ends, and not where the callee's frame does. The caller's own record tells: its unwind
+/// rules say where in the frame the record is.
+void Walker::refineGuessedStackPointer(Step& step) const {
+    const ArchInfo& info = archInfo(step.caller.arch());
+    if (!info.lr || step.trust < Trust::frame_pointer || !step.caller.has(info.fp)) return;
+    UnwindRow scratch;
+    const UnwindRow* row = rules_.at(step.caller.pc() - 1, scratch);
+    if (row == nullptr || row->cfa.kind != CfaRule::Kind::register_offset ||
+        row->cfa.reg != info.sp)
+        return;
+    const RegisterRule* saved = row->rule(info.fp);
+    if (saved == nullptr || saved->kind != RuleKind::offset) return;
+    const std::uint64_t cfa =
+        step.caller.fp() - static_cast<std::uint64_t>(static_cast<std::int64_t>(saved->value));
+    const std::uint64_t sp = cfa - static_cast<std::uint64_t>(row->cfa.value);
+    if (sp >= step.caller.sp() && walk_.stack.contains(sp)) step.caller.set(info.sp, sp);
+}
+
+/// The program's entry point has no caller; hand-written ones do not always say so.
+bool Walker::isEntryPoint() const {
+    const auto entry = process_.auxvValue(9);  // AT_ENTRY
+    return entry && frame_.pc() >= *entry && frame_.pc() - *entry < 64;
+}
+
+Step Walker::guess(Finders guesses) {
+    Step unreadable;
+    for (const FrameFinder* finder : guesses) {
+        Step step = finder->find(frame_, walk_);
+        if (step.kind == Step::Kind::unreadable)
+            unreadable = step;
+        else if (step.kind != Step::Kind::none)
+            return step;
+    }
+    return unreadable;
+}
+
+Step Walker::next(const FrameFinder& exact, const FrameFinder& signalFrame, Finders guesses) {
+    Step step = exact.find(frame_, walk_);
+    // The kernel's own frame on the stack knows more than the trampoline's CFI, see there.
+    if (step.fromSignalFrame || step.kind == Step::Kind::none) {
+        if (Step kernel = signalFrame.find(frame_, walk_); kernel.kind == Step::Kind::caller) {
+            if (step.kind == Step::Kind::caller) kernel.trust = step.trust;
+            return kernel;
+        }
+    }
+    switch (step.kind) {
+    case Step::Kind::caller: {
+        if (step.caller.pc() == 0) return Step::outermost();
+        if (walk_.code.executable(step.caller.pc()) != CodeMap::Executable::no ||
+            step.fromSignalFrame)
+            return step;
+        // Overwritten. Frames above may still be whole.
+        warn("the return address of " + frameNumber() + ", " + hex(step.caller.pc()) +
+             ", is not code: the stack may be overwritten");
+        return guess(guesses);
+    }
+    case Step::Kind::unreadable: {
+        // Missing from the dump is one thing; a wild pointer that was never mapped another.
+        if (walk_.memory.whyNot(step.address) != Absence::not_mapped ||
+            (process_.regions.empty() || process_.regionAt(step.address) != nullptr))
+            return step;
+        warn("unwinding " + frameNumber() + " needs " + hex(step.address) +
+             ", which is not mapped: the stack may be overwritten");
+        return guess(guesses);
+    }
+    case Step::Kind::outermost: return step;
+    case Step::Kind::none: break;
+    }
+    if (isEntryPoint()) return Step::outermost();
+    return guess(guesses);
+}
+
+/// Makes the step the frame to go on from; false when it leads nowhere new.
+bool Walker::takes(Step& step) {
+    refineGuessedStackPointer(step);
+    if (!progress_.accept(frame_, step, leavesStack(step))) return false;
+    Frame& published = stack_.frames.back();
+    if (step.fromSignalFrame) {
+        published.signalFrame = true;
+        published.pcIsReturnAddress = false;
+    }
+    frame_.registers = step.caller;
+    frame_.pcIsReturnAddress = !step.fromSignalFrame;
+    frame_.innermost = step.fromSignalFrame;
+    trust_ = step.trust;
+    return true;
+}
+
+Stack Walker::run(const FrameFinder& exact, const FrameFinder& signalFrame, Finders guesses) {
+    stack_.frames.reserve(32);
+    while (true) {
+        publish();
+        walk_.stack = walk_.stack.contains(frame_.sp())
+                          ? Range::between(frame_.sp(), walk_.stack.end())
+                          : stackFrom(process_, frame_.sp(), hint_);
+        Step step = next(exact, signalFrame, guesses);
+        switch (step.kind) {
+        case Step::Kind::outermost: stack_.end = StackEnd::complete; return std::move(stack_);
+        case Step::Kind::unreadable:
+            end(StackEnd::unreadable, "the memory at " + hex(step.address) + " is " +
+                                          std::string(toString(walk_.memory.whyNot(step.address))));
+            return std::move(stack_);
+        case Step::Kind::none:
+            end(StackEnd::no_rule, "nothing leads on from " + frameNumber());
+            return std::move(stack_);
+        case Step::Kind::caller: break;
+        }
+        if (stack_.frames.size() >= options_.maxFrames) {
+            end(StackEnd::limit, "cut at " + std::to_string(options_.maxFrames) + " frames");
+            return std::move(stack_);
+        }
+        if (!takes(step)) {
+            end(StackEnd::loop,
+                "the caller of " + frameNumber() + " would not lie further up the stack");
+            return std::move(stack_);
+        }
+    }
+}
+
+}  // namespace
+
+Stack Unwinder::State::walk(const Registers& start, std::optional<Range> stackHint,
+                            const UnwindOptions& options) const {
+    if (start.empty()) return {};
+    const std::array<const FrameFinder*, 6> guesses = {&lostPc,   &prologue,     &sureFramePointer,
+                                                       &sureScan, &framePointer, &scan};
+    // The scans come last and can be asked away.
+    const std::array<const FrameFinder*, 4> withoutScans = {&lostPc, &prologue, &sureFramePointer,
+                                                            &framePointer};
+    Walker walker(process, code, rules, options, stackHint, start);
+    return walker.run(cfi, signalFrame,
+                      options.scan ? Walker::Finders(guesses) : Walker::Finders(withoutScans));
+}
+
+Unwinder::Unwinder(const Process& process, const Symbolizer& symbolizer)
+    : state_(std::make_unique<State>(process, symbolizer)) {}
+
+Unwinder::~Unwinder() = default;
+
+Stack Unwinder::unwind(const Thread& thread, const UnwindOptions& options) const {
+    if (!thread.context) return {};
+    return state_->walk(thread.context->registers, thread.stack, options);
+}
+
+Stack Unwinder::unwind(const Registers& registers, const UnwindOptions& options) const {
+    return state_->walk(registers, std::nullopt, options);
+}
+
+}  // namespace icecore
