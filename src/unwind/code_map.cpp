@@ -1,7 +1,9 @@
 #include "unwind/code_map.h"
 
+#include <algorithm>
 #include <array>
 
+#include "bytes/elf_layout.h"
 #include "unwind/image_memory.h"
 
 namespace icecore {
@@ -9,16 +11,41 @@ namespace icecore {
 namespace {
 /// Without symbols a function is taken to be no longer than this.
 constexpr std::uint64_t nearFunction = 4096;
+constexpr std::uint32_t executableFlag = 1;  // PF_X
 }  // namespace
 
 CodeMap::CodeMap(const Process& process, const Symbolizer& symbolizer)
-    : process_(process), symbolizer_(symbolizer), memory_(imageBackedMemory(process, symbolizer)) {}
+    : process_(process),
+      symbolizer_(symbolizer),
+      memory_(imageBackedMemory(process, symbolizer)),
+      moduleCode_(std::make_unique<ModuleCode[]>(process.modules.size())) {}
+
+CodeMap::Executable CodeMap::inModuleCode(const Module& module, std::uint64_t address) const {
+    const auto index = static_cast<std::size_t>(&module - process_.modules.items.data());
+    ModuleCode& code = moduleCode_[index];
+    std::call_once(code.once, [&] {
+        const auto image = symbolizer_.module(module).image;
+        if (image == nullptr) return;
+        const std::uint64_t bias = module.bias.value_or(module.range.begin() - image->imageBase());
+        for (const ElfSegment& segment : image->segments()) {
+            if (segment.type != elf::segmentLoad || (segment.flags & executableFlag) == 0) continue;
+            code.ranges.push_back(Range::ofSize(segment.address + bias, segment.memorySize));
+        }
+        code.known = !image->segments().empty();
+    });
+    if (!code.known) return Executable::unknown;
+    const bool inside = std::ranges::any_of(
+        code.ranges, [&](const Range& range) { return range.contains(address); });
+    return inside ? Executable::yes : Executable::no;
+}
 
 CodeMap::Executable CodeMap::executable(std::uint64_t address) const {
-    if (const Region* region = process_.regionAt(address))
-        return region->protection.execute ? Executable::yes : Executable::no;
-    if (process_.regions.coverage == Coverage::complete) return Executable::no;
-    if (process_.moduleAt(address) != nullptr) return Executable::yes;
+    const Region* region = process_.regionAt(address);
+    if (region != nullptr && region->protection.execute) return Executable::yes;
+    const bool told = region != nullptr && (region->protection.read || region->protection.write);
+    if (told) return Executable::no;
+    if (const Module* module = process_.moduleAt(address)) return inModuleCode(*module, address);
+    if (region != nullptr || process_.regions.coverage == Coverage::complete) return Executable::no;
     // The zero page is never mapped.
     return address < archInfo(process_.system.arch).pageSize ? Executable::no : Executable::unknown;
 }

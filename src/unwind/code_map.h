@@ -3,7 +3,9 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <vector>
 
 #include "model/process.h"
 #include "symbols/symbolizer.h"
@@ -18,8 +20,9 @@ public:
     CodeMap(const Process& process, const Symbolizer& symbolizer);
 
     enum class Executable : std::uint8_t { no, unknown, yes };
-    /// By the regions' protection; where the dump does not list regions a module counts as code
-    /// and anything else is unknown.
+    /// By the regions' protection. Where the dump tells none (gdb's cores leave code out and name
+    /// only the file) the executable segments of the module's file decide; outside of all regions
+    /// and modules it is unknown unless the dump lists every region.
     [[nodiscard]] Executable executable(std::uint64_t address) const;
 
     /// The call that would return to `address`, in executable memory; nothing when there is none
@@ -41,11 +44,18 @@ public:
     [[nodiscard]] const Process& process() const { return process_; }
 
 private:
+    struct ModuleCode {
+        std::once_flag once;
+        std::vector<Range> ranges;  ///< executable segments, runtime addresses
+        bool known = false;
+    };
+    [[nodiscard]] Executable inModuleCode(const Module& module, std::uint64_t address) const;
     [[nodiscard]] bool jumpsOn(Arch arch, std::uint64_t address) const;
 
     const Process& process_;
     const Symbolizer& symbolizer_;
     std::shared_ptr<const AddressSpace> memory_;
+    std::unique_ptr<ModuleCode[]> moduleCode_;  ///< one per module
 };
 
 }  // namespace icecore
