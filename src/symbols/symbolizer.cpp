@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <mutex>
 #include <unordered_map>
 
@@ -29,6 +30,7 @@ namespace {
 struct Slot {
     std::once_flag once;
     std::unique_ptr<ModuleSymbolizer> symbols;
+    std::atomic<bool> ready{false};  ///< `symbols` is set and may be read without `once`
 };
 
 /// "libc" and "libc.so.6" both mean the module "/lib/libc.so.6".
@@ -88,16 +90,21 @@ struct Symbolizer::State {
     std::unique_ptr<Slot[]> slots;
     AnswerCache cache;
 
-    [[nodiscard]] const ModuleSymbolizer* symbolsOf(const Module& module) const {
+    [[nodiscard]] Slot* slotOf(const Module& module) const {
         const Module* first = process->modules.items.data();
         const auto index = static_cast<std::size_t>(&module - first);
-        if (&module < first || index >= count) return nullptr;
-        Slot& slot = slots[index];
-        std::call_once(slot.once, [&] {
-            slot.symbols =
+        return &module < first || index >= count ? nullptr : &slots[index];
+    }
+
+    [[nodiscard]] const ModuleSymbolizer* symbolsOf(const Module& module) const {
+        Slot* slot = slotOf(module);
+        if (slot == nullptr) return nullptr;
+        std::call_once(slot->once, [&] {
+            slot->symbols =
                 std::make_unique<ModuleSymbolizer>(findModuleFiles(*process, module, options));
+            slot->ready.store(true, std::memory_order_release);
         });
-        return slot.symbols.get();
+        return slot->symbols.get();
     }
 
     [[nodiscard]] static Symbol symbolOf(const ModuleSymbolizer::Named& named, const Module& module,
@@ -174,6 +181,12 @@ const ModuleSymbols& Symbolizer::module(const Module& module) const {
     static const ModuleSymbols nothing;
     const ModuleSymbolizer* symbols = state_->symbolsOf(module);
     return symbols != nullptr ? symbols->files().info : nothing;
+}
+
+const ModuleSymbols* Symbolizer::loadedModule(const Module& module) const {
+    const Slot* slot = state_->slotOf(module);
+    if (slot == nullptr || !slot->ready.load(std::memory_order_acquire)) return nullptr;
+    return &slot->symbols->files().info;
 }
 
 void Symbolizer::reload(SymbolOptions options) {

@@ -86,6 +86,8 @@ public:
     [[nodiscard]] std::optional<Symbol> byName(std::string_view text) const;
     /// Looks for the files if that was not done yet.
     [[nodiscard]] const ModuleSymbols& module(const Module& module) const;
+    /// The same when that was done already, else null: looks for nothing.
+    [[nodiscard]] const ModuleSymbols* loadedModule(const Module& module) const;
     /// Forgets and looks again (`.reload`), with other options.
     void reload(SymbolOptions options);
     [[nodiscard]] const SymbolOptions& options() const;
