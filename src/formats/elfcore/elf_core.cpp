@@ -4,6 +4,7 @@
 
 #include "bytes/endian.h"
 #include "formats/elfcore/core_reader.h"
+#include "formats/elfcore/core_writer.h"
 
 namespace icecore {
 
@@ -29,6 +30,7 @@ Format elfCoreFormat() {
     format.extension = ".core";
     format.probe = probe;
     format.open = readElfCore;
+    format.write = writeElfCore;
     return format;
 }
 
