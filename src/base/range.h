@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <numeric>
 #include <optional>
+#include <queue>
 #include <utility>
 #include <vector>
 
@@ -72,7 +75,7 @@ private:
 
 /// Sorted, non-overlapping ranges that each carry a value. Build with `add` in any order, then
 /// `seal`; where ranges overlap the one added first keeps the common part and the other keeps the
-/// rest. Look-ups are O(log n) and need a sealed map.
+/// rest, in pieces where it lies on both sides. Look-ups are O(log n) and need a sealed map.
 template <class T>
 class RangeMap {
 public:
@@ -127,27 +130,54 @@ private:
 template <class T>
 template <class Shift>
 std::size_t RangeMap<T>::seal(Shift shift) {
-    const auto byBegin = [](const Entry& a, const Entry& b) {
-        return a.range.begin() < b.range.begin();
+    const auto startsBehind = [](const Entry& a, const Entry& b) {
+        return b.range.begin() < a.range.end();
     };
-    if (!std::is_sorted(entries_.begin(), entries_.end(), byBegin)) {
-        std::stable_sort(entries_.begin(), entries_.end(), byBegin);
-    }
-    std::size_t cut = 0;
-    std::vector<Entry> kept;
-    kept.reserve(entries_.size());
-    for (Entry& entry : entries_) {
-        const std::uint64_t taken = kept.empty() ? 0 : kept.back().range.end();
-        if (entry.range.begin() >= taken) {
-            kept.push_back(std::move(entry));
+    if (std::ranges::adjacent_find(entries_, startsBehind) == entries_.end()) return 0;
+
+    std::vector<std::size_t> order(entries_.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::sort(order, {}, [this](std::size_t i) {
+        return std::pair(entries_[i].range.begin(), i);
+    });
+    // A sweep from the lowest address up. Of the entries that contain a place the one added first
+    // has it: the smallest index.
+    std::priority_queue<std::size_t, std::vector<std::size_t>, std::greater<>> open;
+    std::vector<std::uint64_t> kept(entries_.size());  // bytes of each entry that stay
+    std::vector<Entry> result;
+    result.reserve(entries_.size());
+    std::size_t last = entries_.size();  // whose piece result.back() is
+    std::uint64_t position = 0;
+    for (std::size_t next = 0; next < order.size() || !open.empty();) {
+        if (open.empty()) position = entries_[order[next]].range.begin();
+        while (next < order.size() && entries_[order[next]].range.begin() <= position)
+            open.push(order[next++]);
+        const std::size_t index = open.top();
+        const Entry& entry = entries_[index];
+        if (entry.range.end() <= position) {
+            open.pop();
             continue;
         }
-        ++cut;
-        if (entry.range.end() <= taken) continue;
-        shift(entry.value, taken - entry.range.begin());
-        kept.push_back({Range::between(taken, entry.range.end()), std::move(entry.value)});
+        const std::uint64_t end =
+            next < order.size() ? std::min(entry.range.end(), entries_[order[next]].range.begin())
+                                : entry.range.end();
+        const Range piece = Range::between(position, end);
+        kept[index] += piece.size();
+        if (last == index && result.back().range.end() == position) {
+            result.back().range = Range::between(result.back().range.begin(), end);
+        } else {
+            result.push_back({piece, entry.value});
+            if (position > entry.range.begin())
+                shift(result.back().value, position - entry.range.begin());
+        }
+        last = index;
+        position = end;
     }
-    entries_ = std::move(kept);
+    std::size_t cut = 0;
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+        if (kept[i] != entries_[i].range.size()) ++cut;
+    }
+    entries_ = std::move(result);
     return cut;
 }
 
