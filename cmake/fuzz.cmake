@@ -21,7 +21,7 @@ function(icecore_fuzzers)
             icecore_precompiled(fuzz_${name} icecore_pch)
             add_test(NAME replay.${name}
                 COMMAND fuzz_${name} ${CMAKE_SOURCE_DIR}/fuzz/corpus/${name})
-            set_tests_properties(replay.${name} PROPERTIES TIMEOUT 600)
+            set_tests_properties(replay.${name} PROPERTIES TIMEOUT 300)
         endif()
     endforeach()
 endfunction()

@@ -20,7 +20,7 @@ foreach(suite IN LISTS suites)
     endif()
     string(APPEND text "add_test([=[${NAME}.${suite}]=] [=[${PROGRAM}]=]"
         " [=[--gtest_filter=${suite}.*]=] --gtest_brief=1)\n"
-        "set_tests_properties([=[${NAME}.${suite}]=] PROPERTIES TIMEOUT 600"
+        "set_tests_properties([=[${NAME}.${suite}]=] PROPERTIES TIMEOUT 300"
         " ENVIRONMENT [=[UBSAN_OPTIONS=print_stacktrace=1]=]")
     if(suite MATCHES "Serial$")
         string(APPEND text " RUN_SERIAL ON")

@@ -31,15 +31,22 @@ void serve(int desk) {
     arrival.wait(lock, [] { return !open; });
 }
 
-__attribute__((noinline)) int last_id(const Order* order) {
-    while (order->id != 0) order = order->next;   // the list has no end mark: the crash
-    return order->id;
+__attribute__((noinline)) int sum_of_ids(const Order* order) {
+    int sum = 0;
+    while (order->id != 0) {   // the list has no end mark: the crash
+        sum += order->id;
+        order = order->next;
+    }
+    return sum;
 }
 
 __attribute__((noinline)) int close_books(int day) {
     Order second{2, "Ada", nullptr};
     Order first{1, "Grace", &second};
-    return last_id(&first) + day;
+    // Through a volatile: a compiler that sees the whole list sees the null pointer too, and may
+    // then leave the crash out.
+    const Order* volatile head = &first;
+    return sum_of_ids(head) + day;
 }
 
 void audit() {
