@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <vector>
 
 #include "app/report.h"
 #include "app/verb.h"
