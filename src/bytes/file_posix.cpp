@@ -14,6 +14,7 @@
 
 #include "base/range.h"
 #include "base/text.h"
+#include "bytes/descriptor_posix.h"
 #include "bytes/seekable_zstd.h"
 #include "bytes/sink.h"
 #include "bytes/source.h"
@@ -21,29 +22,6 @@
 namespace icecore {
 
 namespace {
-
-/// A descriptor, closed when it goes.
-class Descriptor {
-public:
-    explicit Descriptor(int value) : value_(value) {}
-    ~Descriptor() { reset(); }
-    Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept {
-        reset();
-        value_ = std::exchange(other.value_, -1);
-        return *this;
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    [[nodiscard]] int get() const { return value_; }
-    void reset() {
-        if (value_ >= 0) ::close(value_);
-        value_ = -1;
-    }
-
-private:
-    int value_;
-};
 
 class MappedSource final : public Source {
 public:
