@@ -1,0 +1,120 @@
+#include "live/linux/guardian.h"
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cerrno>
+#include <csignal>
+#include <new>
+
+#include "base/range.h"
+#include "live/linux/traced_thread.h"
+
+namespace icecore::live {
+
+namespace {
+
+/// Room for one thread's vector state; only what is used costs memory. AMX needs 11 KiB.
+constexpr std::uint64_t vectorStateRoom = 16384;
+
+Result<std::shared_ptr<std::byte>> makeShared(std::uint32_t capacity) {
+    SharedHeader header;
+    header.capacity = capacity;
+    header.tableOffset = sizeof(SharedHeader) + capacity * sizeof(ThreadRecord);
+    header.tableSize = std::bit_ceil(capacity * 2);
+    header.arenaOffset =
+        alignUp(header.tableOffset + header.tableSize * sizeof(std::uint32_t), 4096);
+    header.arenaSize = (std::uint64_t{capacity} + 1) * vectorStateRoom;
+    const std::uint64_t size = header.arenaOffset + header.arenaSize;
+    void* at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED) return failErrno(errno, "cannot get memory for the threads' registers");
+    new (at) SharedHeader(header);
+    return std::shared_ptr<std::byte>(static_cast<std::byte*>(at), [size](std::byte* bytes) {
+        ::munmap(bytes, size);
+    });
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Guardian>> Guardian::start(pid_t target, int taskDirectory,
+                                                  std::uint32_t capacity,
+                                                  std::uint64_t handledSignals) {
+    ASSIGN_OR_RETURN(auto shared, makeShared(capacity));
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return failErrno(errno, "cannot make a socket pair");
+    Descriptor ours(ends[0]);
+    Descriptor theirs(ends[1]);
+    const GuardianSetup setup{target, taskDirectory, theirs.get(), handledSignals, shared.get()};
+
+    // The child must not run a handler of this program before it is set up, and never afterwards.
+    sigset_t everything;
+    sigset_t before;
+    sigfillset(&everything);
+    ::pthread_sigmask(SIG_SETMASK, &everything, &before);
+    // Like fork, but without an exit signal: the program that uses this library must not see the
+    // death of a child it did not start.
+    const long process = ::syscall(SYS_clone, 0, 0, 0, 0, 0);
+    if (process == 0) runGuardian(setup);
+    const int error = errno;
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (process < 0) return failErrno(error, "cannot start the process that traces");
+    return std::unique_ptr<Guardian>(
+        new Guardian(std::move(ours), static_cast<pid_t>(process), std::move(shared)));
+}
+
+Guardian::~Guardian() { finish(); }
+
+GuardianReply Guardian::ask(GuardianOp op, std::int64_t argument) {
+    const GuardianReply lost{GuardianFailure::gone, EPIPE, 0};
+    if (!socket_.valid()) return lost;
+    const GuardianRequest request{op, argument};
+    if (::send(socket_.get(), &request, sizeof request, MSG_NOSIGNAL) != sizeof request)
+        return lost;
+    GuardianReply reply;
+    ssize_t got = 0;
+    do got = ::recv(socket_.get(), &reply, sizeof reply, 0);
+    while (got < 0 && errno == EINTR);
+    return got == sizeof reply ? reply : lost;
+}
+
+GuardianReply Guardian::freeze(std::chrono::milliseconds timeout) {
+    return ask(GuardianOp::freeze, timeout.count());
+}
+GuardianReply Guardian::clone(std::uint64_t site) {
+    return ask(GuardianOp::clone, static_cast<std::int64_t>(site));
+}
+GuardianReply Guardian::release() { return ask(GuardianOp::release, 0); }
+
+GuardianReply Guardian::finish() {
+    if (!socket_.valid()) return {};
+    const GuardianReply reply = ask(GuardianOp::finish, 0);
+    socket_.reset();
+    int status = 0;
+    while (::waitpid(process_, &status, __WCLONE) < 0 && errno == EINTR) {
+    }
+    return reply;
+}
+
+std::span<const ThreadRecord> Guardian::threads() const {
+    return {reinterpret_cast<const ThreadRecord*>(shared_.get() + sizeof(SharedHeader)),
+            header().count};
+}
+
+SharedBytes Guardian::extended(const ThreadRecord& record) const {
+    return {shared_, std::span(shared_.get() + record.extendedOffset, record.extendedSize)};
+}
+
+std::chrono::nanoseconds Guardian::pause() const {
+    const SharedHeader& state = header();
+    if (state.stoppedAt == 0) return {};
+    const std::int64_t end = state.releasedAt != 0 ? state.releasedAt : traced::now();
+    return std::chrono::nanoseconds(end - state.stoppedAt);
+}
+
+}  // namespace icecore::live

@@ -1,0 +1,90 @@
+// What the guardian (see guardian.h) and its owner share: one mapping and two small messages.
+#pragma once
+
+#include <sys/types.h>
+
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+
+#include "live/linux/native.h"
+
+namespace icecore::live {
+
+enum class ThreadState : std::uint8_t {
+    seized,    ///< traced, running
+    asked,     ///< told to stop
+    stopped,   ///< stands still, registers read
+    stuck,     ///< did not stop in time: in the kernel, uninterruptibly
+    gone,      ///< ended while we looked
+    dead,      ///< a leader that has ended before its threads: nothing to be stopped
+};
+
+/// One thread of the target, filled in by the guardian while it stands still.
+struct ThreadRecord {
+    pid_t id = 0;
+    ThreadState state = ThreadState::seized;
+    bool hasRegisters = false;
+    bool groupStopped = false;   ///< by SIGSTOP or another stop signal
+    bool hasSignalInfo = false;
+    bool repeat = false;         ///< we broke off its system call: it is to be made again
+    bool is32bit = false;
+    std::int32_t signal = 0;     ///< a fatal signal about to be delivered to it
+    native::RegisterSet registers{};
+    std::uint64_t extendedOffset = 0;  ///< of the floating-point and vector state in the arena
+    std::uint32_t extendedSize = 0;
+    std::uint64_t blocked = 0;   ///< signal sets as bit masks, signal 1 is bit 0
+    std::uint64_t pending = 0;   ///< of this thread alone
+    siginfo_t signalInfo{};      ///< of `signal`
+};
+
+/// Start of the shared mapping; records, a hash table and the arena follow at these offsets.
+struct SharedHeader {
+    std::uint32_t capacity = 0;  ///< of the records
+    std::uint32_t count = 0;
+    std::uint64_t tableOffset = 0;
+    std::uint32_t tableSize = 0;  ///< a power of two
+    std::uint64_t arenaOffset = 0, arenaSize = 0, arenaUsed = 0;
+    std::uint64_t sharedPending = 0;  ///< signals pending for the process as a whole
+    std::int64_t stoppedAt = 0, releasedAt = 0;  ///< CLOCK_MONOTONIC in nanoseconds; 0 not yet
+};
+
+enum class GuardianOp : std::uint8_t { freeze, clone, release, finish };
+
+struct GuardianRequest {
+    GuardianOp op{};
+    std::int64_t argument = 0;  ///< freeze: time-out in ms; clone: a syscall instruction or 0
+};
+
+enum class GuardianFailure : std::uint8_t {
+    none,
+    seize,      ///< a thread could not be seized: `error` says why
+    gone,       ///< the target ended
+    tooMany,    ///< more threads than records: try again with more
+    noThread,   ///< no thread is in a state to make the call
+    noSite,     ///< no syscall instruction was found
+    seccomp,    ///< a seccomp filter would not let it: `error` is a seccomp::Verdict
+    refused,    ///< the kernel refused the call: `error` says why
+    stuck,      ///< the call did not come back
+    zombieLeft, ///< the ended clone could not be collected
+};
+
+struct GuardianReply {
+    GuardianFailure failure = GuardianFailure::none;
+    std::int32_t error = 0;  ///< errno
+    pid_t id = 0;            ///< freeze: the thread that failed; clone: the child
+};
+
+struct GuardianSetup {
+    pid_t target = 0;
+    int taskDirectory = -1;  ///< /proc/TARGET/task
+    int socket = -1;
+    std::uint64_t handledSignals = 0;  ///< caught or ignored: not fatal
+    std::byte* shared = nullptr;       ///< begins with a SharedHeader
+};
+
+/// The guardian's whole life; never returns. Runs right after fork in a process whose other
+/// threads are gone: it neither allocates nor locks.
+[[noreturn]] void runGuardian(const GuardianSetup& setup) noexcept;
+
+}  // namespace icecore::live

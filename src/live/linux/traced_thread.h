@@ -1,0 +1,60 @@
+// What is done to one traced thread. For the guardian: nothing here allocates or locks.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <span>
+
+#include "live/linux/native.h"
+
+namespace icecore::live::traced {
+
+/// CLOCK_MONOTONIC in nanoseconds.
+std::int64_t now() noexcept;
+/// Sleeps until a child or traced thread changes state, at most `nanoseconds`. SIGCHLD must be
+/// blocked.
+void sleepForChild(std::int64_t nanoseconds) noexcept;
+/// Closes every descriptor but these two.
+void keepOnly(int a, int b) noexcept;
+
+/// R S D T t Z X of a thread; 0 when it is not there.
+char stateOf(int taskDirectory, pid_t thread) noexcept;
+/// SECCOMP_MODE_… of a thread: 0 none, 1 strict, 2 filters (also when that cannot be seen).
+int seccompMode(pid_t thread) noexcept;
+/// Pending signals as a mask: of the thread itself, or those shared by its process.
+std::uint64_t pendingSignals(pid_t thread, bool shared) noexcept;
+
+/// Whether the thread has the kernel turn its system calls into SIGSYS (Syscall User Dispatch, as
+/// Wine uses it): a call of ours would then kill it.
+bool catchesSyscalls(pid_t thread) noexcept;
+
+/// Whether a syscall instruction stands at `address`.
+bool isSyscall(pid_t thread, std::uint64_t address) noexcept;
+/// Address of a syscall instruction in the vdso of a process, or 0. It need not be traced.
+std::uint64_t findSyscall(pid_t process) noexcept;
+
+struct Call {
+    pid_t thread = 0;  ///< in a PTRACE_EVENT_STOP
+    const native::RegisterSet& original;
+    std::uint64_t blocked = 0;  ///< its signal mask
+    std::uint64_t site = 0;     ///< where a syscall instruction stands
+    long number = 0;
+    std::span<const std::uint64_t> arguments;
+};
+enum class CallEnd : std::uint8_t {
+    done,
+    ended,   ///< the thread ended meanwhile (SIGKILL)
+    noSite,  ///< there is no syscall instruction
+    stuck,   ///< it does not come back, or could not be made
+};
+struct CallOutcome {
+    CallEnd end = CallEnd::stuck;
+    long result = 0;
+};
+/// Has the thread make a system call; afterwards it is in a PTRACE_EVENT_STOP again with the
+/// registers and the signal mask it had, so that the call it was in when it was stopped goes on
+/// as if nothing had been. Signals that arrive meanwhile stay pending.
+CallOutcome makeCall(const Call& call) noexcept;
+
+}  // namespace icecore::live::traced
