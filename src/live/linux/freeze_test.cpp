@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "capture_support.h"
+#include "support/victim.h"
 #include "live/capture.h"
 
 namespace icecore::live {
