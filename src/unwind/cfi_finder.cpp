@@ -137,11 +137,19 @@ Step applyRow(const UnwindRow& row, const WalkFrame& frame, WalkMemory& memory) 
 Step CfiFinder::find(const WalkFrame& frame, Walk& walk) const {
     UnwindRow scratch;
     const UnwindRow* row = rules_.at(frame.lookupPc(), scratch);
-    // A handler returns to the first byte of the trampoline, and some of them do not cover the
-    // byte before: there the exact address counts.
-    if (row == nullptr && frame.pcIsReturnAddress) {
-        row = rules_.at(frame.pc(), scratch);
-        if (row != nullptr && !row->signalFrame) row = nullptr;
+    if (frame.pcIsReturnAddress && (row == nullptr || row->lastOfFunction)) {
+        // Either a call that never returns is its function's last instruction; or nobody called
+        // here: the "return address" is the first byte of a function and was planted. A signal
+        // trampoline does say what to do then. Any other one is where a context begins
+        // (makecontext), whose rules, made for being called, are of no use: glibc's
+        // __start_context would lead to its uc_link.
+        UnwindRow exactScratch;
+        const UnwindRow* exact = rules_.at(frame.pc(), exactScratch);
+        const bool planted = exact != nullptr && exact->functionBegin == frame.pc() &&
+                             !walk.code.callBefore(frame.registers.arch(), frame.pc());
+        if (planted && !exact->signalFrame) return Step::outermost(true);
+        if (exact != nullptr && exact->signalFrame && (planted || row == nullptr))
+            return applyRow(*exact, frame, walk.memory);
     }
     if (row == nullptr) return {};
     return applyRow(*row, frame, walk.memory);

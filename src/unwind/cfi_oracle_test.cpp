@@ -89,9 +89,9 @@ std::vector<Table> parseTables(std::string_view text, std::string_view section) 
 /// Compares one section of a file; how many FDEs were compared.
 std::size_t compareSection(const std::string& path, const CfiSection& section,
                            std::string_view sectionName) {
-    const std::string text = outputOf(
-        "readelf --wide --debug-dump=frames-interp --debug-dump=no-follow-links '" + path +
-        "' 2>/dev/null");
+    const std::string text =
+        outputOf("readelf --wide --debug-dump=frames-interp --debug-dump=no-follow-links '" + path +
+                 "' 2>/dev/null");
     std::size_t compared = 0;
     std::size_t different = 0;
     for (const Table& table : parseTables(text, sectionName)) {
@@ -131,8 +131,14 @@ std::size_t compareSection(const std::string& path, const CfiSection& section,
                 }
                 // The same row through the look-up by address, at both its ends.
                 for (const std::uint64_t at : {location, ours[next].first.end() - 1}) {
-                    const auto found = rowAt(section, *fde, at);
-                    EXPECT_TRUE(found && *found == mine) << path << " at " << hex(at);
+                    auto found = rowAt(section, *fde, at);
+                    if (!found) {
+                        ADD_FAILURE() << path << " at " << hex(at);
+                        return compared;
+                    }
+                    EXPECT_EQ(found->lastOfFunction, at == fde->end - 1);
+                    found->lastOfFunction = false;
+                    EXPECT_TRUE(*found == mine) << path << " at " << hex(at);
                 }
             }
             ++next;
@@ -178,10 +184,10 @@ TEST(CfiOracle, LibcIsReadAsReadelfReadsIt) {
 }
 
 TEST(CfiOracle, LibstdcxxIsReadAsReadelfReadsIt) {
-    compareEhFrame(anyOf({"/lib/x86_64-linux-gnu/libstdc++.so.6",
-                          "/usr/lib/x86_64-linux-gnu/libstdc++.so.6",
-                          "/usr/lib/aarch64-linux-gnu/libstdc++.so.6"}),
-                   2000);
+    compareEhFrame(
+        anyOf({"/lib/x86_64-linux-gnu/libstdc++.so.6", "/usr/lib/x86_64-linux-gnu/libstdc++.so.6",
+               "/usr/lib/aarch64-linux-gnu/libstdc++.so.6"}),
+        2000);
 }
 
 TEST(CfiOracle, TheDynamicLinkerIsReadAsReadelfReadsIt) {
@@ -213,14 +219,16 @@ TEST_P(DebugFrameOracle, DebugFrameIsReadAsReadelfReadsIt) {
     {
         const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(source.c_str(), "w"),
                                                          std::fclose);
-        std::fputs("int g(int*);\n"
-                   "int f(int n) { int a[n + 1]; a[n] = n; int r = g(a); return r + f(n - 1); }\n"
-                   "int g(int* p) { return p[0] > 3 ? p[1] : f(p[0]) + g(p + 1); }\n",
-                   file.get());
+        std::fputs(
+            "int g(int*);\n"
+            "int f(int n) { int a[n + 1]; a[n] = n; int r = g(a); return r + f(n - 1); }\n"
+            "int g(int* p) { return p[0] > 3 ? p[1] : f(p[0]) + g(p + 1); }\n",
+            file.get());
     }
-    const std::string build = "cc -shared -fPIC -g -O1 -fno-asynchronous-unwind-tables "
-                              "-fno-unwind-tables -nostdlib " +
-                              std::string(GetParam()) + " -o " + program + " " + source + " 2>&1";
+    const std::string build =
+        "cc -shared -fPIC -g -O1 -fno-asynchronous-unwind-tables "
+        "-fno-unwind-tables -nostdlib " +
+        std::string(GetParam()) + " -o " + program + " " + source + " 2>&1";
     const std::string messages = outputOf(build);
     const auto image = openImage(program);
     if (image != nullptr) {
@@ -245,8 +253,8 @@ INSTANTIATE_TEST_SUITE_P(Versions, DebugFrameOracle,
 
 /// The linker's table and an index of our own name the same FDE for every function.
 TEST(CfiOracle, TheLinkersTableAndOurIndexAgree) {
-    const auto image = openImage(
-        anyOf({"/lib/x86_64-linux-gnu/libc.so.6", "/lib/aarch64-linux-gnu/libc.so.6"}));
+    const auto image =
+        openImage(anyOf({"/lib/x86_64-linux-gnu/libc.so.6", "/lib/aarch64-linux-gnu/libc.so.6"}));
     ASSERT_NE(image, nullptr);
     const ModuleCfi cfi(image, {}, 0);
     const FdeIndex index = FdeIndex::build(cfi.ehFrame(), false);

@@ -355,6 +355,7 @@ Result<UnwindRow> rowAt(const CfiSection& section, const Fde& fde, std::uint64_t
     if (!found)
         return fail(Errc::not_found, "no row for " + hex(address), section.bytes.where(fde.offset));
     found->returnRegister = returnRegister;
+    found->lastOfFunction = address == fde.end - 1;
     return *std::move(found);
 }
 

@@ -17,21 +17,21 @@ struct Outcome {
 Outcome evaluate(const Bytes& code, std::optional<std::uint64_t> initial = std::nullopt,
                  std::uint8_t addressSize = 8) {
     std::vector<std::byte> bytes;
-    for (const int byte : code) bytes.push_back(static_cast<std::byte>(byte));
+    for (const int byte : code)
+        bytes.push_back(static_cast<std::byte>(byte));
     Registers registers(Arch::x86_64);
     registers.set(x64::rsp, 0x7000);
     registers.set(x64::rbp, 0x7100);
     registers.set(x64::rip, 0x401003);
     const std::map<std::uint64_t, std::uint64_t> memory = {{0x7008, 0x1122334455667788}};
-    const ExpressionInput input{registers,
-                                [&](std::uint64_t address,
-                                    std::size_t size) -> std::optional<std::uint64_t> {
-                                    const auto found = memory.find(address);
-                                    if (found == memory.end()) return std::nullopt;
-                                    return size == 8 ? found->second
-                                                     : found->second & ((1ULL << (8 * size)) - 1);
-                                },
-                                0x10000, addressSize};
+    const ExpressionInput input{
+        registers,
+        [&](std::uint64_t address, std::size_t size) -> std::optional<std::uint64_t> {
+            const auto found = memory.find(address);
+            if (found == memory.end()) return std::nullopt;
+            return size == 8 ? found->second : found->second & ((1ULL << (8 * size)) - 1);
+        },
+        0x10000, addressSize};
     const auto result = evaluateExpression(ByteView(bytes), input, initial);
     if (result) return {*result, Errc::internal};
     return {std::nullopt, result.error().code};
@@ -70,7 +70,8 @@ TEST(DwarfExpression, EveryOperation) {
         {"abs", {0x09, 0xf6, 0x19}, 10},
         {"and", {0x3f, 0x36, 0x1a}, 6},
         {"div signed", {0x09, 0xf6, 0x33, 0x1b}, static_cast<std::uint64_t>(-3)},
-        {"div of the lowest by -1", {0x0f, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x09, 0xff, 0x1b},
+        {"div of the lowest by -1",
+         {0x0f, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x09, 0xff, 0x1b},
          0x8000000000000000},
         {"mod", {0x3f, 0x34, 0x1d}, 3},
         {"neg", {0x35, 0x1f}, static_cast<std::uint64_t>(-5)},
@@ -98,7 +99,8 @@ TEST(DwarfExpression, EveryOperation) {
         // What every PLT has: CFA = rsp + 8 + ((rip & 15) >= 11) * 8.
         {"PLT", {0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22}, 0x7008},
     };
-    for (const Case& each : cases) EXPECT_EQ(evaluate(each.code).value, each.value) << each.what;
+    for (const Case& each : cases)
+        EXPECT_EQ(evaluate(each.code).value, each.value) << each.what;
 }
 
 TEST(DwarfExpression, TheInitialValueLiesOnTheStack) {
@@ -119,11 +121,11 @@ TEST(DwarfExpression, WhatIsWrongIsAnError) {
     EXPECT_EQ(evaluate({0x31, 0x30, 0x1b}).error, Errc::malformed);
     EXPECT_EQ(evaluate({0x31, 0x30, 0x1d}).error, Errc::malformed);
     EXPECT_EQ(evaluate({0x31, 0x94, 3}).error, Errc::malformed);
-    EXPECT_EQ(evaluate({0x97}).error, Errc::malformed);              // DW_OP_push_object_address
+    EXPECT_EQ(evaluate({0x97}).error, Errc::malformed);                 // DW_OP_push_object_address
     EXPECT_EQ(evaluate({0x31, 0x2f, 0, 0x80}).error, Errc::malformed);  // before the start
     EXPECT_EQ(evaluate({0x0e, 1, 2}).error, Errc::truncated);
     EXPECT_EQ(evaluate({0x31, 0x06}).error, Errc::unreadable);
-    EXPECT_EQ(evaluate({0x70, 0}).error, Errc::not_found);           // rax is not known
+    EXPECT_EQ(evaluate({0x70, 0}).error, Errc::not_found);  // rax is not known
 }
 
 TEST(DwarfExpression, AnEndlessOneEnds) {

@@ -51,12 +51,15 @@ struct Step {
     Kind kind = Kind::none;
     Trust trust = Trust::context;
     bool fromSignalFrame = false;  ///< the frame is a signal trampoline: the caller's pc is exact
+    /// The frame's own pc turned out not to be a return address: nobody called there.
+    bool pcWasPlanted = false;
     Registers caller;
     std::uint64_t address = 0;
 
-    static Step outermost() {
+    static Step outermost(bool pcWasPlanted = false) {
         Step step;
         step.kind = Kind::outermost;
+        step.pcWasPlanted = pcWasPlanted;
         return step;
     }
     static Step unreadable(std::uint64_t address) {

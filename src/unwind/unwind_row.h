@@ -49,6 +49,7 @@ struct UnwindRow {
     CfaRule cfa;
     RegisterId returnRegister = 0;  ///< rip on x86-64, lr on arm64
     bool signalFrame = false;
+    bool lastOfFunction = false;       ///< the next address is no longer the FDE's
     bool returnAddressSigned = false;  ///< arm64: by pointer authentication, at this address
     std::vector<RegisterRule> rules;   ///< ascending by register
 

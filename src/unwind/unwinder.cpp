@@ -78,7 +78,7 @@ public:
 
 private:
     Step next(const FrameFinder& exact, const FrameFinder& signalFrame, Finders guesses);
-    Step guess(Finders guesses);
+    Step guess(const WalkFrame& from, Finders guesses);
     bool takes(Step& step);
     void publish();
     void refineGuessedStackPointer(Step& step) const;
@@ -149,10 +149,10 @@ bool Walker::isEntryPoint() const {
     return entry && frame_.pc() >= *entry && frame_.pc() - *entry < 64;
 }
 
-Step Walker::guess(Finders guesses) {
+Step Walker::guess(const WalkFrame& from, Finders guesses) {
     Step unreadable;
     for (const FrameFinder* finder : guesses) {
-        Step step = finder->find(frame_, walk_);
+        Step step = finder->find(from, walk_);
         if (step.kind == Step::Kind::unreadable)
             unreadable = step;
         else if (step.kind != Step::Kind::none)
@@ -179,7 +179,9 @@ Step Walker::next(const FrameFinder& exact, const FrameFinder& signalFrame, Find
         // Overwritten. Frames above may still be whole.
         warn("the return address of " + frameNumber() + ", " + hex(step.caller.pc()) +
              ", is not code: the stack may be overwritten");
-        return guess(guesses);
+        // Look on from where the frame ends, if that is known.
+        const bool ended = walk_.stack.contains(step.caller.sp());
+        return guess(ended ? WalkFrame{step.caller, true, false} : frame_, guesses);
     }
     case Step::Kind::unreadable: {
         // Missing from the dump is one thing; a wild pointer that was never mapped another.
@@ -188,13 +190,13 @@ Step Walker::next(const FrameFinder& exact, const FrameFinder& signalFrame, Find
             return step;
         warn("unwinding " + frameNumber() + " needs " + hex(step.address) +
              ", which is not mapped: the stack may be overwritten");
-        return guess(guesses);
+        return guess(frame_, guesses);
     }
     case Step::Kind::outermost: return step;
     case Step::Kind::none: break;
     }
     if (isEntryPoint()) return Step::outermost();
-    return guess(guesses);
+    return guess(frame_, guesses);
 }
 
 /// Makes the step the frame to go on from; false when it leads nowhere new.
@@ -222,7 +224,10 @@ Stack Walker::run(const FrameFinder& exact, const FrameFinder& signalFrame, Find
                           : stackFrom(process_, frame_.sp(), hint_);
         Step step = next(exact, signalFrame, guesses);
         switch (step.kind) {
-        case Step::Kind::outermost: stack_.end = StackEnd::complete; return std::move(stack_);
+        case Step::Kind::outermost:
+            stack_.end = StackEnd::complete;
+            if (step.pcWasPlanted) stack_.frames.back().pcIsReturnAddress = false;
+            return std::move(stack_);
         case Step::Kind::unreadable:
             end(StackEnd::unreadable, "the memory at " + hex(step.address) + " is " +
                                           std::string(toString(walk_.memory.whyNot(step.address))));
