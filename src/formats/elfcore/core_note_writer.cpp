@@ -71,7 +71,7 @@ std::uint64_t taskFlags(const Snapshot& snapshot) {
     return fields.size() > 6 ? parseDecimal(fields[6]).value_or(0) : 0;
 }
 
-PrPsInfo64 prPsInfo(const Snapshot& snapshot) {
+PrPsInfo64 prPsInfo(const Snapshot& snapshot, const SavePlan& plan) {
     const Process& process = *snapshot.process;
     const Thread* leader = process.thread(process.pid);
     PrPsInfo64 info{};
@@ -94,6 +94,7 @@ PrPsInfo64 prPsInfo(const Snapshot& snapshot) {
     setText(info.name, process.name);
     std::string arguments;
     for (const std::string& argument : process.commandLine) {
+        if (!plan.arguments) break;
         if (!arguments.empty()) arguments += ' ';
         arguments += argument;
         if (arguments.size() > sizeof info.arguments) break;
@@ -190,7 +191,7 @@ public:
 
 private:
     Result<void> processNotes() {
-        TRY(take_(coreName, elf::notePrPsInfo, bytesOf(prPsInfo(snapshot_))));
+        TRY(take_(coreName, elf::notePrPsInfo, bytesOf(prPsInfo(snapshot_, plan_))));
         TRY(take_(coreName, elf::noteSigInfo, signalInfo(process_)));
         TRY(takeIfAny(coreName, elf::noteAuxv, auxv(process_)));
         return takeIfAny(coreName, elf::noteFile, mappedFiles(process_, plan_.filterModulePaths));
@@ -212,18 +213,20 @@ private:
     }
 
     Result<void> ownNotes() {
-        const bool namesOnly = plan_.filterModulePaths;
         TRY(takeText(noteInfo, encodeInfo(snapshot_, plan_)));
-        TRY(takeText(noteThreads, encodeThreads(process_)));
-        TRY(takeText(noteModules, encodeModules(process_, namesOnly)));
-        TRY(takeText(noteRegions, encodeRegions(process_, namesOnly)));
+        TRY(takeText(noteThreads, encodeThreads(process_, plan_)));
+        TRY(takeText(noteModules, encodeModules(process_, plan_)));
+        TRY(takeText(noteRegions, encodeRegions(process_, plan_)));
         if (plan_.handles) TRY(takeText(noteHandles, encodeHandles(process_)));
         return {};
     }
 
     Result<void> attachments() {
         for (const Attachment& attachment : snapshot_.attachments) {
-            if (attachment.name.starts_with(keptNotePrefix)) continue;  // written by whoever knows it
+            if (attachment.name.starts_with(keptNotePrefix)) continue;  // of another writer's core
+            const bool arguments =
+                attachment.name == "linux/cmdline" || attachment.name == "linux/environ";
+            if (arguments && !plan_.arguments) continue;
             std::vector<std::byte> content;
             const auto name = std::as_bytes(std::span(attachment.name));
             const auto body = attachment.content.span();

@@ -166,6 +166,7 @@ inline SavePlan samplePlan(const Snapshot& snapshot) {
     SavePlan plan;
     plan.type.flags = static_cast<std::uint32_t>(DumpFlag::with_full_memory);
     plan.handles = true;
+    plan.threadInfo = true;
     for (const Region& item : snapshot.process->regions)
         plan.memory.push_back({item.range, SaveReason::all});
     return plan;

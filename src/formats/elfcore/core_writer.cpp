@@ -94,7 +94,8 @@ class CoreWriter {
 public:
     CoreWriter(const Snapshot& snapshot, const SavePlan& plan, Sink& sink, Progress& progress)
         : snapshot_(snapshot), process_(*snapshot.process),
-          plan_(inWholePages(process_, plan)), sink_(sink), progress_(progress) {}
+          plan_(inWholePages(process_, plan)),
+          memory_(memoryToSave(process_, plan_)), sink_(sink), progress_(progress) {}
 
     Result<WriteReport> run() {
         const auto machine = machineOf(process_.system.arch);
@@ -113,7 +114,7 @@ public:
 
 private:
     Result<void> layOut() {
-        StorablePlan storable = storablePlan(*process_.memory, plan_);
+        StorablePlan storable = storablePlan(*memory_, plan_);
         for (const Extent& absent : storable.absent) {
             // What an earlier dump was not to hold cannot be missed now.
             if (absent.absence != Absence::not_captured) unread_.push_back(absent.range);
@@ -240,7 +241,7 @@ private:
     Result<void> copy(std::vector<Range>& ranges) {
         if (ranges.empty()) return {};
         ASSIGN_OR_RETURN(CopyResult result,
-                         copyMemory(*process_.memory, ranges, sink_, progress_));
+                         copyMemory(*memory_, ranges, sink_, progress_));
         report_.zeroBytes += result.zeroBytes;
         unread_.insert(unread_.end(), result.unread.begin(), result.unread.end());
         ranges.clear();
@@ -265,6 +266,7 @@ private:
     const Snapshot& snapshot_;
     const Process& process_;
     SavePlan plan_;
+    std::shared_ptr<const AddressSpace> memory_;
     Sink& sink_;
     Progress& progress_;
     std::vector<Segment> segments_;

@@ -137,6 +137,7 @@ std::string encodeInfo(const Snapshot& snapshot, const SavePlan& plan) {
     if (plan.handles) encodeCoverage(out, "handles", process.handles);
     if (process.exception) out.number("exception-thread", std::int64_t(process.exception->threadId));
     out.endRecord();
+    if (!plan.arguments) return out.take();
     for (const std::string& argument : process.commandLine) {
         out.text("argument", argument);
         out.endRecord();
@@ -183,20 +184,22 @@ OwnInfo decodeInfo(std::string_view text, Snapshot& snapshot) {
     return info;
 }
 
-std::string encodeThreads(const Process& process) {
+std::string encodeThreads(const Process& process, const SavePlan& plan) {
     RecordWriter out;
     for (const Thread& thread : process.threads) {
         out.number("id", static_cast<std::int64_t>(thread.id)).textIfAny("name", thread.name);
         if (thread.stack) out.range("stack", *thread.stack);
         if (thread.tls) out.address("tls", *thread.tls);
-        if (thread.startAddress) out.address("start", *thread.startAddress);
         if (thread.state != 0) out.text("state", std::string_view(&thread.state, 1));
         if (thread.priority) out.number("priority", *thread.priority);
         if (thread.suspendCount != 0) out.number("suspended", thread.suspendCount);
-        optionalTime(out, "user-time", thread.userTime);
-        optionalTime(out, "kernel-time", thread.kernelTime);
-        if (thread.created) out.number("created", nanoseconds(*thread.created));
-        if (thread.affinity) out.address("affinity", *thread.affinity);
+        if (plan.threadInfo) {
+            if (thread.startAddress) out.address("start", *thread.startAddress);
+            optionalTime(out, "user-time", thread.userTime);
+            optionalTime(out, "kernel-time", thread.kernelTime);
+            if (thread.created) out.number("created", nanoseconds(*thread.created));
+            if (thread.affinity) out.address("affinity", *thread.affinity);
+        }
         if (!thread.context) out.number("no-context", 1);
         out.endRecord();
     }
@@ -220,8 +223,9 @@ void decodeThreads(std::string_view text, Process& process) {
         if (const auto priority = record.number("priority"))
             thread.priority = static_cast<std::int32_t>(*priority);
         thread.suspendCount = static_cast<std::uint32_t>(record.number("suspended").value_or(0));
-        thread.userTime = timeOf(record, "user-time");
-        thread.kernelTime = timeOf(record, "kernel-time");
+        // Finer than the microseconds of NT_PRSTATUS.
+        if (const auto time = timeOf(record, "user-time")) thread.userTime = time;
+        if (const auto time = timeOf(record, "kernel-time")) thread.kernelTime = time;
         if (const auto created = record.number("created")) thread.created = timePoint(*created);
         thread.affinity = record.address("affinity");
         // Stored with zeros in its place, which are not registers.
@@ -229,7 +233,7 @@ void decodeThreads(std::string_view text, Process& process) {
     });
 }
 
-std::string encodeRegions(const Process& process, bool fileNamesOnly) {
+std::string encodeRegions(const Process& process, const SavePlan& plan) {
     RecordWriter out;
     for (const Region& region : process.regions) {
         out.range("at", region.range).text("may", protectionText(region.protection));
@@ -245,7 +249,7 @@ std::string encodeRegions(const Process& process, bool fileNamesOnly) {
         if (region.allocationBase) out.address("allocation", *region.allocationBase);
         if (region.allocationProtection)
             out.text("allocated", protectionText(*region.allocationProtection));
-        out.textIfAny("name", storedName(region.name, fileNamesOnly));
+        out.textIfAny("name", storedName(region.name, plan.filterModulePaths));
         out.endRecord();
     }
     return out.take();
@@ -310,9 +314,10 @@ void decodeHandles(std::string_view text, Process& process) {
     });
 }
 
-std::string encodeModules(const Process& process, bool fileNamesOnly) {
+std::string encodeModules(const Process& process, const SavePlan& plan) {
     RecordWriter out;
     for (const Module& module : process.modules) {
+        if (!plan.keeps(module)) continue;
         out.range("at", module.range);
         if (module.bias) out.address("bias", *module.bias);
         if (module.id.kind != ModuleId::Kind::none) {
@@ -324,7 +329,7 @@ std::string encodeModules(const Process& process, bool fileNamesOnly) {
         if (module.timestamp != 0) out.number("timestamp", module.timestamp);
         if (module.checksum != 0) out.number("checksum", module.checksum);
         if (module.imageSize != 0) out.number("image-size", module.imageSize);
-        out.textIfAny("path", storedName(module.path, fileNamesOnly));
+        out.textIfAny("path", storedName(module.path, plan.filterModulePaths));
         out.endRecord();
     }
     return out.take();

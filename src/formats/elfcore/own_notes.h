@@ -33,17 +33,17 @@ struct OwnInfo {
 std::string encodeInfo(const Snapshot& snapshot, const SavePlan& plan);
 OwnInfo decodeInfo(std::string_view text, Snapshot& snapshot);
 
-std::string encodeThreads(const Process& process);
+std::string encodeThreads(const Process& process, const SavePlan& plan);
 /// Completes the threads that are there already; unknown ids are ignored.
 void decodeThreads(std::string_view text, Process& process);
 
-std::string encodeRegions(const Process& process, bool fileNamesOnly);
+std::string encodeRegions(const Process& process, const SavePlan& plan);
 void decodeRegions(std::string_view text, Process& process);
 
 std::string encodeHandles(const Process& process);
 void decodeHandles(std::string_view text, Process& process);
 
-std::string encodeModules(const Process& process, bool fileNamesOnly);
+std::string encodeModules(const Process& process, const SavePlan& plan);
 void decodeModules(std::string_view text, Process& process);
 
 /// The unread note has room for this many ranges; its size is fixed before the memory is copied,
