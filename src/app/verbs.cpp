@@ -7,6 +7,7 @@ namespace icecore::app {
 namespace {
 
 constexpr std::array table = {
+    Verb{"dump", "freeze a running process into a dump", makeDumpVerb},
     Verb{"info", "what a dump is: one screen", makeInfoVerb},
 };
 

@@ -7,6 +7,7 @@
 
 namespace icecore::app {
 
+std::unique_ptr<VerbRun> makeDumpVerb();
 std::unique_ptr<VerbRun> makeInfoVerb();
 
 }  // namespace icecore::app

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "arch/xsave.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "bytes/elf_layout.h"
@@ -201,7 +202,9 @@ private:
         if (!thread.context) return {};
         const Context& context = *thread.context;
         TRY(takeIfAny(coreName, elf::noteFpRegSet, context.floatingPoint.span()));
-        TRY(takeIfAny(linuxName, elf::noteX86Xstate, context.extended.span()));
+        const std::vector<std::byte> moved = xsaveInIntelLayout(context.extended.span());
+        TRY(takeIfAny(linuxName, elf::noteX86Xstate,
+                      moved.empty() ? context.extended.span() : std::span(moved)));
         if (process_.system.arch == Arch::arm64) {
             if (const auto tls = context.registers.get(arm64::tpidr)) {
                 std::vector<std::byte> content;
