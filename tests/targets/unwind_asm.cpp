@@ -175,7 +175,8 @@ void at_framed_exit();
 // A stack with something on it: local room, a return address of old calls among it.
 AT void at_noise() {
     volatile std::uintptr_t room[32];
-    for (auto& word : room) word = 0x1111;
+    for (auto& word : room)
+        word = 0x1111;
     KEEP;
 }
 AT void at_run(const char* scenario) {

@@ -36,9 +36,13 @@ AT int at_recursion(int depth) {
     return below + 1;
 }
 
-AT __attribute__((noreturn)) void at_die() { std::abort(); }
+AT __attribute__((noreturn)) void at_die() {
+    std::abort();
+}
 // The call is the last instruction: the return address lies behind the function.
-AT __attribute__((noreturn)) void at_noreturn() { at_die(); }
+AT __attribute__((noreturn)) void at_noreturn() {
+    at_die();
+}
 
 // ---- calls into nothing ----
 
@@ -77,7 +81,9 @@ AT void at_tail_last(int value) {
     if (value > 0) at_crash();
     KEEP;
 }
-AT void at_tail_middle(int value) { at_tail_last(value + 1); }
+AT void at_tail_middle(int value) {
+    at_tail_last(value + 1);
+}
 AT void at_tail_first(int value) {
     at_tail_middle(value);
     KEEP;
@@ -86,7 +92,9 @@ AT void at_tail_first(int value) {
 
 // ---- exceptions ----
 
-AT void at_throw() { throw std::runtime_error("nobody catches this"); }
+AT void at_throw() {
+    throw std::runtime_error("nobody catches this");
+}
 AT void at_noexcept() noexcept {
     at_throw();
     KEEP;
@@ -110,7 +118,7 @@ void onAltStack(bool alternative) {
                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         sigaltstack(&stack, nullptr);
     }
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = at_handler;
     action.sa_flags = alternative ? SA_ONSTACK : 0;
     sigaction(SIGUSR1, &action, nullptr);
@@ -118,7 +126,8 @@ void onAltStack(bool alternative) {
 // A leaf that a signal interrupts: its return address has never been stored by itself.
 AT int at_spin(volatile int* flag) {
     int turns = 0;
-    while (*flag == 0) ++turns;
+    while (*flag == 0)
+        ++turns;
     return turns;
 }
 AT void at_interrupted() {
@@ -193,7 +202,8 @@ AT int at_main(const char* scenario) {
     const auto is = [&](const char* name) { return std::strcmp(scenario, name) == 0; };
     if (is("recursion")) at_recursion(60);
     if (is("noreturn")) at_noreturn();
-    if (is("null-call")) at_call_null(reinterpret_cast<Function>(static_cast<std::uintptr_t>(zero)));
+    if (is("null-call"))
+        at_call_null(reinterpret_cast<Function>(static_cast<std::uintptr_t>(zero)));
     if (is("wild-call")) at_call_null(reinterpret_cast<Function>(&notCode[16]));
     if (is("aligned-vla")) at_aligned_vla(zero + 100);
     if (is("alloca")) at_alloca(zero + 3000);

@@ -59,8 +59,10 @@ AT void at_wait_sleep() {
     KEEP;
 }
 AT void at_deeper(int depth) {
-    if (depth == 0) at_wait_condition();
-    else at_deeper(depth - 1);
+    if (depth == 0)
+        at_wait_condition();
+    else
+        at_deeper(depth - 1);
     KEEP;
 }
 
@@ -73,7 +75,8 @@ int main(int argc, char** argv) {
     threads.emplace_back([] { here(), at_wait_read(); });
     threads.emplace_back([] { here(), at_wait_sleep(); });
     const int more = argc > 1 ? std::atoi(argv[1]) : 0;
-    for (int i = 0; i < more; ++i) threads.emplace_back([i] { here(), at_deeper(i % 10); });
+    for (int i = 0; i < more; ++i)
+        threads.emplace_back([i] { here(), at_deeper(i % 10); });
 
     const auto allAsleep = [&] {
         const std::scoped_lock lock(idsMutex);
@@ -83,6 +86,7 @@ int main(int argc, char** argv) {
         }
         return true;
     };
-    while (!allAsleep()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    while (!allAsleep())
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
     std::abort();
 }
