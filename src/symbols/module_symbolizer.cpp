@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "symbols/demangle.h"
+#include "symbols/dwarf_info.h"
 
 namespace icecore {
 
@@ -65,6 +66,20 @@ const SymbolTable& ModuleSymbolizer::table() const {
     return *table_;
 }
 
+const DwarfInfo* ModuleSymbolizer::dwarf() const {
+    if (!files_.debugImage) return nullptr;
+    std::call_once(dwarfOnce_, [&] {
+        const auto opener = [](const std::filesystem::path& path) -> std::shared_ptr<const ElfImage> {
+            auto source = openMappedFile(path);
+            if (!source) return nullptr;
+            auto image = ElfImage::open(std::move(*source));
+            return image ? *image : nullptr;
+        };
+        dwarf_ = std::make_unique<DwarfInfo>(files_.debugImage, opener);
+    });
+    return dwarf_.get();
+}
+
 SymbolKind ModuleSymbolizer::tableKind() const {
     if (files_.info.kind == SymbolKind::mismatch) return SymbolKind::exported;
     return table().full() ? SymbolKind::symtab : SymbolKind::exported;
@@ -81,6 +96,38 @@ ModuleSymbolizer::Located ModuleSymbolizer::locate(std::uint64_t address,
                                                    bool isReturnAddress) const {
     const std::uint64_t lookUp = isReturnAddress && address != 0 ? address - 1 : address;
     Located located;
+    std::vector<DwarfFrame> dwarfFrames;
+    if (const DwarfInfo* info = dwarf()) dwarfFrames = info->lookUp(lookUp);
+    if (!dwarfFrames.empty()) located.kind = SymbolKind::dwarf;
+
+    for (std::size_t i = 0; i < dwarfFrames.size(); ++i) {
+        DwarfFrame& from = dwarfFrames[i];
+        SymbolFrame frame;
+        frame.file = std::move(from.file);
+        frame.line = from.line;
+        frame.inlined = from.inlined;
+        frame.function = from.linkageName.empty() ? std::move(from.name)
+                                                  : functionName(from.linkageName);
+        const bool elsewhere = lookUp < from.entry || from.rangeLow != from.entry;
+        frame.functionOffset = address - (elsewhere ? from.rangeLow : from.entry);
+        // A cold part moved away from its function has a symbol of its own, whose offset means
+        // something; and debug information without linkage names (-g1) lacks the scopes.
+        const bool physical = i + 1 == dwarfFrames.size();
+        const bool unsure = frame.function.empty() || elsewhere || from.linkageName.empty();
+        if (physical && unsure) {
+            const SymbolTable::Entry* entry = table().at(lookUp, true);
+            const bool better = entry != nullptr &&
+                                (frame.function.empty() || (elsewhere && entry->address >= from.rangeLow) ||
+                                 (entry->address == from.entry && isMangled(table().name(*entry))));
+            if (better) {
+                frame.function = functionName(table().name(*entry));
+                frame.functionOffset = address - entry->address;
+            }
+        }
+        located.frames.push_back(std::move(frame));
+    }
+    if (!located.frames.empty()) return located;
+
     if (const auto symbol = nearest(lookUp); symbol && symbol->function) {
         SymbolFrame frame;
         frame.function = symbol->name;

@@ -15,7 +15,9 @@
 
 namespace icecore {
 
-/// Thread-safe; the symbol tables are read at the first question that needs them.
+class DwarfInfo;
+
+/// Thread-safe; symbol tables and DWARF are opened at the first question that needs them.
 class ModuleSymbolizer {
 public:
     explicit ModuleSymbolizer(ModuleFiles files);
@@ -46,12 +48,14 @@ public:
 
 private:
     [[nodiscard]] const SymbolTable& table() const;
+    [[nodiscard]] const DwarfInfo* dwarf() const;
     [[nodiscard]] Named named(const SymbolTable::Entry& entry) const;
     [[nodiscard]] SymbolKind tableKind() const;
 
     ModuleFiles files_;
-    mutable std::once_flag tableOnce_;
+    mutable std::once_flag tableOnce_, dwarfOnce_;
     mutable std::unique_ptr<SymbolTable> table_;
+    mutable std::unique_ptr<DwarfInfo> dwarf_;
 };
 
 }  // namespace icecore

@@ -38,7 +38,7 @@ TEST(Symbolizer, namesOwnAndForeignFunctions) {
 
     const auto libc = symbolizer.symbolize(addressOf(&std::srand), false);
     ASSERT_FALSE(libc.frames.empty());
-    EXPECT_THAT(libc.frames.back().function, testing::AnyOf("srand", "srandom"));  // aliases
+    EXPECT_THAT(libc.frames.back().function, testing::HasSubstr("srand"));  // or its alias
     EXPECT_EQ(libc.module->fileName(), "libc.so.6");
 
     EXPECT_EQ(symbolizer.symbolize(1, false).module, nullptr);

@@ -1,0 +1,46 @@
+// One ELF file with DWARF sections.
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "bytes/byte_view.h"
+#include "images/elf_image.h"
+#include "symbols/dwarf/abbreviations.h"
+
+namespace icecore::dwarf {
+
+enum class SectionId : std::uint8_t {
+    info, abbrev, str, line_str, str_offsets, addr, ranges, rnglists, line, aranges, count
+};
+
+/// Sections are shown in place, or decompressed at the first use. Thread-safe.
+class File {
+public:
+    /// `split`: a .dwo file, whose sections' names end so.
+    File(std::shared_ptr<const ElfImage> image, bool split)
+        : image_(std::move(image)), split_(split) {}
+
+    [[nodiscard]] const ElfImage& image() const { return *image_; }
+    [[nodiscard]] bool split() const { return split_; }
+    /// Empty when there is none or it is damaged.
+    [[nodiscard]] ByteView section(SectionId id) const;
+    /// The abbreviations at an offset of .debug_abbrev; parsed once.
+    [[nodiscard]] const AbbreviationTable& abbreviations(std::uint64_t offset) const;
+
+private:
+    struct Slot {
+        std::once_flag once;
+        ByteView bytes;
+    };
+    std::shared_ptr<const ElfImage> image_;
+    bool split_;
+    mutable std::array<Slot, static_cast<std::size_t>(SectionId::count)> slots_;
+    mutable std::mutex mutex_;
+    mutable std::map<std::uint64_t, std::unique_ptr<const AbbreviationTable>> tables_;
+};
+
+}  // namespace icecore::dwarf

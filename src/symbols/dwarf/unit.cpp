@@ -1,0 +1,479 @@
+#include "symbols/dwarf/unit.h"
+
+#include <algorithm>
+
+#include "symbols/dwarf/constants.h"
+
+namespace icecore::dwarf {
+
+namespace {
+
+std::string_view textAt(ByteView section, std::uint64_t offset) {
+    Cursor cursor(section.slice(offset));
+    return cursor.cString();
+}
+
+std::uint64_t threeBytes(Cursor& cursor) {
+    const std::uint64_t low = cursor.u16();
+    return low | std::uint64_t{cursor.u8()} << 16U;
+}
+
+/// Types with members that can be functions: their entries are walked only when need be.
+bool isScope(std::uint16_t tag) {
+    return tag == tag_namespace || tag == tag_module || tag == tag_compile_unit ||
+           tag == tag_partial_unit || tag == tag_skeleton_unit;
+}
+
+/// Where linkers put the addresses of code they have discarded.
+bool isDiscarded(std::uint64_t low) { return low == 0 || low >= UINT64_MAX - 1; }
+
+}  // namespace
+
+std::unique_ptr<Unit> Unit::readHeader(const File& file, std::uint64_t offset,
+                                       std::uint64_t* next) {
+    *next = 0;
+    const ByteView info = file.section(SectionId::info);
+    Cursor cursor(info);
+    cursor.seek(offset);
+    auto unit = std::make_unique<Unit>();
+    unit->file = &file;
+    unit->offset = offset;
+    std::uint64_t length = cursor.u32();
+    if (length == 0xffffffff) {
+        unit->offsetSize = 8;
+        length = cursor.u64();
+    }
+    if (!cursor.ok() || length > cursor.remaining()) return nullptr;
+    unit->end = cursor.position() + length;
+    *next = unit->end;
+    unit->version = cursor.u16();
+    if (unit->version < 2 || unit->version > 5) return nullptr;
+    if (unit->version >= 5) {
+        unit->type = cursor.u8();
+        unit->addressSize = cursor.u8();
+        unit->abbreviationOffset = cursor.unsignedOf(unit->offsetSize);
+        if (unit->type == ut_skeleton || unit->type == ut_split_compile) unit->dwoId = cursor.u64();
+        if (unit->type == ut_type || unit->type == ut_split_type) return nullptr;
+    } else {
+        unit->abbreviationOffset = cursor.unsignedOf(unit->offsetSize);
+        unit->addressSize = cursor.u8();
+    }
+    unit->firstEntry = cursor.position();
+    if (!cursor.ok() || unit->firstEntry > unit->end ||
+        (unit->addressSize != 4 && unit->addressSize != 8))
+        return nullptr;
+    return unit;
+}
+
+Cursor Unit::cursorAt(std::uint64_t at) const {
+    Cursor cursor(file->section(SectionId::info).slice(0, end));
+    cursor.seek(at);
+    return cursor;
+}
+
+const AbbreviationTable& Unit::abbreviations() const {
+    return file->abbreviations(abbreviationOffset);
+}
+
+bool Unit::readValue(Cursor& cursor, const AttributeSpec& spec, Value& value) const {
+    std::uint16_t form = spec.form;
+    // The form stands in the entry itself; an indirect one inside another is nonsense.
+    if (form == form_indirect) form = static_cast<std::uint16_t>(cursor.uleb());
+    value.form = form;
+    switch (form) {
+    case form_addr: value.number = cursor.unsignedOf(addressSize); break;
+    case form_data1:
+    case form_ref1:
+    case form_flag:
+    case form_strx1:
+    case form_addrx1: value.number = cursor.u8(); break;
+    case form_data2:
+    case form_ref2:
+    case form_strx2:
+    case form_addrx2: value.number = cursor.u16(); break;
+    case form_strx3:
+    case form_addrx3: value.number = threeBytes(cursor); break;
+    case form_data4:
+    case form_ref4:
+    case form_strx4:
+    case form_addrx4:
+    case form_ref_sup4: value.number = cursor.u32(); break;
+    case form_data8:
+    case form_ref8:
+    case form_ref_sig8:
+    case form_ref_sup8: value.number = cursor.u64(); break;
+    case form_sdata: value.number = static_cast<std::uint64_t>(cursor.sleb()); break;
+    case form_udata:
+    case form_ref_udata:
+    case form_strx:
+    case form_addrx:
+    case form_loclistx:
+    case form_rnglistx:
+    case form_gnu_addr_index:
+    case form_gnu_str_index: value.number = cursor.uleb(); break;
+    case form_strp:
+    case form_line_strp:
+    case form_sec_offset:
+    case form_strp_sup:
+    case form_gnu_ref_alt:
+    case form_gnu_strp_alt: value.number = cursor.unsignedOf(offsetSize); break;
+    // Version 2 gave references between units the size of an address.
+    case form_ref_addr:
+        value.number = cursor.unsignedOf(version == 2 ? addressSize : offsetSize);
+        break;
+    case form_string: value.text = cursor.cString(); break;
+    case form_flag_present: value.number = 1; break;
+    case form_implicit_const: value.number = static_cast<std::uint64_t>(spec.constant); break;
+    case form_block1: cursor.skip(cursor.u8()); break;
+    case form_block2: cursor.skip(cursor.u16()); break;
+    case form_block4: cursor.skip(cursor.u32()); break;
+    case form_block:
+    case form_exprloc: cursor.skip(cursor.uleb()); break;
+    case form_data16: cursor.skip(16); break;
+    default: return false;
+    }
+    return cursor.ok();
+}
+
+bool Unit::skipAttributes(Cursor& cursor, const Abbreviation& entry) const {
+    if (entry.fixed) {
+        cursor.skip(entry.fixed->bytes + std::uint64_t{entry.fixed->addresses} * addressSize +
+                    std::uint64_t{entry.fixed->offsets} * offsetSize);
+        return cursor.ok();
+    }
+    const AttributeSpec* specs = abbreviations().specs(entry);
+    Value value;
+    for (std::uint32_t i = 0; i < entry.count; ++i) {
+        if (!readValue(cursor, specs[i], value)) return false;
+    }
+    return true;
+}
+
+bool Unit::readAttributes(Cursor& cursor, const Abbreviation& abbreviation, Entry& entry) const {
+    entry.tag = abbreviation.tag;
+    entry.children = abbreviation.children;
+    const AttributeSpec* specs = abbreviations().specs(abbreviation);
+    for (std::uint32_t i = 0; i < abbreviation.count; ++i) {
+        Value value;
+        if (!readValue(cursor, specs[i], value)) return false;
+        switch (specs[i].attribute) {
+        case at_name: entry.name = value; break;
+        case at_linkage_name:
+        case at_mips_linkage_name: entry.linkageName = value; break;
+        case at_low_pc: entry.lowPc = value; break;
+        case at_high_pc: entry.highPc = value; break;
+        case at_ranges: entry.ranges = value; break;
+        case at_entry_pc: entry.entryPc = value; break;
+        case at_sibling: entry.sibling = value; break;
+        case at_abstract_origin: entry.origin = value; break;
+        case at_specification: entry.specification = value; break;
+        case at_call_file: entry.callFile = value; break;
+        case at_call_line: entry.callLine = value; break;
+        default: break;
+        }
+    }
+    return true;
+}
+
+std::optional<Entry> Unit::entryAt(std::uint64_t at) const {
+    if (at < firstEntry || at >= end) return std::nullopt;
+    Cursor cursor = cursorAt(at);
+    const Abbreviation* abbreviation = abbreviations().find(cursor.uleb());
+    Entry entry;
+    entry.offset = at;
+    if (abbreviation == nullptr || !readAttributes(cursor, *abbreviation, entry))
+        return std::nullopt;
+    return entry;
+}
+
+bool Unit::skipChildren(Cursor& cursor) const {
+    const AbbreviationTable& table = abbreviations();
+    int depth = 1;
+    while (depth > 0) {
+        const std::uint64_t code = cursor.uleb();
+        if (!cursor.ok()) return false;
+        if (code == 0) {
+            --depth;
+            continue;
+        }
+        const Abbreviation* abbreviation = table.find(code);
+        if (abbreviation == nullptr) return false;
+        if (abbreviation->children && abbreviation->hasSibling) {
+            Entry entry;
+            const std::uint64_t here = cursor.position();
+            if (!readAttributes(cursor, *abbreviation, entry)) return false;
+            const auto sibling = localReference(entry.sibling);
+            if (sibling && *sibling > here && *sibling < end) {
+                cursor.seek(*sibling);
+                continue;
+            }
+        } else if (!skipAttributes(cursor, *abbreviation)) {
+            return false;
+        }
+        if (abbreviation->children) ++depth;
+    }
+    return true;
+}
+
+void Unit::readOwnEntry() {
+    std::call_once(ownEntryOnce_, [&] {
+        Cursor cursor = cursorAt(firstEntry);
+        const Abbreviation* abbreviation = abbreviations().find(cursor.uleb());
+        if (abbreviation == nullptr) return;
+        const AttributeSpec* specs = abbreviations().specs(*abbreviation);
+        Value nameValue, dirValue, dwoValue, low;
+        for (std::uint32_t i = 0; i < abbreviation->count; ++i) {
+            Value value;
+            if (!readValue(cursor, specs[i], value)) break;
+            switch (specs[i].attribute) {
+            case at_name: nameValue = value; break;
+            case at_comp_dir: dirValue = value; break;
+            case at_dwo_name:
+            case at_gnu_dwo_name: dwoValue = value; break;
+            case at_gnu_dwo_id: dwoId = value.number; break;
+            case at_low_pc: low = value; break;
+            case at_high_pc: highPc = value; break;
+            case at_ranges: ranges = value; break;
+            case at_language: language = value.number; break;
+            case at_stmt_list: lineOffset = value.number; break;
+            case at_str_offsets_base: strOffsetsBase = value.number; break;
+            case at_addr_base:
+            case at_gnu_addr_base: addrBase = value.number; break;
+            case at_rnglists_base: rnglistsBase = value.number; break;
+            case at_gnu_ranges_base: rangesBase = value.number; break;
+            default: break;
+            }
+        }
+        // A .dwo has one table of each, and does not say so: it starts behind the table's header
+        // (7.26, 7.28); the older GNU form has no header.
+        if (file->split() && version >= 5) {
+            if (strOffsetsBase == 0) strOffsetsBase = offsetSize == 8 ? 16 : 8;
+            if (rnglistsBase == 0) rnglistsBase = offsetSize == 8 ? 20 : 12;
+        }
+        name = text(nameValue);
+        compDir = text(dirValue);
+        dwoName = text(dwoValue);
+        if (const auto value = address(low)) {
+            lowPc = *value;
+            hasLowPc = true;
+        } else if (skeleton != nullptr) {
+            lowPc = skeleton->lowPc;
+        }
+    });
+}
+
+std::string_view Unit::text(const Value& value) const {
+    switch (value.form) {
+    case form_string: return value.text;
+    case form_strp: return textAt(file->section(SectionId::str), value.number);
+    case form_line_strp: return textAt(file->section(SectionId::line_str), value.number);
+    case form_strx:
+    case form_strx1:
+    case form_strx2:
+    case form_strx3:
+    case form_strx4:
+    case form_gnu_str_index: {
+        const auto scaled = checkedMultiply(value.number, offsetSize);
+        const auto at = scaled ? checkedAdd(strOffsetsBase, *scaled) : std::nullopt;
+        if (!at) return {};
+        Cursor cursor(file->section(SectionId::str_offsets).slice(*at));
+        const std::uint64_t inSection = cursor.unsignedOf(offsetSize);
+        return cursor.ok() ? textAt(file->section(SectionId::str), inSection) : std::string_view{};
+    }
+    default: return {};
+    }
+}
+
+std::optional<std::uint64_t> Unit::indexedAddress(std::uint64_t index) const {
+    // The addresses of a split unit stay in the main file.
+    const Unit& home = skeleton != nullptr ? *skeleton : *this;
+    const auto scaled = checkedMultiply(index, addressSize);
+    const auto at = scaled ? checkedAdd(home.addrBase, *scaled) : std::nullopt;
+    if (!at) return std::nullopt;
+    Cursor cursor(home.file->section(SectionId::addr).slice(*at));
+    const std::uint64_t value = cursor.unsignedOf(addressSize);
+    return cursor.ok() ? std::optional(value) : std::nullopt;
+}
+
+std::optional<std::uint64_t> Unit::address(const Value& value) const {
+    switch (value.form) {
+    case form_addr: return value.number;
+    case form_addrx:
+    case form_addrx1:
+    case form_addrx2:
+    case form_addrx3:
+    case form_addrx4:
+    case form_gnu_addr_index: return indexedAddress(value.number);
+    default: return std::nullopt;
+    }
+}
+
+std::optional<std::uint64_t> Unit::localReference(const Value& value) const {
+    switch (value.form) {
+    case form_ref1:
+    case form_ref2:
+    case form_ref4:
+    case form_ref8:
+    case form_ref_udata: {
+        const auto at = checkedAdd(offset, value.number);
+        if (at && *at >= firstEntry && *at <= end) return at;
+        return std::nullopt;
+    }
+    default: return std::nullopt;
+    }
+}
+
+void Unit::codeRanges(const Value& low, const Value& high, const Value& list,
+                      std::vector<Range>& out) const {
+    if (list.present()) {
+        if (version >= 5) {
+            if (list.form != form_rnglistx) {
+                readRangeList(list.number, out);
+                return;
+            }
+            const auto scaled = checkedMultiply(list.number, offsetSize);
+            const auto at = scaled ? checkedAdd(rnglistsBase, *scaled) : std::nullopt;
+            if (!at) return;
+            Cursor cursor(file->section(SectionId::rnglists).slice(*at));
+            const std::uint64_t inside = cursor.unsignedOf(offsetSize);
+            const auto start = checkedAdd(rnglistsBase, inside);
+            if (cursor.ok() && start) readRangeList(*start, out);
+        } else {
+            readLegacyRanges(list.number, out);
+        }
+        return;
+    }
+    const auto start = address(low);
+    if (!start || isDiscarded(*start)) return;
+    if (const auto end64 = address(high)) {
+        if (*end64 > *start) out.push_back(Range::between(*start, *end64));
+    } else if (high.present()) {  // since version 4 a length
+        out.push_back(Range::ofSize(*start, high.number));
+    }
+}
+
+void Unit::readLegacyRanges(std::uint64_t at, std::vector<Range>& out) const {
+    // In split units (GNU, version 4) the lists stay in the main file, from a base on.
+    const Unit& home = skeleton != nullptr ? *skeleton : *this;
+    const auto start = checkedAdd(at, skeleton != nullptr ? skeleton->rangesBase : 0);
+    if (!start) return;
+    Cursor cursor(home.file->section(SectionId::ranges).slice(*start));
+    std::uint64_t base = lowPc;
+    const std::uint64_t largest = addressSize == 4 ? UINT32_MAX : UINT64_MAX;
+    while (cursor.canHold(2, addressSize)) {
+        const std::uint64_t low = cursor.unsignedOf(addressSize);
+        const std::uint64_t high = cursor.unsignedOf(addressSize);
+        if (low == 0 && high == 0) return;
+        if (low == largest) {
+            base = high;
+        } else if (high > low && !isDiscarded(base + low)) {
+            out.push_back(Range::between(base + low, base + high));
+        }
+    }
+}
+
+void Unit::readRangeList(std::uint64_t at, std::vector<Range>& out) const {
+    Cursor cursor(file->section(SectionId::rnglists).slice(at));
+    std::uint64_t base = lowPc;
+    const auto add = [&](std::optional<std::uint64_t> low, std::optional<std::uint64_t> high) {
+        if (low && high && *high > *low && !isDiscarded(*low))
+            out.push_back(Range::between(*low, *high));
+    };
+    while (cursor.ok()) {
+        switch (cursor.u8()) {
+        case rle_base_addressx: base = indexedAddress(cursor.uleb()).value_or(0); break;
+        case rle_startx_endx: {
+            const auto low = indexedAddress(cursor.uleb());
+            add(low, indexedAddress(cursor.uleb()));
+            break;
+        }
+        case rle_startx_length: {
+            const auto low = indexedAddress(cursor.uleb());
+            const std::uint64_t length = cursor.uleb();
+            if (low) add(low, Range::ofSize(*low, length).end());
+            break;
+        }
+        case rle_offset_pair: {
+            const std::uint64_t low = base + cursor.uleb();
+            if (const std::uint64_t high = base + cursor.uleb(); base < UINT64_MAX - 1) add(low, high);
+            break;
+        }
+        case rle_base_address: base = cursor.unsignedOf(addressSize); break;
+        case rle_start_end: {
+            const std::uint64_t low = cursor.unsignedOf(addressSize);
+            add(low, cursor.unsignedOf(addressSize));
+            break;
+        }
+        case rle_start_length: {
+            const std::uint64_t low = cursor.unsignedOf(addressSize);
+            add(low, Range::ofSize(low, cursor.uleb()).end());
+            break;
+        }
+        default: return;  // the list's end, or nothing known
+        }
+    }
+}
+
+bool Unit::indexFunctions(bool deep, std::vector<FunctionRange>& out) const {
+    const AbbreviationTable& table = abbreviations();
+    Cursor cursor = cursorAt(firstEntry);
+    bool skipped = false;
+    int depth = 0;
+    std::vector<Range> pieces;
+    while (cursor.ok() && !cursor.atEnd()) {
+        const std::uint64_t at = cursor.position();
+        const std::uint64_t code = cursor.uleb();
+        if (code == 0) {
+            if (--depth <= 0) break;
+            continue;
+        }
+        const Abbreviation* abbreviation = table.find(code);
+        if (abbreviation == nullptr) break;
+        const bool function = abbreviation->tag == tag_subprogram;
+        const bool jump = abbreviation->children && abbreviation->hasSibling && !deep &&
+                          !isScope(abbreviation->tag);
+        if (!function && !jump) {
+            if (!skipAttributes(cursor, *abbreviation)) break;
+        } else {
+            Entry entry;
+            if (!readAttributes(cursor, *abbreviation, entry)) break;
+            if (function) {
+                pieces.clear();
+                codeRanges(entry.lowPc, entry.highPc, entry.ranges, pieces);
+                for (const Range& range : pieces) {
+                    if (!range.empty()) out.push_back({range, at});
+                }
+            }
+            const auto sibling = localReference(entry.sibling);
+            if (jump && sibling && *sibling > cursor.position() && *sibling < end) {
+                cursor.seek(*sibling);
+                skipped = true;
+                continue;
+            }
+        }
+        if (abbreviation->children) ++depth;
+        if (depth == 0) break;  // a unit without anything inside
+    }
+    std::ranges::sort(out, {}, [](const FunctionRange& f) { return f.range.begin(); });
+    return skipped;
+}
+
+const std::vector<FunctionRange>& Unit::functions(bool deep) const {
+    std::call_once(functionsOnce_, [&] { somethingSkipped_ = indexFunctions(false, functions_); });
+    if (!deep || !somethingSkipped_) return functions_;
+    std::call_once(deepOnce_, [&] { indexFunctions(true, deepFunctions_); });
+    return deepFunctions_;
+}
+
+const LineTable& Unit::lines() const {
+    std::call_once(linesOnce_, [&] {
+        const ByteView bytes = lineOffset ? file->section(SectionId::line).slice(*lineOffset)
+                                          : ByteView{};
+        lines_ = std::make_unique<LineTable>(
+            bytes, LineStrings{file->section(SectionId::str), file->section(SectionId::line_str)},
+            compDir);
+    });
+    return *lines_;
+}
+
+}  // namespace icecore::dwarf

@@ -1,0 +1,108 @@
+// A unit of .debug_info: its header, its own entry, and how its attributes are read.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/range.h"
+#include "bytes/cursor.h"
+#include "symbols/dwarf/file.h"
+#include "symbols/dwarf/line_table.h"
+
+namespace icecore::dwarf {
+
+/// An attribute's value, undecoded as far as possible.
+struct Value {
+    std::uint16_t form = 0;  ///< 0: the entry does not have the attribute
+    std::uint64_t number = 0;
+    std::string_view text;   ///< of form_string
+    [[nodiscard]] bool present() const { return form != 0; }
+};
+
+/// The attributes that matter here, of one entry.
+struct Entry {
+    std::uint64_t offset = 0;  ///< in .debug_info
+    std::uint16_t tag = 0;
+    bool children = false;
+    Value name, linkageName, lowPc, highPc, ranges, entryPc, sibling, origin, specification, callFile,
+        callLine;
+};
+
+/// A function's piece of code and the entry that describes it.
+struct FunctionRange {
+    Range range;
+    std::uint64_t entry = 0;
+};
+
+class Unit {
+public:
+    // The header.
+    const File* file = nullptr;
+    std::uint64_t offset = 0, end = 0, firstEntry = 0;  ///< in .debug_info
+    std::uint64_t abbreviationOffset = 0;
+    std::uint64_t dwoId = 0;
+    std::uint16_t version = 0;
+    std::uint8_t addressSize = 8, offsetSize = 4, type = 0;
+
+    // The unit's own entry.
+    std::uint64_t strOffsetsBase = 0, addrBase = 0, rnglistsBase = 0, rangesBase = 0;
+    std::uint64_t lowPc = 0, language = 0;
+    std::optional<std::uint64_t> lineOffset;
+    std::string_view compDir, name, dwoName;
+    Value ranges, highPc;
+    bool hasLowPc = false;
+    /// Of a split unit: the unit in the main file that stands for it.
+    const Unit* skeleton = nullptr;
+
+    /// Reads the header at `offset`; null when it is damaged or of a kind that has no code. `next`
+    /// receives where the following header is, 0 when that cannot be known.
+    static std::unique_ptr<Unit> readHeader(const File& file, std::uint64_t offset,
+                                            std::uint64_t* next);
+    /// Reads the unit's own entry into the fields above; once.
+    void readOwnEntry();
+
+    [[nodiscard]] Cursor cursorAt(std::uint64_t at) const;
+    [[nodiscard]] const AbbreviationTable& abbreviations() const;
+    /// Skips all attributes of an entry. False at a form nobody knows: the unit ends there.
+    bool skipAttributes(Cursor& cursor, const Abbreviation& entry) const;
+    /// Reads the attributes of an entry whose code has been read.
+    bool readAttributes(Cursor& cursor, const Abbreviation& abbreviation, Entry& entry) const;
+    /// The entry at an offset of .debug_info; nothing when there is none.
+    [[nodiscard]] std::optional<Entry> entryAt(std::uint64_t at) const;
+    /// Skips the children of an entry (the cursor stands in front of the first one).
+    bool skipChildren(Cursor& cursor) const;
+
+    [[nodiscard]] std::string_view text(const Value& value) const;
+    [[nodiscard]] std::optional<std::uint64_t> address(const Value& value) const;
+    /// Offset in .debug_info that a reference inside this unit means; nothing for other references.
+    [[nodiscard]] std::optional<std::uint64_t> localReference(const Value& value) const;
+    /// Appends the code ranges of an entry.
+    void codeRanges(const Value& low, const Value& high, const Value& list,
+                    std::vector<Range>& out) const;
+
+    /// Functions with code, sorted by address. `deep`: also those inside functions and types, at
+    /// the price of walking the whole unit.
+    [[nodiscard]] const std::vector<FunctionRange>& functions(bool deep) const;
+    [[nodiscard]] const LineTable& lines() const;
+
+    bool readValue(Cursor& cursor, const AttributeSpec& spec, Value& value) const;
+
+private:
+    void readLegacyRanges(std::uint64_t at, std::vector<Range>& out) const;
+    void readRangeList(std::uint64_t at, std::vector<Range>& out) const;
+    [[nodiscard]] std::optional<std::uint64_t> indexedAddress(std::uint64_t index) const;
+    bool indexFunctions(bool deep, std::vector<FunctionRange>& out) const;
+
+    std::once_flag ownEntryOnce_;
+    mutable std::once_flag functionsOnce_, deepOnce_, linesOnce_;
+    mutable std::vector<FunctionRange> functions_, deepFunctions_;
+    mutable bool somethingSkipped_ = false;
+    mutable std::unique_ptr<LineTable> lines_;
+};
+
+}  // namespace icecore::dwarf
