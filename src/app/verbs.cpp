@@ -9,6 +9,7 @@ namespace {
 constexpr std::array table = {
     Verb{"dump", "freeze a running process into a dump", makeDumpVerb},
     Verb{"info", "what a dump is: one screen", makeInfoVerb},
+    Verb{"symbols", "symbols of a dump or a file: list, check, look up, fetch", makeSymbolsVerb},
 };
 
 }  // namespace

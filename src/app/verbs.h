@@ -9,5 +9,6 @@ namespace icecore::app {
 
 std::unique_ptr<VerbRun> makeDumpVerb();
 std::unique_ptr<VerbRun> makeInfoVerb();
+std::unique_ptr<VerbRun> makeSymbolsVerb();
 
 }  // namespace icecore::app
