@@ -171,7 +171,9 @@ int main(int count, char** arguments) {
     }
     puts("ready");
     fflush(stdout);
-    while (getchar() != EOF) {
+    // Not getchar: it would allocate its buffer now.
+    char byte;
+    while (read(0, &byte, 1) > 0) {
     }
     return 0;
 }
