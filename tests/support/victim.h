@@ -55,10 +55,10 @@ inline std::string statusValue(pid_t pid, std::string_view key) {
 /// Pids of a process' children, zombies too.
 inline std::vector<pid_t> childrenOf(pid_t pid) {
     std::vector<pid_t> children;
-    const std::string path = "/proc/" + std::to_string(pid) + "/task/";
-    for (const std::string_view word : splitBlanks(
-             readText(path + std::to_string(pid) + "/children"))) {
-        if (const auto child = parseDecimal(trim(word))) children.push_back(static_cast<pid_t>(*child));
+    const std::string number = std::to_string(pid);
+    const std::string text = readText("/proc/" + number + "/task/" + number + "/children");
+    for (const std::string_view word : splitBlanks(text)) {
+        if (const auto child = parseDecimal(word)) children.push_back(static_cast<pid_t>(*child));
     }
     return children;
 }
@@ -145,7 +145,10 @@ public:
     }
 
     [[nodiscard]] bool alive() const {
-        return pid_ > 0 && ::waitpid(pid_, nullptr, WNOHANG | WNOWAIT) == 0;
+        siginfo_t ended{};
+        return pid_ > 0 &&
+               ::waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+               ended.si_pid == 0;
     }
     /// Waits for its end; the wait status, or -1 when it does not end.
     int wait() {

@@ -503,7 +503,10 @@ GuardianReply Server::finish() noexcept {
 void Server::run() noexcept {
     for (;;) {
         pollfd owner{setup_.socket, POLLIN, 0};
-        const int ready = ::poll(&owner, 1, late_ ? 20 : -1);
+        // While anything is traced, its end must be taken in soon: until the tracer has done so,
+        // its own parent waits for it in vain.
+        constexpr int milliseconds = 20;
+        const int ready = ::poll(&owner, 1, late_ || holding_ || child_ > 0 ? milliseconds : -1);
         serveLateStops();
         if (ready <= 0) continue;
         GuardianRequest request;

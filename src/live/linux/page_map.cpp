@@ -116,10 +116,23 @@ bool PageMap::scanByReading(Range within, std::vector<PageRun>& runs) const {
     return true;
 }
 
+bool PageMap::alive(std::uint64_t address) const {
+    std::uint64_t entry = 0;
+    ssize_t got = 0;
+    do got = ::pread(file_.get(), &entry, sizeof entry,
+                     static_cast<off_t>(address / pageSize() * sizeof entry));
+    while (got < 0 && errno == EINTR);
+    return got == sizeof entry;
+}
+
 bool PageMap::scan(Range within, std::vector<PageRun>& runs) const {
     const Range pages = Range::between(alignDown(within.begin(), pageSize()),
                                        alignUp(within.end(), pageSize()));
-    return ioctl_ ? scanByIoctl(pages, runs) : scanByReading(pages, runs);
+    if (!ioctl_) return scanByReading(pages, runs);
+    // The ioctl finds nothing in the memory of a process that has ended, which looks exactly like
+    // pages never touched. Reading an entry fails then; where it works after the scan, the scan
+    // was of a living process.
+    return scanByIoctl(pages, runs) && alive(pages.begin());
 }
 
 void PageMap::forEachPopulated(

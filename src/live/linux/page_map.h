@@ -47,6 +47,7 @@ private:
     bool step(std::uint64_t& at, std::uint64_t end, std::uint64_t maxPages,
               std::vector<PageRun>& runs) const;
     void probe();
+    [[nodiscard]] bool alive(std::uint64_t address) const;
 
     Descriptor file_;
     bool ioctl_ = false;      ///< PAGEMAP_SCAN works
