@@ -56,7 +56,9 @@ public:
 
         scanRegions();
         if (vdso_ != 0) addAt(vdso_, "[vdso]", true);
-        for (const LoadedObject& object : loaded) addUnseen(object);
+        addProgram(loaded);
+        for (const LoadedObject& object : loaded)
+            addUnseen(object);
         finish();
     }
 
@@ -88,9 +90,9 @@ private:
     /// Whether some mapping inside `range` can be executed; in a named one, a mapping of that file.
     [[nodiscard]] bool executableIn(Range range, std::string_view path) const {
         const auto& regions = process_.regions.items;
-        auto region = std::upper_bound(
-            regions.begin(), regions.end(), range.begin(),
-            [](std::uint64_t at, const Region& r) { return at < r.range.end(); });
+        auto region =
+            std::upper_bound(regions.begin(), regions.end(), range.begin(),
+                             [](std::uint64_t at, const Region& r) { return at < r.range.end(); });
         for (; region != regions.end() && region->range.begin() < range.end(); ++region) {
             if (!region->protection.execute) continue;
             if (path.empty() || path.starts_with('[') || withoutDeleted(region->name) == path)
@@ -183,6 +185,38 @@ private:
         found_.push_back(std::move(module));
     }
 
+    /// The regions from `first` on that follow each other without a gap, up to `limit`.
+    [[nodiscard]] std::uint64_t endOfNeighbours(const Region* first, std::uint64_t limit) const {
+        const Region* const last = process_.regions.items.data() + process_.regions.size() - 1;
+        const Region* region = first;
+        while (region != last && region->range.end() < limit &&
+               region[1].range.begin() == region->range.end())
+            ++region;
+        return std::min(region->range.end(), limit);
+    }
+
+    /// The program itself where nothing but the auxiliary vector shows it: neither names nor its
+    /// headers are in the dump (QEMU's cores). How far it reaches is then a guess: as far as
+    /// regions follow each other.
+    void addProgram(const std::vector<LoadedObject>& loaded) {
+        const Region* region = headers_ != 0 ? process_.regionAt(headers_) : nullptr;
+        const auto known = [&](const Module& m) { return m.range.contains(headers_); };
+        if (region == nullptr || anyNames_ || std::ranges::any_of(found_, known)) return;
+        std::uint64_t limit = UINT64_MAX;
+        for (const LoadedObject& object : loaded) {
+            if (object.bias > headers_) limit = std::min(limit, object.bias);
+        }
+        Module module;
+        module.range = Range::between(region->range.begin(), endOfNeighbours(region, limit));
+        module.path = executablePath();
+        for (const LoadedObject& object : loaded) {
+            if (module.range.contains(object.dynamic)) module.bias = object.bias;
+        }
+        issues_.note("the program is known by its name only: " + printable(module.path),
+                     hex(headers_));
+        found_.push_back(std::move(module));
+    }
+
     [[nodiscard]] const LoadedObject* loadedAs(const ElfImage& elf) const {
         for (const ElfSegment& segment : elf.segments()) {
             if (segment.type != elf::segmentDynamic) continue;
@@ -217,7 +251,11 @@ private:
         }
         if (const Region* here = process_.regionAt(object.dynamic)) {
             Module module;
-            module.range = here->range;
+            // Its first page, not in the dump either, is where nearly every module's bias is.
+            const Region* first = object.bias != 0 ? process_.regionAt(object.bias) : nullptr;
+            const bool whole = first != nullptr && first->range.begin() == object.bias &&
+                               endOfNeighbours(first, UINT64_MAX) >= here->range.end();
+            module.range = whole ? Range::between(object.bias, here->range.end()) : here->range;
             module.path = object.name;
             module.bias = object.bias;
             module.version = versionOf(object.name, {});
@@ -243,16 +281,17 @@ private:
             if (found_[i].range.end() > next)
                 found_[i].range = Range::between(found_[i].range.begin(), next);
         }
-        for (Region& region : process_.regions.items) markRegion(region);
+        for (Region& region : process_.regions.items)
+            markRegion(region);
         process_.modules.items = std::move(found_);
         process_.modules.coverage =
             process_.modules.items.empty() ? Coverage::absent : Coverage::complete;
     }
 
     void markRegion(Region& region) const {
-        const auto module = std::upper_bound(
-            found_.begin(), found_.end(), region.range.begin(),
-            [](std::uint64_t at, const Module& m) { return at < m.range.end(); });
+        const auto module =
+            std::upper_bound(found_.begin(), found_.end(), region.range.begin(),
+                             [](std::uint64_t at, const Module& m) { return at < m.range.end(); });
         if (module == found_.end() || !module->range.contains(region.range.begin())) return;
         const bool named = namesFile(region);
         if (module->range.begin() == vdso_ && vdso_ != 0) {
@@ -273,6 +312,8 @@ private:
 
 }  // namespace
 
-void findElfModules(Process& process, Issues& issues) { Finder(process, issues).run(); }
+void findElfModules(Process& process, Issues& issues) {
+    Finder(process, issues).run();
+}
 
 }  // namespace icecore

@@ -17,6 +17,33 @@ constexpr std::size_t mostObjects = 100'000;
 constexpr std::size_t mostNamespaces = 64;  // glibc has 16 (DL_NNS)
 constexpr std::uint64_t largestTable = 1U << 20;
 
+/// DT_DEBUG of a program whose headers are not in the dump (QEMU's cores leave out whatever can be
+/// executed): its dynamic section lies in the memory behind them. A pair (DT_DEBUG, address) counts
+/// when a record is there that names the interpreter the kernel has loaded.
+std::optional<std::uint64_t> searchDebugRecord(const Process& process, std::uint64_t headers,
+                                               std::size_t pointer) {
+    constexpr std::uint64_t reach = std::uint64_t{256}
+                                    << 20;  // of address space behind the headers
+    constexpr std::uint64_t mostSearched = std::uint64_t{4} << 20;
+    const auto interpreter = process.auxvValue(elf::auxBase);
+    if (!interpreter || *interpreter == 0) return std::nullopt;
+    std::uint64_t searched = 0;
+    for (const Extent& extent : process.memory->extents(Range::ofSize(headers, reach))) {
+        if (extent.absence != Absence::none || extent.zero) continue;
+        const std::uint64_t size = std::min(extent.range.size(), mostSearched - searched);
+        searched += size;
+        const auto bytes = process.memory->readUpTo(extent.range.begin(), size);
+        for (std::size_t at = 0; at + 2 * pointer <= bytes.size(); at += 2 * pointer) {
+            Cursor cursor{ByteView(bytes).slice(at)};
+            if (cursor.unsignedOf(pointer) != elf::dynamicDebug) continue;
+            const std::uint64_t record = cursor.unsignedOf(pointer);
+            if (process.memory->readPointer(record + 4 * pointer, pointer) == interpreter)
+                return record;
+        }
+    }
+    return std::nullopt;
+}
+
 /// The r_debug that the program's DT_DEBUG points to.
 std::optional<std::uint64_t> findDebugRecord(const Process& process, std::size_t pointer) {
     const auto headers = process.auxvValue(elf::auxProgramHeaders);
@@ -25,6 +52,7 @@ std::optional<std::uint64_t> findDebugRecord(const Process& process, std::size_t
     const std::uint64_t entrySize = is64 ? sizeof(elf::Program64) : sizeof(elf::Program32);
     if (!headers || !count || *count > largestTable / entrySize) return std::nullopt;
     const auto table = process.memory->readUpTo(*headers, *count * entrySize);
+    if (table.empty()) return searchDebugRecord(process, *headers, pointer);
     Cursor cursor{ByteView(table)};
     std::optional<std::uint64_t> bias, dynamic;
     std::uint64_t dynamicSize = 0;
@@ -48,8 +76,8 @@ std::optional<std::uint64_t> findDebugRecord(const Process& process, std::size_t
         }
     }
     if (!dynamic) return std::nullopt;  // a static program
-    const auto entries = process.memory->readUpTo(*dynamic + bias.value_or(0),
-                                                  std::min(dynamicSize, largestTable));
+    const auto entries =
+        process.memory->readUpTo(*dynamic + bias.value_or(0), std::min(dynamicSize, largestTable));
     Cursor tags{ByteView(entries)};
     while (tags.canHold(2, pointer)) {
         const std::uint64_t tag = tags.unsignedOf(pointer);

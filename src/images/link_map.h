@@ -18,7 +18,8 @@ struct LoadedObject {
 };
 
 /// Walks r_debug and its link maps (all namespaces), found through DT_DEBUG of the program whose
-/// headers the auxiliary vector names. Empty for static programs and where memory lacks. Loops and
+/// headers the auxiliary vector names; where those are not in the dump, by searching the memory
+/// behind them. Empty for static programs and where memory lacks. Loops and
 /// endless lists end with an issue.
 std::vector<LoadedObject> readLinkMap(const Process& process, Issues& issues);
 

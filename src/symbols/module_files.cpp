@@ -114,6 +114,32 @@ private:
         return compareMappings(image);
     }
 
+    /// Not even names (QEMU's cores): each segment must begin a region with its protection, and the
+    /// program's auxiliary vector must speak of this very file.
+    [[nodiscard]] Verdict compareShape(const ElfImage& image, std::uint64_t bias) const {
+        constexpr std::uint32_t executable = 1;  // PF_X
+        std::size_t compared = 0;
+        for (const ElfSegment& segment : image.segments()) {
+            if (segment.type != elf::segmentLoad) continue;
+            const Region* region = process_->regionAt(segment.address + bias);
+            const bool fits = region != nullptr &&
+                              region->range.begin() == alignDown(segment.address + bias, 4096) &&
+                              region->protection.execute == ((segment.flags & executable) != 0);
+            if (!fits) return {Match::no, "its segments do not fit the dump's regions"};
+            ++compared;
+        }
+        const auto headers = process_->auxvValue(elf::auxProgramHeaders);
+        if (headers && module_->range.contains(*headers)) {
+            if (process_->auxvValue(elf::auxEntry) != image.entry() + bias ||
+                process_->auxvValue(elf::auxProgramCount) != image.segments().size())
+                return {Match::no, "the auxiliary vector tells another entry point or layout"};
+            ++compared;
+        }
+        if (compared < 2)
+            return {Match::no, "nothing in the dump tells whether it is the same file"};
+        return {Match::unverified, "no build-id, headers or names in the dump; the layout agrees"};
+    }
+
     /// Not even headers: the mappings of the file must fit its segments.
     [[nodiscard]] Verdict compareMappings(const ElfImage& image) const {
         const std::uint64_t bias = module_->bias.value_or(module_->range.begin() - image.imageBase());
@@ -130,6 +156,7 @@ private:
             if (!fits) return {Match::no, "its segments do not fit the dump's mappings"};
             ++compared;
         }
+        if (compared == 0) return compareShape(image, bias);
         if (compared < 2) return {Match::no, "nothing in the dump tells whether it is the same file"};
         return {Match::unverified, "no build-id and no headers in the dump; the mappings agree"};
     }
