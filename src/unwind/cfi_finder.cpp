@@ -146,7 +146,7 @@ Step CfiFinder::find(const WalkFrame& frame, Walk& walk) const {
         UnwindRow exactScratch;
         const UnwindRow* exact = rules_.at(frame.pc(), exactScratch);
         const bool planted = exact != nullptr && exact->functionBegin == frame.pc() &&
-                             !walk.code.callBefore(frame.registers.arch(), frame.pc());
+                             walk.code.surelyNotCalled(frame.registers.arch(), frame.pc());
         if (planted && !exact->signalFrame) return Step::outermost(true);
         if (exact != nullptr && exact->signalFrame && (planted || row == nullptr))
             return applyRow(*exact, frame, walk.memory);

@@ -63,9 +63,17 @@ std::optional<CallSite> CodeMap::callBefore(Arch arch, std::uint64_t address) co
     return std::nullopt;
 }
 
+bool CodeMap::surelyNotCalled(Arch arch, std::uint64_t address) const {
+    std::array<std::byte, maxCallSize> bytes;
+    return address >= maxCallSize && read(address - maxCallSize, bytes) == maxCallSize &&
+           !callEndingAt(arch, address, bytes);
+}
+
 std::optional<std::uint64_t> CodeMap::functionStart(std::uint64_t address) const {
     const auto symbol = symbolizer_.nearestSymbol(address);
     if (!symbol || !symbol->function || symbol->address > address) return std::nullopt;
+    // The compiler's cold half of a function is jumped to, never called.
+    if (symbol->name.find(".cold") != std::string::npos) return std::nullopt;
     if (symbol->size != 0 && address - symbol->address >= symbol->size) return std::nullopt;
     return symbol->address;
 }

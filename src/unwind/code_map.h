@@ -28,6 +28,8 @@ public:
     /// The call that would return to `address`, in executable memory; nothing when there is none
     /// or the code cannot be read.
     [[nodiscard]] std::optional<CallSite> callBefore(Arch arch, std::uint64_t address) const;
+    /// Whether the code before `address` can be read and is no call.
+    [[nodiscard]] bool surelyNotCalled(Arch arch, std::uint64_t address) const;
     /// Where the function that contains `address` begins, by the symbol tables.
     [[nodiscard]] std::optional<std::uint64_t> functionStart(std::uint64_t address) const;
     /// Whether `callee`, the target of a call, may have led to the function of `pc`: it is that

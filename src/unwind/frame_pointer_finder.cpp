@@ -12,13 +12,13 @@ Step FramePointerFinder::find(const WalkFrame& frame, Walk& walk) const {
     const auto savedFp = walk.word(*fp, arch);
     const auto savedPc = walk.word(*fp + size, arch);
     if (!savedFp || !savedPc) return {};
-    if (*savedPc == 0 && *savedFp == 0 && !onlySure_) return Step::outermost();
+    if (*savedPc == 0 && *savedFp == 0 && atLeast_ != CodeMap::Leads::surely)
+        return Step::outermost();
 
     const std::uint64_t pc = stripPointer(arch, *savedPc);
     const auto call = walk.code.callBefore(arch, pc);
     if (!call) return {};
-    if (onlySure_ && walk.code.leadsTo(arch, *call, frame.pc()) != CodeMap::Leads::surely)
-        return {};
+    if (walk.code.leadsTo(arch, *call, frame.lookupPc()) < atLeast_) return {};
     return guessedCaller(frame, Trust::frame_pointer, pc, *fp + 2 * size, *savedFp);
 }
 

@@ -10,13 +10,14 @@ namespace icecore {
 /// return address. A frame pointer of zero whose return address is zero, too, ends the stack.
 class FramePointerFinder final : public FrameFinder {
 public:
-    /// With `onlySure` the call must be known to lead to the frame's function: for innermost
-    /// frames, where the frame pointer may still be the caller's.
-    explicit FramePointerFinder(bool onlySure) : onlySure_(onlySure) {}
+    /// `atLeast`: how surely the call must lead to the frame's function. Functions without a frame
+    /// of their own leave their caller's frame pointer in place; following it would skip the
+    /// caller, and its call would be one of the caller.
+    explicit FramePointerFinder(CodeMap::Leads atLeast) : atLeast_(atLeast) {}
     [[nodiscard]] Step find(const WalkFrame& frame, Walk& walk) const override;
 
 private:
-    bool onlySure_;
+    CodeMap::Leads atLeast_;
 };
 
 }  // namespace icecore

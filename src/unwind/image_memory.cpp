@@ -87,16 +87,16 @@ private:
         const ModuleSymbols& symbols = symbolizer_.module(module);
         if (symbols.image == nullptr || symbols.forced || symbols.image->fromProcessMemory())
             return {};
-        const auto fileId = symbols.image->buildId();
-        const auto& wanted = module.id.kind == ModuleId::Kind::build_id ? module.id.bytes : none_;
-        if (!std::ranges::equal(fileId, wanted)) return {};
+        // Without an id in the dump the symbolizer has compared headers or layout.
+        if (module.id.kind == ModuleId::Kind::build_id &&
+            !std::ranges::equal(symbols.image->buildId(), module.id.bytes))
+            return {};
         return {symbols.image,
                 module.bias.value_or(module.range.begin() - symbols.image->imageBase())};
     }
 
     const Process& process_;
     const Symbolizer& symbolizer_;
-    const std::vector<std::byte> none_;
 };
 
 }  // namespace

@@ -36,7 +36,7 @@ Step ScanFinder::find(const WalkFrame& frame, Walk& walk) const {
     const ArchInfo& info = archInfo(arch);
     const std::uint64_t size = info.pointerSize;
     const bool pcIsCode = walk.code.executable(frame.pc()) != CodeMap::Executable::no;
-    if (onlySure_ && (!frame.innermost || !pcIsCode)) return {};
+    if (onlySure_ && !pcIsCode) return {};
 
     const std::uint64_t words = onlySure_ ? sureWindow : perhapsWindow;
     const std::uint64_t start = alignUp(frame.sp(), size);

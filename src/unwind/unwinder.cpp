@@ -52,7 +52,9 @@ struct Unwinder::State {
     SignalFrameFinder signalFrame;
     LostPcFinder lostPc;
     PrologueFinder prologue;
-    FramePointerFinder sureFramePointer{true}, framePointer{false};
+    FramePointerFinder sureFramePointer{CodeMap::Leads::surely};
+    FramePointerFinder framePointer{CodeMap::Leads::perhaps};
+    FramePointerFinder anyFramePointer{CodeMap::Leads::no};
     ScanFinder sureScan{true}, scan{false};
 };
 
@@ -254,11 +256,11 @@ Stack Walker::run(const FrameFinder& exact, const FrameFinder& signalFrame, Find
 Stack Unwinder::State::walk(const Registers& start, std::optional<Range> stackHint,
                             const UnwindOptions& options) const {
     if (start.empty()) return {};
-    const std::array<const FrameFinder*, 6> guesses = {&lostPc,   &prologue,     &sureFramePointer,
-                                                       &sureScan, &framePointer, &scan};
-    // The scans come last and can be asked away.
-    const std::array<const FrameFinder*, 4> withoutScans = {&lostPc, &prologue, &sureFramePointer,
-                                                            &framePointer};
+    // From sure to desperate; the scans can be asked away.
+    const std::array<const FrameFinder*, 7> guesses = {
+        &lostPc, &prologue, &sureFramePointer, &sureScan, &framePointer, &scan, &anyFramePointer};
+    const std::array<const FrameFinder*, 5> withoutScans = {&lostPc, &prologue, &sureFramePointer,
+                                                            &framePointer, &anyFramePointer};
     Walker walker(process, code, rules, options, stackHint, start);
     return walker.run(cfi, signalFrame,
                       options.scan ? Walker::Finders(guesses) : Walker::Finders(withoutScans));
