@@ -1,0 +1,147 @@
+// Names, inlined calls and lines at every address of a program's code, compiled in many ways, against
+// llvm-symbolizer.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "symbols_tools.h"
+
+namespace icecore::tests {
+namespace {
+
+struct Way {
+    const char* name;
+    const char* compiler;
+    const char* options;
+};
+
+const Way ways[] = {
+    {"gccO0Dwarf2", "g++", "-O0 -gdwarf-2 -gstrict-dwarf"},
+    {"gccO2Dwarf2", "g++", "-O2 -gdwarf-2"},
+    {"gccO2Dwarf3", "g++", "-O2 -gdwarf-3"},
+    {"gccO2Dwarf4", "g++", "-O2 -gdwarf-4"},
+    {"gccO0Dwarf5", "g++", "-O0 -gdwarf-5"},
+    {"gccO2Dwarf5", "g++", "-O2 -gdwarf-5"},
+    {"gccO2Dwarf64Bit", "g++", "-O2 -g -gdwarf64"},
+    {"gccO2NonPie", "g++", "-O2 -g -no-pie"},
+    {"gccO2Lto", "g++", "-O2 -g -flto"},
+    {"gccO2Compressed", "g++", "-O2 -g -gz=zlib"},
+    {"gccO2FunctionSections", "g++", "-O2 -g -ffunction-sections -Wl,--gc-sections"},
+    {"gccO2TypeUnits", "g++", "-O2 -g -fdebug-types-section"},
+    {"gccO2Split4", "g++", "-O2 -gdwarf-4 -gsplit-dwarf"},
+    {"gccO2Split5", "g++", "-O2 -gdwarf-5 -gsplit-dwarf"},
+    {"clangO0Dwarf2", "clang++-19", "-O0 -gdwarf-2"},
+    {"clangO2Dwarf4", "clang++-19", "-O2 -gdwarf-4"},
+    {"clangO2Dwarf5", "clang++-19", "-O2 -gdwarf-5"},
+    {"clangO2NonPie", "clang++-19", "-O2 -g -no-pie"},
+    {"clangO2Split4", "clang++-19", "-O2 -gdwarf-4 -gsplit-dwarf"},
+    {"clangO2Split5", "clang++-19", "-O2 -gdwarf-5 -gsplit-dwarf"},
+    {"arm64O2", "aarch64-linux-gnu-g++", "-O2 -g"},
+};
+
+/// Equal, but for what we know better or differently on purpose.
+bool agree(const PlainFrame& ours, PlainFrame theirs) {
+    // DWARF names the function, a symbol its clone: ours is the function wherever DWARF has it.
+    theirs.function = theirs.function.substr(0, theirs.function.find(" [clone "));
+    // Static functions have no linkage name: llvm then leaves out their scopes.
+    const std::string name = ours.function.substr(0, ours.function.find(" [clone "));
+    const bool sameName = name == theirs.function ||
+                          name.ends_with("::" + theirs.function);
+    // Without a line there is no file to open: code without debug information (llvm takes the name
+    // from the symbol table's FILE entries), and calls whose place DWARF 2 cannot record.
+    const bool samePlace =
+        ours.line == theirs.line && (ours.line == 0 || ours.file == theirs.file);
+    return sameName && samePlace;
+}
+
+class SymbolsOracle : public testing::TestWithParam<Way> {};
+
+TEST_P(SymbolsOracle, everyAddress) {
+    const Way& way = GetParam();
+    if (llvmSymbolizer().empty()) GTEST_SKIP() << "llvm-symbolizer is not installed";
+    if (!have(way.compiler)) GTEST_SKIP() << way.compiler << " is not installed";
+    const Folder folder;
+    const fs::path program = compileShapes(folder, way.compiler, way.options);
+    const auto image = openElf(program);
+    ASSERT_NE(image, nullptr);
+    const auto addresses = textAddresses(*image);
+    ASSERT_GT(addresses.size(), 300U);
+    const auto expected = llvmFrames(folder, program, addresses);
+    ASSERT_EQ(expected.size(), addresses.size());
+
+    const ModuleSymbolizer symbols(findFilesOf(image, {}));
+    EXPECT_EQ(symbols.files().info.kind, SymbolKind::dwarf);
+    std::size_t different = 0, withInlines = 0;
+    for (std::size_t i = 0; i < addresses.size(); ++i) {
+        auto ours = ourFrames(symbols, addresses[i]);
+        const auto& theirs = expected[i];
+        // Nothing known is an empty list here, and one frame of question marks there.
+        if (ours.empty()) ours.emplace_back();
+        if (ours.size() > 1) ++withInlines;
+        if (std::ranges::equal(ours, theirs, agree)) continue;
+        if (++different <= 5)
+            ADD_FAILURE() << hex(addresses[i]) << "\n  ours  " << toText(ours) << "\n  theirs"
+                          << toText(theirs);
+    }
+    EXPECT_EQ(different, 0U);
+    EXPECT_GT(withInlines, 20U) << "the program is there to have inlined calls";
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, SymbolsOracle, testing::ValuesIn(ways),
+                         [](const auto& way) { return std::string(way.param.name); });
+
+/// dwz moves what two programs share into a third file; the names must still be found.
+TEST(SymbolsDwz, namesInTheCommonFile) {
+    if (!have("dwz")) GTEST_SKIP() << "dwz is not installed";
+    const Folder folder;
+    const fs::path one = compileShapes(folder, "g++", "-O2 -g", "one");
+    const fs::path two = compileShapes(folder, "g++", "-O2 -g -DOTHER", "two");
+    const auto before = openElf(one);
+    ASSERT_NE(before, nullptr);
+    const auto addresses = textAddresses(*before);
+    std::vector<std::vector<PlainFrame>> expected;
+    {
+        const fs::path copy = folder / "copy";
+        fs::copy_file(one, copy);
+        const ModuleSymbolizer symbols(findFilesOf(openElf(copy), {}));
+        for (const std::uint64_t address : addresses)
+            expected.push_back(ourFrames(symbols, address));
+    }
+    const Ran ran = run("cd " + folder.path().string() + " && dwz -m common.dwz one two 2>&1");
+    ASSERT_EQ(ran.status, 0) << ran.output;
+    const auto after = openElf(one);
+    ASSERT_NE(after, nullptr);
+    ASSERT_NE(after->section(".gnu_debugaltlink"), nullptr) << ran.output;
+    const ModuleSymbolizer symbols(findFilesOf(after, {}));
+    for (std::size_t i = 0; i < addresses.size(); ++i)
+        ASSERT_EQ(ourFrames(symbols, addresses[i]), expected[i]) << hex(addresses[i]);
+}
+
+/// Stubs of the procedure linkage table, against objdump.
+TEST(SymbolsPlt, stubsAreNamed) {
+    for (const char* options : {"-O1 -g -fcf-protection=none", "-O1 -g -fcf-protection -Wl,-z,ibtplt",
+                                "-O1 -g -no-pie -Wl,-z,lazy"}) {
+        const Folder folder;
+        const fs::path program = compileShapes(folder, "g++", options);
+        const Ran ran = run("objdump -d --no-show-raw-insn " + program.string());
+        const ModuleSymbolizer symbols(findFilesOf(openElf(program), {}));
+        std::size_t compared = 0;
+        for (const std::string_view line : split(ran.output, '\n')) {
+            // "0000000000001030 <puts@plt>:"
+            const std::size_t name = line.find(" <");
+            if (name == std::string_view::npos || !line.ends_with("@plt>:")) continue;
+            const auto address = parseHex(line.substr(0, name));
+            ASSERT_TRUE(address.has_value()) << line;
+            const std::string expected(line.substr(name + 2, line.size() - name - 4));
+            if (expected.starts_with("__cxa_finalize") || expected.starts_with('*')) continue;  // .plt.got
+            const auto symbol = symbols.nearest(*address + 4);
+            ASSERT_TRUE(symbol.has_value()) << line;
+            EXPECT_EQ(symbol->name, expected) << options;
+            EXPECT_EQ(symbol->address, *address) << options;
+            ++compared;
+        }
+        EXPECT_GE(compared, 2U) << options << ran.output;
+    }
+}
+
+}  // namespace
+}  // namespace icecore::tests
