@@ -11,7 +11,7 @@
 
 #include <fmt/format.h>
 
-#include "live/linux/frozen_for_tests.h"
+#include "live/linux/frozen_process_test.h"
 #include "live/linux/proc.h"
 
 namespace icecore::live {
