@@ -60,48 +60,75 @@ std::vector<LoadedSegment> programSegments(const Process& process, std::size_t p
     return segments;
 }
 
-}  // namespace
-
-std::vector<LoadedSegment> loadedSegments(const Process& process, std::uint64_t base) {
+/// The program headers of the ELF header at `base`, as they stand.
+std::vector<LoadedSegment> segmentsAt(const Process& process, std::uint64_t base) {
     std::array<std::byte, sizeof(elf::Header64)> header{};
     const std::size_t got = process.memory->read(base, header).bytes;
     if (got < sizeof(elf::Header32) || !std::ranges::equal(elf::magic, std::span(header).first(4)))
         return {};
     Cursor cursor{ByteView(header).slice(0, got)};
-    std::vector<LoadedSegment> segments;
     if (header[elf::identClass] == std::byte{elf::class64}) {
         const auto fields = cursor.structure<elf::Header64>();
-        segments = readProgramHeaders(*process.memory, base + fields.programOffset,
-                                      fields.programEntrySize, fields.programCount, true);
-    } else {
-        const auto fields = cursor.structure<elf::Header32>();
-        segments = readProgramHeaders(*process.memory, base + fields.programOffset,
-                                      fields.programEntrySize, fields.programCount, false);
+        return readProgramHeaders(*process.memory, base + fields.programOffset,
+                                  fields.programEntrySize, fields.programCount, true);
     }
+    const auto fields = cursor.structure<elf::Header32>();
+    return readProgramHeaders(*process.memory, base + fields.programOffset, fields.programEntrySize,
+                              fields.programCount, false);
+}
+
+/// The lowest loaded page is where the file's header was mapped.
+std::optional<std::uint64_t> biasOf(const Process& process,
+                                    const std::vector<LoadedSegment>& segments, std::uint64_t base) {
     const auto first = std::ranges::find(segments, elf::segmentLoad, &LoadedSegment::type);
-    if (first == segments.end()) return {};
-    const std::uint64_t pageSize = archInfo(process.system.arch).pageSize;
-    shift(segments, base - alignDown(first->range.begin(), pageSize));
+    if (first == segments.end()) return std::nullopt;
+    return base - alignDown(first->range.begin(), archInfo(process.system.arch).pageSize);
+}
+
+/// The program's dynamic section; empty for a static program.
+Range programDynamic(const Process& process) {
+    const std::size_t pointer = archInfo(process.system.arch).pointerSize;
+    const auto segments = programSegments(process, pointer);
+    const auto dynamic = std::ranges::find(segments, elf::segmentDynamic, &LoadedSegment::type);
+    if (dynamic == segments.end()) return {};
+    return Range::ofSize(dynamic->range.begin(), std::min<std::uint64_t>(dynamic->range.size(),
+                                                                   2 * pointer * maxDynamicEntries));
+}
+
+}  // namespace
+
+std::vector<LoadedSegment> loadedSegments(const Process& process, std::uint64_t base) {
+    auto segments = segmentsAt(process, base);
+    if (const auto bias = biasOf(process, segments, base))
+        shift(segments, *bias);
+    else
+        segments.clear();
     return segments;
+}
+
+std::optional<std::uint64_t> loadBias(const Process& process, std::uint64_t base) {
+    return biasOf(process, segmentsAt(process, base), base);
+}
+
+std::uint64_t linkerDebugAddress(const Process& process) {
+    const std::size_t pointer = archInfo(process.system.arch).pointerSize;
+    const Range dynamic = programDynamic(process);
+    for (std::uint64_t entry = dynamic.begin(); entry + 2 * pointer <= dynamic.end();
+         entry += 2 * pointer) {
+        const auto tag = process.memory->readPointer(entry, pointer);
+        if (!tag || *tag == elf::dynamicNull) break;
+        if (*tag == elf::dynamicDebug)
+            return process.memory->readPointer(entry + pointer, pointer).value_or(0);
+    }
+    return 0;
 }
 
 std::vector<Range> linkerList(const Process& process) {
     const AddressSpace& memory = *process.memory;
     const std::size_t pointer = archInfo(process.system.arch).pointerSize;
     RangeSet kept;
-    const auto segments = programSegments(process, pointer);
-    const auto dynamic = std::ranges::find(segments, elf::segmentDynamic, &LoadedSegment::type);
-    if (dynamic == segments.end()) return {};
-    kept.add(Range::ofSize(dynamic->range.begin(),
-                           std::min<std::uint64_t>(dynamic->range.size(), 2 * pointer * maxDynamicEntries)));
-
-    std::uint64_t debug = 0;
-    for (std::size_t i = 0; i < maxDynamicEntries && debug == 0; ++i) {
-        const std::uint64_t entry = dynamic->range.begin() + i * 2 * pointer;
-        const auto tag = memory.readPointer(entry, pointer);
-        if (!tag || *tag == elf::dynamicNull) break;
-        if (*tag == elf::dynamicDebug) debug = memory.readPointer(entry + pointer, pointer).value_or(0);
-    }
+    kept.add(programDynamic(process));
+    const std::uint64_t debug = linkerDebugAddress(process);
     if (debug == 0) return kept.ranges();
 
     // struct r_debug (link.h): version, padding, map, brk, state, ldbase.

@@ -24,6 +24,14 @@ struct LoadedSegment {
 /// readable ELF header.
 std::vector<LoadedSegment> loadedSegments(const Process& process, std::uint64_t base);
 
+/// The load bias of that module: its address less the one in its own headers. Nothing when the
+/// headers cannot be read.
+std::optional<std::uint64_t> loadBias(const Process& process, std::uint64_t base);
+
+/// Where the dynamic linker's struct r_debug (link.h) is: DT_DEBUG of the program that the
+/// auxiliary vector names. 0 for a static program and where the memory does not show it.
+std::uint64_t linkerDebugAddress(const Process& process);
+
 /// The dynamic linker's bookkeeping: the program's dynamic section, r_debug, every link_map with
 /// its name. Empty for a static program and where the memory does not show it. Ascending,
 /// disjoint.

@@ -4,6 +4,7 @@
 
 #include "bytes/elf_layout.h"
 #include "model/elf_essentials.h"
+#include "model/linux_maps.h"
 #include "model/thread_stacks.h"
 
 namespace icecore {
@@ -350,6 +351,21 @@ void narrowTo(SavePlan& plan, const AddressSpace& memory) {
         }
     }
     plan.memory = std::move(kept);
+}
+
+std::string_view pathToSave(std::string_view path, const SavePlan& plan) {
+    if (!plan.filterModulePaths || !path.starts_with('/')) return path;
+    return path.substr(path.rfind('/') + 1);
+}
+
+std::optional<SharedBytes> contentToSave(const Attachment& attachment, const SavePlan& plan) {
+    const bool arguments = attachment.name == "linux/cmdline" || attachment.name == "linux/environ";
+    if (arguments && !plan.arguments) return std::nullopt;
+    if (attachment.name != "linux/maps" || !plan.filterModulePaths) return attachment.content;
+    Issues unused;  // told when the map was read
+    std::vector<Region> regions = parseLinuxMaps(attachment.content.text(), unused);
+    for (Region& region : regions) region.name = std::string(pathToSave(region.name, plan));
+    return SharedBytes::own(printLinuxMaps(regions));
 }
 
 std::vector<UnloadedModule> modulesGone(const Process& process) {

@@ -13,6 +13,7 @@
 #include "base/range.h"
 #include "model/dump_type.h"
 #include "model/process.h"
+#include "model/snapshot.h"
 
 namespace icecore {
 
@@ -63,10 +64,18 @@ SavePlan planSave(const Process& process, DumpType type);
 /// everything): what was never there is no loss of this writing.
 void narrowTo(SavePlan& plan, const AddressSpace& memory);
 
-/// The memory a writer must copy from: process.memory, or, with plan.filterMemory, a space whose
-/// stacks hold only pointers to code and to stacks, every other word being zero. `process` must
-/// outlive it.
+/// The memory a writer must copy from: process.memory, or a space in which zeros stand for what the
+/// plan says may not be written: with filterMemory the words of stacks that point neither to code
+/// nor to a stack, without arguments the strings of arguments and environment. (A plan leaves such
+/// strings out; a format that saves whole pages would bring some of them back.)
 std::shared_ptr<const AddressSpace> memoryToSave(const Process& process, const SavePlan& plan);
+
+/// An attachment as the plan lets it be written; nothing when it must be left out: arguments and
+/// environment without `arguments`; the memory map with file names only where paths are filtered.
+std::optional<SharedBytes> contentToSave(const Attachment& attachment, const SavePlan& plan);
+
+/// A path as the plan lets it be written. "[heap]", "pipe:[17]" and "[anon:a/b]" are no paths.
+std::string_view pathToSave(std::string_view path, const SavePlan& plan);
 
 /// What is known of modules that are gone: what the process' source recorded, and mappings that
 /// outlived their deleted file and belong to no module.
