@@ -227,12 +227,11 @@ private:
     Result<void> attachments() {
         for (const Attachment& attachment : snapshot_.attachments) {
             if (attachment.name.starts_with(keptNotePrefix)) continue;  // of another writer's core
-            const bool arguments =
-                attachment.name == "linux/cmdline" || attachment.name == "linux/environ";
-            if (arguments && !plan_.arguments) continue;
+            const auto saved = contentToSave(attachment, plan_);
+            if (!saved) continue;
             std::vector<std::byte> content;
             const auto name = std::as_bytes(std::span(attachment.name));
-            const auto body = attachment.content.span();
+            const auto body = saved->span();
             content.reserve(name.size() + 1 + body.size());
             content.insert(content.end(), name.begin(), name.end());
             content.push_back(std::byte{0});

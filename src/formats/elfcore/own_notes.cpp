@@ -132,7 +132,11 @@ std::string encodeInfo(const Snapshot& snapshot, const SavePlan& plan) {
     optionalTime(out, "user-time", process.userTime);
     optionalTime(out, "kernel-time", process.kernelTime);
     encodeCoverage(out, "threads", process.threads);
-    encodeCoverage(out, "modules", process.modules);
+    // A list that was narrowed is not complete, whatever it was before.
+    if (plan.keptModules && plan.keptModules->size() < process.modules.size())
+        out.text("modules", nameOf(coverageNames, Coverage::partial));
+    else
+        encodeCoverage(out, "modules", process.modules);
     encodeCoverage(out, "regions", process.regions);
     if (plan.handles) encodeCoverage(out, "handles", process.handles);
     if (process.exception) out.number("exception-thread", std::int64_t(process.exception->threadId));
