@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "formats/elfcore/elf_core.h"
+#include "formats/minidump/minidump.h"
 
 namespace icecore {
 
@@ -12,6 +13,7 @@ namespace {
 
 const std::array table = {
     elfCoreFormat(),
+    minidumpFormat(),
 };
 
 /// What a file that is no dump looks like, by its first bytes.
