@@ -8,7 +8,6 @@
 namespace icecore::app {
 
 std::unique_ptr<VerbRun> makeDumpVerb();
-std::unique_ptr<VerbRun> makeAnalyzeVerb();
 std::unique_ptr<VerbRun> makeInfoVerb();
 std::unique_ptr<VerbRun> makeSymbolsVerb();
 

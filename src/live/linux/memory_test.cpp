@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "live/linux/frozen_process_test.h"
+#include "live/linux/frozen_for_tests.h"
 
 namespace icecore::live {
 namespace {

@@ -1,2 +1,0 @@
-# Debian's compiler protects stacks only when asked to.
-set(analyze_faults_COMPILE -fstack-protector-strong)
