@@ -64,8 +64,8 @@ struct Fault {
 };
 
 struct Verdict {
-    std::string summary;   ///< one sentence for a person
-    std::string bucket;    ///< stable across runs and ASLR: "SIGSEGV_NULL_POINTER_WRITE_crasher!boom"
+    std::string summary;  ///< one sentence for a person
+    std::string bucket;  ///< stable across runs and ASLR: "SIGSEGV_NULL_POINTER_WRITE_crasher!boom"
     std::string symbolName, moduleName, imageName;
     std::optional<std::uint64_t> followupIp;
     std::optional<std::size_t> blamedFrame;  ///< index into the crashing thread's named frames
@@ -73,13 +73,25 @@ struct Verdict {
     bool healthy = false;                    ///< nothing points at a fault
 };
 
+/// Threads that stand at the same place: their frames have the same program counters.
+struct ThreadGroup {
+    std::vector<std::size_t> members;  ///< indices into Analysis::stacks, ascending
+    std::string activity;              ///< "waiting for a mutex"; empty when not known
+};
+
 struct Analysis {
-    std::string exceptionName;  ///< "SIGSEGV"
-    std::string exceptionText;  ///< "segmentation fault: address not mapped"
+    std::string exceptionName;      ///< "SIGSEGV"
+    std::string exceptionText;      ///< "segmentation fault: address not mapped"
+    std::string exceptionCodeName;  ///< of si_code: "SEGV_MAPERR"; empty when there is none
     std::optional<Fault> fault;
     Verdict verdict;
     std::vector<NamedStack> stacks;  ///< in the order of process.threads
-    std::vector<Finding> findings;   ///< most certain first
+    /// What each thread does, in the order of process.threads: "waiting for a mutex"; empty when
+    /// it cannot be told.
+    std::vector<std::string> activities;
+    std::vector<ThreadGroup> groups;  ///< biggest first; the crashed thread's own group leads
+    std::vector<SymbolKind> symbols;  ///< in the order of process.modules
+    std::vector<Finding> findings;    ///< most certain first
     Issues issues;
 };
 

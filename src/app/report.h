@@ -1,15 +1,13 @@
 // What the program tells people: errors and issues on standard error, JSON on standard output.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "base/error.h"
 #include "base/issue.h"
+#include "views/json.h"
 
 namespace icecore::app {
-
-using Json = nlohmann::ordered_json;
 
 /// "icecore: TARGET: what is wrong (where)" on standard error, and what to do about it where that
 /// is known. `target` is the file, process or verb it is about.
@@ -24,7 +22,5 @@ void printIssues(std::string_view target, const Issues& issues);
 
 /// One document on standard output. Invalid UTF-8 from a dump becomes U+FFFD.
 void printJson(const Json& document);
-/// [{"severity","message","where"}, …]
-Json issuesJson(const Issues& issues);
 
 }  // namespace icecore::app

@@ -7,6 +7,7 @@ namespace icecore::app {
 namespace {
 
 constexpr std::array table = {
+    Verb{"analyze", "the whole verdict in one go: text, --json, --html PATH", makeAnalyzeVerb},
     Verb{"dump", "freeze a running process into a dump", makeDumpVerb},
     Verb{"info", "what a dump is: one screen", makeInfoVerb},
     Verb{"symbols", "symbols of a dump or a file: list, check, look up, fetch", makeSymbolsVerb},

@@ -8,6 +8,7 @@
 namespace icecore::app {
 
 std::unique_ptr<VerbRun> makeDumpVerb();
+std::unique_ptr<VerbRun> makeAnalyzeVerb();
 std::unique_ptr<VerbRun> makeInfoVerb();
 std::unique_ptr<VerbRun> makeSymbolsVerb();
 

@@ -1,10 +1,10 @@
 #include "images/section_codec.h"
 
-#include <zlib.h>
+#include <libdeflate.h>
 #include <zstd.h>
 
-#include <algorithm>
-#include <limits>
+#include <memory>
+#include <span>
 
 #include "base/text.h"
 #include "bytes/cursor.h"
@@ -17,33 +17,19 @@ namespace {
 /// Deflate cannot do better than 1032:1, and debug sections stay below 20:1.
 constexpr std::uint64_t largestRatio = 1100;
 
-Result<void> inflateInto(ByteView from, std::vector<std::byte>& to) {
-    z_stream stream{};
-    if (inflateInit(&stream) != Z_OK) return fail(Errc::internal, "zlib does not start");
-    int status = Z_OK;
-    std::size_t read = 0, written = 0;
-    constexpr std::size_t largest = std::numeric_limits<uInt>::max();
-    while (status == Z_OK) {
-        const auto input = from.span().subspan(read);
-        const auto output = std::span(to).subspan(written);
-        stream.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(input.data()));
-        stream.avail_in = static_cast<uInt>(std::min(input.size(), largest));
-        stream.next_out = reinterpret_cast<Bytef*>(output.data());
-        stream.avail_out = static_cast<uInt>(std::min(output.size(), largest));
-        const uInt offered = stream.avail_in, room = stream.avail_out;
-        status = inflate(&stream, Z_NO_FLUSH);
-        read += offered - stream.avail_in;
-        written += room - stream.avail_out;
-        if (stream.avail_in == offered && stream.avail_out == room) break;  // no progress
-    }
-    inflateEnd(&stream);
-    if (written != to.size())
+Result<void> inflateInto(ByteView from, std::span<std::byte> to) {
+    const std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)> state(
+        libdeflate_alloc_decompressor(), &libdeflate_free_decompressor);
+    if (!state) return fail(Errc::internal, "libdeflate does not start");
+    // Without a place for the actual size, anything but exactly to.size() bytes is an error.
+    if (libdeflate_zlib_decompress(state.get(), from.data(), from.size(), to.data(), to.size(),
+                                   nullptr) != LIBDEFLATE_SUCCESS)
         return fail(Errc::malformed, "compressed section does not hold what it promises",
                     from.where());
     return {};
 }
 
-Result<void> unzstdInto(ByteView from, std::vector<std::byte>& to) {
+Result<void> unzstdInto(ByteView from, std::span<std::byte> to) {
     const std::size_t size = ZSTD_decompress(to.data(), to.size(), from.data(), from.size());
     if (ZSTD_isError(size) != 0U || size != to.size())
         return fail(Errc::malformed, "compressed section does not hold what it promises",
@@ -78,13 +64,16 @@ Result<SharedBytes> decompressSection(ByteView stored, bool is64) {
         return fail(Errc::unsupported, "section compressed in unknown way " + std::to_string(type),
                     stored.where());
     }
-    std::vector<std::byte> content(static_cast<std::size_t>(size));
+    // Not cleared first: all of it is written, or nobody sees it.
+    const auto length = static_cast<std::size_t>(size);
+    const auto content = std::make_shared_for_overwrite<std::byte[]>(length);
+    const std::span<std::byte> room(content.get(), length);
     if (type == elf::compressedZlib) {
-        TRY(inflateInto(data, content));
+        TRY(inflateInto(data, room));
     } else {
-        TRY(unzstdInto(data, content));
+        TRY(unzstdInto(data, room));
     }
-    return SharedBytes::own(std::move(content));
+    return SharedBytes(content, room);
 }
 
 }  // namespace icecore

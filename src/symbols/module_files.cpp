@@ -1,6 +1,6 @@
 #include "symbols/module_files.h"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include <algorithm>
 #include <system_error>
@@ -30,17 +30,6 @@ struct Verdict {
 bool hasCode(const ElfImage& image) {
     const ElfSection* text = image.section(".text");
     return text == nullptr || text->type != elf::sectionNoBits;
-}
-
-std::uint32_t crcOf(std::span<const std::byte> bytes) {
-    uLong crc = crc32(0, nullptr, 0);
-    constexpr std::size_t piece = 1U << 30;
-    while (!bytes.empty()) {
-        const auto part = bytes.first(std::min(bytes.size(), piece));
-        crc = crc32(crc, reinterpret_cast<const Bytef*>(part.data()), static_cast<uInt>(part.size()));
-        bytes = bytes.subspan(part.size());
-    }
-    return static_cast<std::uint32_t>(crc);
 }
 
 class Search {
@@ -233,7 +222,7 @@ private:
             // The only identity of files older than build-ids: a checksum of the whole file.
             const auto& source = image->source();
             const auto bytes = source->load(0, source->size());
-            const bool same = bytes && crcOf(bytes->span()) == link->crc;
+            const bool same = bytes && libdeflate_crc32(0, bytes->span().data(), bytes->size()) == link->crc;
             verdict = same ? Verdict{Match::yes, "checksum matches"}
                            : Verdict{Match::no, "its checksum is not the one in .gnu_debuglink"};
         } else {

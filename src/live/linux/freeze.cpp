@@ -31,10 +31,12 @@ public:
     [[nodiscard]] const SavePlan& plan() const override { return plan_; }
     [[nodiscard]] SnapshotMode mode() const override { return mode_; }
     [[nodiscard]] const std::string& fallbackReason() const override { return reason_; }
-    [[nodiscard]] std::chrono::nanoseconds pause() const override { return guardian_->pause(); }
+    [[nodiscard]] std::chrono::nanoseconds pause() const override {
+        return guardian_ == nullptr ? std::chrono::nanoseconds{} : guardian_->pause();
+    }
     void release() override {
         if (space_ != nullptr) space_->close();
-        guardian_->finish();
+        if (guardian_ != nullptr) guardian_->finish();
     }
 
     std::unique_ptr<Guardian> guardian_;

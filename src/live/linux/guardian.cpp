@@ -18,9 +18,6 @@ namespace icecore::live {
 
 namespace {
 
-/// Room for one thread's vector state; only what is used costs memory. AMX needs 11 KiB.
-constexpr std::uint64_t vectorStateRoom = 16384;
-
 Result<std::shared_ptr<std::byte>> makeShared(std::uint32_t capacity) {
     SharedHeader header;
     header.capacity = capacity;

@@ -38,6 +38,9 @@ struct ThreadRecord {
     siginfo_t signalInfo{};      ///< of `signal`
 };
 
+/// Bytes of room for one thread's vector state; only what is used costs memory. AMX needs 11 KiB.
+inline constexpr std::size_t vectorStateRoom = 16384;
+
 /// Start of the shared mapping; records, a hash table and the arena follow at these offsets.
 struct SharedHeader {
     std::uint32_t capacity = 0;  ///< of the records

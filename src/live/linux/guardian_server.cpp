@@ -208,7 +208,8 @@ void Server::describe(ThreadRecord& record) noexcept {
     }
     std::byte* arena = setup_.shared + header_.arenaOffset + header_.arenaUsed;
     for (const int regset : {native::extendedRegset, native::floatingPointRegset}) {
-        iovec area{arena, static_cast<std::size_t>(header_.arenaSize - header_.arenaUsed)};
+        iovec area{arena, std::min<std::size_t>(vectorStateRoom,
+                                                header_.arenaSize - header_.arenaUsed)};
         if (::ptrace(PTRACE_GETREGSET, record.id, regset, &area) != 0) continue;
         record.extendedOffset = header_.arenaOffset + header_.arenaUsed;
         record.extendedSize = static_cast<std::uint32_t>(area.iov_len);

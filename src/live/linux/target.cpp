@@ -178,9 +178,10 @@ Error explainRefusal(const Target& target, int error) {
                                    "icecore has no CAP_SYS_PTRACE",
                                    gids.size() > 1 ? gids[1] : 0, ::getgid()));
     }
-    // /proc/PID belongs to root when the process is not dumpable: proc(5).
+    // The files in /proc/PID belong to root when the process is not dumpable: proc(5).
     struct stat owner{};
-    if (::stat(procPath(target.pid, "").c_str(), &owner) == 0 && owner.st_uid != ::getuid()) {
+    if (::stat(procPath(target.pid, "status").c_str(), &owner) == 0 &&
+        owner.st_uid != ::getuid()) {
         return refusal(target, Errc::permission,
                        "not permitted: it is not dumpable (a set-uid program, one with file "
                        "capabilities, or PR_SET_DUMPABLE), and icecore has no CAP_SYS_PTRACE: run "

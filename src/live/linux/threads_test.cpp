@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "live/linux/frozen_for_tests.h"
+#include "live/linux/frozen_process_test.h"
 
 namespace icecore::live {
 namespace {

@@ -1,0 +1,148 @@
+#include "analysis/fault.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "analysis/fault_parts.h"
+#include "base/text.h"
+
+namespace icecore {
+
+std::string_view toString(AccessKind kind) {
+    switch (kind) {
+    case AccessKind::unknown: return "unknown";
+    case AccessKind::read: return "read";
+    case AccessKind::write: return "write";
+    case AccessKind::execute: return "execute";
+    }
+    return "unknown";
+}
+
+std::string instructionText(const Instruction& instruction) {
+    return fmt::format("{}: {}{}{}", hex(instruction.address), instruction.mnemonic,
+                       instruction.operands.empty() ? "" : " ", instruction.operands);
+}
+
+std::string registersText(const Registers& registers, const MemoryOperand& operand) {
+    const ArchInfo& info = archInfo(registers.arch());
+    std::vector<std::string> texts;
+    for (const auto& id : {operand.base, operand.index, operand.segmentBase}) {
+        if (!id || *id >= info.registers.size()) continue;
+        const auto value = registers.get(*id);
+        texts.push_back(
+            fmt::format("{}={}", info.registers[*id].name, value ? hex(*value) : std::string("?")));
+    }
+    return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+namespace {
+
+struct RegisterPart {
+    RegisterId id;
+    unsigned shift, bits;
+};
+
+std::optional<RegisterPart> x86Part(Arch arch, std::string_view name) {
+    const unsigned whole = archInfo(arch).pointerSize * 8U;
+    if (const auto id = registerByName(arch, name)) return RegisterPart{*id, 0, whole};
+    const char prefix = arch == Arch::x86_64 ? 'r' : 'e';
+    const auto named = [&](std::string_view rest, unsigned shift,
+                           unsigned bits) -> std::optional<RegisterPart> {
+        const auto id = registerByName(arch, prefix + std::string(rest));
+        return id ? std::optional(RegisterPart{*id, shift, bits}) : std::nullopt;
+    };
+    if (name.size() >= 3 && name.front() == 'r' && name[1] >= '0' && name[1] <= '9') {
+        const auto number = name.substr(1, name.size() - 2);
+        switch (name.back()) {
+        case 'd': return named(number, 0, 32);
+        case 'w': return named(number, 0, 16);
+        case 'b': return named(number, 0, 8);
+        default: return std::nullopt;
+        }
+    }
+    if (name.size() == 3 && name.front() == 'e') return named(name.substr(1), 0, 32);
+    if (name.size() == 3 && name.back() == 'l') return named(name.substr(0, 2), 0, 8);  // sil
+    if (name.size() != 2) return std::nullopt;
+    if (name[1] == 'l') return named(std::string(1, name[0]) + "x", 0, 8);
+    if (name[1] == 'h') return named(std::string(1, name[0]) + "x", 8, 8);
+    return named(name, 0, 16);  // ax, si
+}
+
+std::optional<RegisterPart> registerPart(Arch arch, std::string_view name) {
+    if (arch == Arch::x86 || arch == Arch::x86_64) return x86Part(arch, name);
+    if (arch == Arch::arm64 && name.starts_with('w')) {
+        if (const auto id = registerByName(arch, "x" + std::string(name.substr(1))))
+            return RegisterPart{*id, 0, 32};
+    }
+    if (const auto id = registerByName(arch, name))
+        return RegisterPart{*id, 0, archInfo(arch).pointerSize * 8U};
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> operandRegister(const Registers& registers, std::string_view name) {
+    const auto part = registerPart(registers.arch(), name);
+    if (!part) return std::nullopt;
+    const auto value = registers.get(part->id);
+    if (!value) return std::nullopt;
+    const std::uint64_t shifted = *value >> part->shift;
+    return part->bits >= 64 ? shifted : shifted & ((std::uint64_t{1} << part->bits) - 1);
+}
+
+unsigned operandRegisterSize(Arch arch, std::string_view name) {
+    const auto part = registerPart(arch, name);
+    return part ? part->bits / 8 : 0;
+}
+
+namespace {
+
+/// Compares the code that ran with the module's file: memory errors and patches show here.
+std::optional<Finding> compareCodeWithFile(const FaultScene& scene) {
+    const std::uint64_t pc = scene.registers.pc();
+    const Module* module = scene.crash.process.moduleAt(pc);
+    if (module == nullptr || !module->bias || !scene.instruction) return std::nullopt;
+    const ModuleSymbols& symbols = scene.crash.symbolizer.module(*module);
+    if (symbols.image == nullptr || symbols.image->fromProcessMemory() || symbols.forced ||
+        symbols.kind == SymbolKind::mismatch)
+        return std::nullopt;
+    const std::size_t size = scene.instruction->bytes.size();
+    std::array<std::byte, 16> ran{};
+    // The dump's own memory, not the completed one: that would compare the file with itself.
+    if (scene.crash.process.memory->read(pc, std::span(ran).first(size)).bytes != size)
+        return std::nullopt;
+    const ByteView file = symbols.image->atAddress(pc - *module->bias, size);
+    if (file.size() != size) return std::nullopt;
+    if (std::ranges::equal(file.span(), std::span(ran).first(size))) return std::nullopt;
+    return Finding{
+        "The code at the fault differs from the module's file: it was patched, or memory "
+        "is damaged.",
+        {fmt::format("{}: {} in memory, {} in {}", hex(pc), hexBytes(std::span(ran).first(size)),
+                     hexBytes(file.span()), symbols.imagePath)},
+        Confidence::high};
+}
+
+}  // namespace
+
+FaultDiagnosis diagnoseFault(const CrashCase& crash, const Exception& exception,
+                             const Registers& registers, const NamedStack& stack) {
+    FaultDiagnosis out;
+    FaultScene scene{crash, exception, registers, stack, crash.instructionAt(registers.pc())};
+    // Bytes at an address that is not executable were never an instruction.
+    const Region* region = crash.process.regionAt(registers.pc());
+    if (region != nullptr && !region->protection.execute) scene.instruction.reset();
+    out.fault.instruction = scene.instruction;
+    switch (exception.code) {
+    case signals::segv:
+    case signals::bus: diagnoseMemoryFault(scene, out); break;
+    case signals::fpe: diagnoseArithmeticFault(scene, out); break;
+    case signals::ill:
+    case signals::trap: diagnoseInstructionFault(scene, out); break;
+    default: break;
+    }
+    if (auto differs = compareCodeWithFile(scene)) out.findings.push_back(std::move(*differs));
+    return out;
+}
+
+}  // namespace icecore

@@ -1,0 +1,2 @@
+# Debian's compiler protects stacks only when asked to.
+set(analyze_faults_COMPILE -fstack-protector-strong)
