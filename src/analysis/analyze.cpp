@@ -166,8 +166,11 @@ void Analyst::blame(const NamedStack& stack, const Blame& blame, std::string_vie
         }
         const bool guessed = (frame.trust == Trust::scan && !blame.proven) || !blame.certainRules;
         summary += fmt::format(", {}in {}", guessed ? "perhaps " : "", place);
-        std::vector<std::string> evidence = {fmt::format(
-            "frame {} at {}, found by {}", *blame.frame, hex(frame.pc), toString(frame.trust))};
+        std::vector<std::string> evidence = {
+            frame.trust == Trust::inlined
+                ? fmt::format("frame {} at {}, an inlined call", *blame.frame, hex(frame.pc))
+                : fmt::format("frame {} at {}, found by {}", *blame.frame, hex(frame.pc),
+                              toString(frame.trust))};
         if (blame.skipped > 0) {
             evidence.push_back(
                 fmt::format("{} above it passed over: run-time and library code that "

@@ -139,6 +139,7 @@ constexpr auto rules = std::to_array<SkipRule>({
     {"", "__futex_*", callersArguments},
     {"", "__lll_*", callersArguments},
     {"", "futex_wait*", callersArguments},
+    {"", "__gthread_*", callersArguments},
     {"", "pthread_*", callersArguments},
     {"", "__pthread_*", callersArguments},
     {"", "start_thread", "starts threads"},

@@ -33,7 +33,8 @@ dt { color:var(--faint) } dd { margin:0; overflow-wrap:anywhere }
 table { border-collapse:collapse; width:100% } td, th { text-align:left; padding:2px 12px 2px 0;
   vertical-align:top } th { color:var(--faint); font-weight:500 }
 .frames td { border-top:1px solid var(--line); overflow-wrap:anywhere }
-.frames td:first-child { width:3em; color:var(--faint) }
+.frames td:first-child { width:3em; color:var(--faint) } .frames td:nth-child(3) { width:34% }
+.frames td:last-child { width:1%; white-space:nowrap; padding-right:0 }
 .frames tr.blamed td { background:color-mix(in srgb, var(--bad) 14%, transparent) }
 .frames tr.guess td { color:var(--faint); font-style:italic }
 details { border-top:1px solid var(--line); padding:6px 0 } summary { cursor:pointer }
@@ -118,7 +119,7 @@ void Page::header() {
                  true);
         }
         if (!fault->operand.empty())
-            fact("Operand", fault->operand + "  " + fault->registers, true);
+            fact("Operand", fault->operand + " with " + fault->registers, true);
         if (fault->address) {
             fact("Fault address",
                  fmt::format("{} ({})", hex(*fault->address), toString(fault->access)), true);
@@ -198,7 +199,7 @@ void Page::group(const ThreadGroup& group, bool open) {
         if (process_.exception &&
             analysis_.stacks[member].threadId == process_.exception->threadId) {
             shown = member;
-            title += ": " + nameOf(member) + " crashed";
+            title += group.members.size() == 1 ? ", crashed" : ": " + nameOf(member) + " crashed";
         }
     }
     if (!group.activity.empty()) title += ", " + group.activity;
