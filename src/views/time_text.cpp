@@ -8,9 +8,11 @@ namespace {
 
 /// By the calendar of <chrono>: gmtime refuses years far away, which a damaged dump may name.
 std::string dateAndTime(TimePoint time, char between) {
-    const auto day = std::chrono::floor<std::chrono::days>(time);
+    const auto whole =
+        std::chrono::floor<std::chrono::seconds>(time);  // days in nanoseconds overflow
+    const auto day = std::chrono::floor<std::chrono::days>(whole);
     const std::chrono::year_month_day date(day);
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time - day).count();
+    const auto seconds = (whole - day).count();
     return fmt::format("{:04}-{:02}-{:02}{}{:02}:{:02}:{:02}", static_cast<int>(date.year()),
                        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
                        between, seconds / 3600, seconds / 60 % 60, seconds % 60);
