@@ -23,8 +23,7 @@ void askImage(const ElfImage& image) {
     (void)image.debugLink();
     for (const ElfSection& section : image.sections()) {
         const auto content = image.content(section);
-        if (content && section.type == elf::sectionNote)
-            (void)parseNotes(*content, 4, nullptr);
+        if (content && section.type == elf::sectionNote) (void)parseNotes(*content, 4, nullptr);
     }
     for (const ElfSegment& segment : image.segments())
         (void)parseNotes(image.atAddress(segment.address), segment.alignment, nullptr);

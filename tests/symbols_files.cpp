@@ -1,5 +1,5 @@
-// Which files a module's symbols are taken from, and which are refused: separate debug files in every
-// place, .gnu_debugdata, debuginfod.
+// Which files a module's symbols are taken from, and which are refused: separate debug files in
+// every place, .gnu_debugdata, debuginfod.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -74,9 +74,9 @@ TEST_F(SymbolsFiles, bySymbolPath) {
     EXPECT_EQ(find(options).info.kind, SymbolKind::exported);
     const auto image = openElf(program);
     const auto id = image->buildId();
-    for (const fs::path& place : {folder / "symbols" / buildIdPath(id, ".debug"),
-                                  folder / "symbols/shapes.debug", folder / "symbols/shapes",
-                                  folder / "symbols" / program.relative_path()}) {
+    for (const fs::path& place :
+         {folder / "symbols" / buildIdPath(id, ".debug"), folder / "symbols/shapes.debug",
+          folder / "symbols/shapes", folder / "symbols" / program.relative_path()}) {
         fs::create_directories(place.parent_path());
         fs::copy_file(debug, place);
         const ModuleFiles files = find(options);
@@ -112,7 +112,8 @@ TEST_F(SymbolsFiles, anothersDebugFileIsRefused) {
     EXPECT_THAT(files.info.tried, Contains(HasSubstr("its build-id is")));
     const ModuleSymbolizer symbols(files);
     for (const std::uint64_t address : textAddresses(*openElf(program))) {
-        for (const PlainFrame& frame : ourFrames(symbols, address)) EXPECT_EQ(frame.line, 0U);
+        for (const PlainFrame& frame : ourFrames(symbols, address))
+            EXPECT_EQ(frame.line, 0U);
     }
 
     SymbolOptions force;
@@ -136,13 +137,14 @@ TEST_F(SymbolsFiles, withoutBuildIdTheChecksumDecides) {
     EXPECT_THAT(refused.info.tried, Contains(HasSubstr("checksum is not")));
 }
 
-/// As Fedora's find-debuginfo makes it: the symbols that .dynsym lacks, xz-compressed, in a section.
+/// As Fedora's find-debuginfo makes it: the symbols that .dynsym lacks, xz-compressed, in a
+/// section.
 TEST_F(SymbolsFiles, miniDebugInfo) {
     if (!have("xz")) GTEST_SKIP() << "xz is not installed";
     build();
     const std::string mini = (folder / "mini").string();
-    must("objcopy -S --remove-section .gdb_index --remove-section .comment " + whole.string() + " " +
-         mini + " && cp " + whole.string() + " " + mini + " && strip --strip-debug " + mini +
+    must("objcopy -S --remove-section .gdb_index --remove-section .comment " + whole.string() +
+         " " + mini + " && cp " + whole.string() + " " + mini + " && strip --strip-debug " + mini +
          " && xz -k " + mini);
     const ModuleFiles bare = find();
     EXPECT_EQ(bare.info.kind, SymbolKind::exported);
@@ -158,7 +160,8 @@ TEST_F(SymbolsFiles, miniDebugInfo) {
     EXPECT_EQ(located.frames[0].functionOffset, 2U);
 
     // Damaged: said, and nothing worse.
-    must("head -c 200 " + mini + ".xz > " + mini + ".cut && objcopy --remove-section .gnu_debugdata " +
+    must("head -c 200 " + mini + ".xz > " + mini +
+         ".cut && objcopy --remove-section .gnu_debugdata " +
          "--add-section .gnu_debugdata=" + mini + ".cut " + program.string());
     EXPECT_THAT(find().info.tried, Contains(HasSubstr("damaged .xz data")));
 }
@@ -168,9 +171,9 @@ class Server {
 public:
     explicit Server(const Folder& folder, const fs::path& content) : log_(folder / "server.log") {
         const std::string portFile = (folder / "port").string();
-        const Ran started = run(
-            "python3 -u -m http.server 0 --bind 127.0.0.1 --directory " + content.string() + " > " +
-            portFile + " 2> " + log_.string() + " & echo $!");
+        const Ran started =
+            run("python3 -u -m http.server 0 --bind 127.0.0.1 --directory " + content.string() +
+                " > " + portFile + " 2> " + log_.string() + " & echo $!");
         pid_ = static_cast<pid_t>(parseDecimal(trim(started.output)).value_or(0));
         for (int i = 0; i < 3000 && port_ == 0; ++i) {
             std::ifstream file(portFile);
@@ -191,7 +194,8 @@ public:
     [[nodiscard]] std::size_t requests() const {
         std::ifstream file(log_);
         std::size_t count = 0;
-        for (std::string line; std::getline(file, line);) count += line.find("GET /") != line.npos;
+        for (std::string line; std::getline(file, line);)
+            count += line.find("GET /") != line.npos;
         return count;
     }
 
@@ -237,7 +241,8 @@ TEST_F(SymbolsDebuginfod, fetchesCachesAndRemembers) {
     // What no server has is not asked for again at once.
     const std::vector<std::byte> unknown(20, std::byte{0x77});
     for (int i = 0; i < 2; ++i) {
-        const auto missing = debuginfodFetch(server.url(), unknown, DebuginfodKind::debuginfo, options);
+        const auto missing =
+            debuginfodFetch(server.url(), unknown, DebuginfodKind::debuginfo, options);
         ASSERT_FALSE(missing.has_value());
         EXPECT_EQ(missing.error().code, Errc::not_found);
     }
@@ -288,7 +293,8 @@ TEST_F(SymbolsDebuginfod, theProgramFetches) {
     const auto json = nlohmann::json::parse(ran.output, nullptr, false);
     ASSERT_TRUE(json.is_array() && json.size() == 1) << ran.output;
     EXPECT_TRUE(fs::exists(json[0].value("path", ""))) << ran.output;
-    EXPECT_EQ(run(tests::program() + " symbols fetch " + program.string() + " 2>/dev/null").status, 2);
+    EXPECT_EQ(run(tests::program() + " symbols fetch " + program.string() + " 2>/dev/null").status,
+              2);
 }
 
 class SymbolsVerb : public SymbolsFiles {};
@@ -300,7 +306,8 @@ TEST_F(SymbolsVerb, lookUpFollowsTheContract) {
     const auto symbol = symbols.byName("plainName");
     ASSERT_TRUE(symbol.has_value());
     const std::string address = hex(symbol->address - image->imageBase());
-    const Ran ran = run(tests::program() + " symbols lookup --json " + whole.string() + " " + address);
+    const Ran ran =
+        run(tests::program() + " symbols lookup --json " + whole.string() + " " + address);
     EXPECT_EQ(ran.status, 0);
     const auto json = nlohmann::json::parse(ran.output, nullptr, false);
     ASSERT_TRUE(json.is_array() && json.size() == 1) << ran.output;
@@ -316,7 +323,8 @@ TEST_F(SymbolsVerb, lookUpFollowsTheContract) {
     const Ran text = run("echo " + hex(symbol->address) + " | " + tests::program() +
                          " symbols lookup --absolute " + whole.string());
     EXPECT_THAT(text.output, HasSubstr("plainName+0x0 at "));
-    EXPECT_EQ(run(tests::program() + " symbols lookup " + whole.string() + " xyz 2>/dev/null").status, 1);
+    EXPECT_EQ(
+        run(tests::program() + " symbols lookup " + whole.string() + " xyz 2>/dev/null").status, 1);
     EXPECT_EQ(run(tests::program() + " symbols lookup /dev/null 1 2>/dev/null").status, 1);
 }
 

@@ -1,5 +1,5 @@
-// Names, inlined calls and lines at every address of a program's code, compiled in many ways, against
-// llvm-symbolizer.
+// Names, inlined calls and lines at every address of a program's code, compiled in many ways,
+// against llvm-symbolizer.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -44,12 +44,10 @@ bool agree(const PlainFrame& ours, PlainFrame theirs) {
     theirs.function = theirs.function.substr(0, theirs.function.find(" [clone "));
     // Static functions have no linkage name: llvm then leaves out their scopes.
     const std::string name = ours.function.substr(0, ours.function.find(" [clone "));
-    const bool sameName = name == theirs.function ||
-                          name.ends_with("::" + theirs.function);
+    const bool sameName = name == theirs.function || name.ends_with("::" + theirs.function);
     // Without a line there is no file to open: code without debug information (llvm takes the name
     // from the symbol table's FILE entries), and calls whose place DWARF 2 cannot record.
-    const bool samePlace =
-        ours.line == theirs.line && (ours.line == 0 || ours.file == theirs.file);
+    const bool samePlace = ours.line == theirs.line && (ours.line == 0 || ours.file == theirs.file);
     return sameName && samePlace;
 }
 
@@ -118,8 +116,9 @@ TEST(SymbolsDwz, namesInTheCommonFile) {
 
 /// Stubs of the procedure linkage table, against objdump.
 TEST(SymbolsPlt, stubsAreNamed) {
-    for (const char* options : {"-O1 -g -fcf-protection=none", "-O1 -g -fcf-protection -Wl,-z,ibtplt",
-                                "-O1 -g -no-pie -Wl,-z,lazy"}) {
+    for (const char* options :
+         {"-O1 -g -fcf-protection=none", "-O1 -g -fcf-protection -Wl,-z,ibtplt",
+          "-O1 -g -no-pie -Wl,-z,lazy"}) {
         const Folder folder;
         const fs::path program = compileShapes(folder, "g++", options);
         const Ran ran = run("objdump -d --no-show-raw-insn " + program.string());
@@ -132,7 +131,8 @@ TEST(SymbolsPlt, stubsAreNamed) {
             const auto address = parseHex(line.substr(0, name));
             ASSERT_TRUE(address.has_value()) << line;
             const std::string expected(line.substr(name + 2, line.size() - name - 4));
-            if (expected.starts_with("__cxa_finalize") || expected.starts_with('*')) continue;  // .plt.got
+            if (expected.starts_with("__cxa_finalize") || expected.starts_with('*'))
+                continue;  // .plt.got
             const auto symbol = symbols.nearest(*address + 4);
             ASSERT_TRUE(symbol.has_value()) << line;
             EXPECT_EQ(symbol->name, expected) << options;

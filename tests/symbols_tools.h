@@ -15,9 +15,9 @@
 
 #include "base/text.h"
 #include "bytes/elf_layout.h"
+#include "support/paths.h"
 #include "symbols/demangle.h"
 #include "symbols/module_symbolizer.h"
-#include "support/paths.h"
 
 namespace icecore::tests {
 
@@ -101,15 +101,18 @@ inline std::vector<PlainFrame> ourFrames(const ModuleSymbolizer& symbols, std::u
 }
 
 /// What llvm-symbolizer says of every address, in order.
-inline std::vector<std::vector<PlainFrame>> llvmFrames(const Folder& folder, const fs::path& file,
-                                                       const std::vector<std::uint64_t>& addresses) {
+inline std::vector<std::vector<PlainFrame>> llvmFrames(
+    const Folder& folder, const fs::path& file, const std::vector<std::uint64_t>& addresses) {
     const fs::path list = folder / "addresses";
     {
         std::ofstream out(list);
-        for (const std::uint64_t address : addresses) out << hex(address) << '\n';
+        for (const std::uint64_t address : addresses)
+            out << hex(address) << '\n';
     }
-    const Ran ran = run(llvmSymbolizer() + " --output-style=GNU --addresses --functions=linkage"
-                        " --inlines --no-demangle -e " + file.string() + " < " + list.string());
+    const Ran ran = run(llvmSymbolizer() +
+                        " --output-style=GNU --addresses --functions=linkage"
+                        " --inlines --no-demangle -e " +
+                        file.string() + " < " + list.string());
     std::vector<std::vector<PlainFrame>> all;
     const auto lines = split(ran.output, '\n');
     for (std::size_t i = 0; i < lines.size(); ++i) {
@@ -136,7 +139,8 @@ inline std::vector<std::vector<PlainFrame>> llvmFrames(const Folder& folder, con
 inline std::vector<std::uint64_t> textAddresses(const ElfImage& image) {
     std::vector<std::uint64_t> addresses;
     if (const ElfSection* text = image.section(".text")) {
-        for (std::uint64_t i = 0; i < text->size; ++i) addresses.push_back(text->address + i);
+        for (std::uint64_t i = 0; i < text->size; ++i)
+            addresses.push_back(text->address + i);
     }
     return addresses;
 }

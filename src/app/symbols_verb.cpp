@@ -1,5 +1,5 @@
-// `icecore symbols list|check|lookup|fetch`: which symbols a dump needs and has, whether files match,
-// what stands at an address of one file, and fetching what is missing.
+// `icecore symbols list|check|lookup|fetch`: which symbols a dump needs and has, whether files
+// match, what stands at an address of one file, and fetching what is missing.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -71,7 +71,8 @@ Json moduleJson(const Module& module, const ModuleSymbols& symbols) {
 void printModule(const Module& module, const ModuleSymbols& symbols, bool verbose) {
     fmt::print("{:#018x}  {:<8}  {:<40}  {}{}\n", module.range.begin(), toString(symbols.kind),
                module.id.text().empty() ? "-" : module.id.text(),
-               printable(module.path.empty() ? "-" : module.path), symbols.forced ? "  (forced)" : "");
+               printable(module.path.empty() ? "-" : module.path),
+               symbols.forced ? "  (forced)" : "");
     const std::string used = fileUsed(symbols);
     if (!used.empty() && used != module.path) fmt::print("{:>28}{}\n", "from ", printable(used));
     if (!verbose) return;
@@ -147,9 +148,10 @@ private:
 class CheckCommand {
 public:
     void declare(CLI::App& command) {
-        command.add_option("FILE", paths_,
-                           "dumps: do their modules' files match; after a dump, other files: do "
-                           "they belong to it; without a dump: have they debug files that match")
+        command
+            .add_option("FILE", paths_,
+                        "dumps: do their modules' files match; after a dump, other files: do "
+                        "they belong to it; without a dump: have they debug files that match")
             ->required();
         command.add_flag("--json", json_, "one JSON document instead of text");
         flags_.declare(command);
@@ -188,7 +190,8 @@ private:
         }
         fmt::print("{:<9} {}: {}\n", good ? "match" : "NO MATCH", printable(name), printable(what));
         if (good) return;
-        for (const std::string& sentence : tried) fmt::print("          {}\n", printable(sentence));
+        for (const std::string& sentence : tried)
+            fmt::print("          {}\n", printable(sentence));
     }
 
     bool checkDump(const Process& process) {
@@ -213,8 +216,7 @@ private:
             return !id.empty() && module.id.text() == id;
         });
         if (same != process.modules.items.end()) {
-            report(image.name(), true,
-                   fmt::format("build-id {} is that of {}", id, same->path));
+            report(image.name(), true, fmt::format("build-id {} is that of {}", id, same->path));
             return true;
         }
         report(image.name(), false,
@@ -279,10 +281,12 @@ public:
             }
             answer(symbols, *address);
         };
-        for (const std::string& text : addresses_) take(text);
+        for (const std::string& text : addresses_)
+            take(text);
         if (addresses_.empty()) {
             std::ios::sync_with_stdio(false);
-            for (std::string line; std::getline(std::cin, line);) take(line);
+            for (std::string line; std::getline(std::cin, line);)
+                take(line);
         }
         if (json_) printJson(results_);
         if (!json_) fmt::print("{}", out_);
@@ -336,7 +340,8 @@ public:
             printError("symbols fetch", "no server is named: set DEBUGINFOD_URLS or give --server");
             return usage;
         }
-        for (const std::string& path : paths_) fetchFor(path);
+        for (const std::string& path : paths_)
+            fetchFor(path);
         if (json_) printJson(results_);
         return status_;
     }
@@ -366,7 +371,8 @@ private:
         const Process& process = *subject->dump->process;
         const Symbolizer symbolizer(process, local);
         for (const Module& module : process.modules) {
-            if (module.id.kind != ModuleId::Kind::build_id || module.path.starts_with('[')) continue;
+            if (module.id.kind != ModuleId::Kind::build_id || module.path.starts_with('['))
+                continue;
             const ModuleSymbols& symbols = symbolizer.module(module);
             if (symbols.imagePath.empty())
                 fetch(module.path, module.id.bytes, DebuginfodKind::executable);
@@ -406,8 +412,8 @@ public:
         list_.declare(*(listApp_ = command.add_subcommand(
                             "list", "the modules of a dump and where their symbols come from")));
         check_.declare(*(checkApp_ = command.add_subcommand("check", "do these files match")));
-        lookUp_.declare(*(lookUpApp_ = command.add_subcommand(
-                              "lookup", "what stands at addresses of one file")));
+        lookUp_.declare(*(
+            lookUpApp_ = command.add_subcommand("lookup", "what stands at addresses of one file")));
         fetch_.declare(*(fetchApp_ = command.add_subcommand(
                              "fetch", "get missing symbols from debuginfod servers")));
     }
@@ -428,6 +434,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<VerbRun> makeSymbolsVerb() { return std::make_unique<SymbolsVerb>(); }
+std::unique_ptr<VerbRun> makeSymbolsVerb() {
+    return std::make_unique<SymbolsVerb>();
+}
 
 }  // namespace icecore::app

@@ -154,8 +154,8 @@ inline constexpr std::uint32_t noteGnuBuildId = 3;
 inline constexpr std::uint32_t notePrStatus = 1, noteFpRegSet = 2, notePrPsInfo = 3, noteAuxv = 6,
                                noteSigInfo = 0x53494749, noteFile = 0x46494c45;
 // … and named "LINUX".
-inline constexpr std::uint32_t notePrXfpReg = 0x46e62b7f, noteX86Xstate = 0x202,
-                               noteArmTls = 0x401, noteArmPacMask = 0x406;
+inline constexpr std::uint32_t notePrXfpReg = 0x46e62b7f, noteX86Xstate = 0x202, noteArmTls = 0x401,
+                               noteArmPacMask = 0x406;
 
 // Auxiliary vector.
 inline constexpr std::uint64_t auxNull = 0, auxProgramHeaders = 3, auxProgramEntrySize = 4,

@@ -97,7 +97,8 @@ Result<void> readSections(ElfImage::Parts& parts, const ElfImage::Parts::Tables&
     const ElfSection& strings = parts.sections[tables.nameSection];
     if (strings.type == elf::sectionNoBits) return {};
     ASSIGN_OR_RETURN(const ByteView text, parts.fromFile(strings.offset, strings.size));
-    for (std::size_t i = 0; i < names.size(); ++i) parts.sections[i].name = textAt(text, names[i]);
+    for (std::size_t i = 0; i < names.size(); ++i)
+        parts.sections[i].name = textAt(text, names[i]);
     return {};
 }
 
@@ -151,11 +152,12 @@ Result<ElfImage::Parts::Tables> ElfImage::Parts::readHeader(ByteView bytes) {
         arch = archOf(raw.machine);
         type = raw.type;
         entry = raw.entry;
-        return Tables{raw.programOffset, raw.sectionOffset, raw.programCount, raw.sectionCount,
-                      raw.nameSection, raw.programEntrySize, raw.sectionEntrySize};
+        return Tables{raw.programOffset,   raw.sectionOffset, raw.programCount,
+                      raw.sectionCount,    raw.nameSection,   raw.programEntrySize,
+                      raw.sectionEntrySize};
     };
-    const Tables tables = is64 ? take(whole.structure<elf::Header64>())
-                               : take(whole.structure<elf::Header32>());
+    const Tables tables =
+        is64 ? take(whole.structure<elf::Header64>()) : take(whole.structure<elf::Header32>());
     TRY(whole.status("the ELF header"));
     return tables;
 }
@@ -190,8 +192,8 @@ Result<std::shared_ptr<const ElfImage>> ElfImage::open(std::shared_ptr<const Sou
         } else {
             if (tables.sectionCount == 0) {
                 // A count beyond 32 bits is a lie; the table read below finds it does not fit.
-                tables.sectionCount = static_cast<std::uint32_t>(
-                    std::min<std::uint64_t>(first->size, UINT32_MAX));
+                tables.sectionCount =
+                    static_cast<std::uint32_t>(std::min<std::uint64_t>(first->size, UINT32_MAX));
             }
             if (tables.programCount == elf::extendedProgramCount && first->info != 0)
                 tables.programCount = first->info;
@@ -211,9 +213,9 @@ Result<std::shared_ptr<const ElfImage>> ElfImage::open(std::shared_ptr<const Sou
                                    std::to_string(tables.programCount) + " are there",
                                parts->source->where(tables.programOffset));
         }
-        ASSIGN_OR_RETURN(const ByteView table,
-                         parts->fromFile(std::min(tables.programOffset, fileSize),
-                                         std::min(there, wanted)));
+        ASSIGN_OR_RETURN(
+            const ByteView table,
+            parts->fromFile(std::min(tables.programOffset, fileSize), std::min(there, wanted)));
         parts->readSegments(table);
     }
     if (const auto read = readSections(*parts, tables); !read) parts->issues.loss(read.error());
@@ -223,16 +225,36 @@ Result<std::shared_ptr<const ElfImage>> ElfImage::open(std::shared_ptr<const Sou
 ElfImage::ElfImage(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 ElfImage::~ElfImage() = default;
 
-const std::string& ElfImage::name() const { return parts_->name; }
-Arch ElfImage::arch() const { return parts_->arch; }
-bool ElfImage::is64() const { return parts_->is64; }
-std::uint16_t ElfImage::type() const { return parts_->type; }
-std::uint64_t ElfImage::entry() const { return parts_->entry; }
-const std::vector<ElfSegment>& ElfImage::segments() const { return parts_->segments; }
-const std::vector<ElfSection>& ElfImage::sections() const { return parts_->sections; }
-const Issues& ElfImage::issues() const { return parts_->issues; }
-bool ElfImage::fromProcessMemory() const { return parts_->memory != nullptr; }
-std::shared_ptr<const Source> ElfImage::source() const { return parts_->source; }
+const std::string& ElfImage::name() const {
+    return parts_->name;
+}
+Arch ElfImage::arch() const {
+    return parts_->arch;
+}
+bool ElfImage::is64() const {
+    return parts_->is64;
+}
+std::uint16_t ElfImage::type() const {
+    return parts_->type;
+}
+std::uint64_t ElfImage::entry() const {
+    return parts_->entry;
+}
+const std::vector<ElfSegment>& ElfImage::segments() const {
+    return parts_->segments;
+}
+const std::vector<ElfSection>& ElfImage::sections() const {
+    return parts_->sections;
+}
+const Issues& ElfImage::issues() const {
+    return parts_->issues;
+}
+bool ElfImage::fromProcessMemory() const {
+    return parts_->memory != nullptr;
+}
+std::shared_ptr<const Source> ElfImage::source() const {
+    return parts_->source;
+}
 
 const ElfSection* ElfImage::section(std::string_view name) const {
     const auto found = std::ranges::find(parts_->sections, name, &ElfSection::name);
@@ -356,7 +378,9 @@ std::uint64_t ElfImage::linkAddress(std::uint64_t pointer) const {
                                                                    : pointer;
 }
 
-std::uint64_t ElfImage::bias() const { return parts_->bias; }
+std::uint64_t ElfImage::bias() const {
+    return parts_->bias;
+}
 
 std::optional<std::uint64_t> ElfImage::dynamicValue(std::uint64_t tag) const {
     for (const auto& [key, value] : parts_->dynamicEntries(*this)) {
@@ -392,15 +416,15 @@ std::vector<ElfNote> parseNotes(ByteView bytes, std::uint64_t alignment, std::st
         note.type = header.type;
         const ByteView name = cursor.bytes(header.nameSize);
         // Padding behind the last note may be cut.
-        cursor.skip(std::min(cursor.remaining(),
-                             alignUp(cursor.position(), padding) - cursor.position()));
+        cursor.skip(
+            std::min(cursor.remaining(), alignUp(cursor.position(), padding) - cursor.position()));
         note.content = cursor.bytes(header.contentSize);
         if (!cursor.ok()) {
             if (damage != nullptr) *damage = "a note ends too early at " + bytes.where(start);
             break;
         }
-        cursor.skip(std::min(cursor.remaining(),
-                             alignUp(cursor.position(), padding) - cursor.position()));
+        cursor.skip(
+            std::min(cursor.remaining(), alignUp(cursor.position(), padding) - cursor.position()));
         const auto* text = reinterpret_cast<const char*>(name.data());
         note.name = std::string_view(text, name.size());
         note.name = note.name.substr(0, note.name.find('\0'));

@@ -45,14 +45,13 @@ public:
     /// what the program headers say). Lazy: `memory` must outlive the image.
     static Result<std::shared_ptr<const ElfImage>> fromMemory(const AddressSpace& memory,
                                                               std::uint64_t base,
-                                                              std::uint64_t size,
-                                                              std::string name);
+                                                              std::uint64_t size, std::string name);
     ~ElfImage();
 
     [[nodiscard]] const std::string& name() const;
     [[nodiscard]] Arch arch() const;
     [[nodiscard]] bool is64() const;
-    [[nodiscard]] std::uint16_t type() const;     ///< ET_EXEC, ET_DYN, ET_CORE
+    [[nodiscard]] std::uint16_t type() const;  ///< ET_EXEC, ET_DYN, ET_CORE
     [[nodiscard]] std::uint64_t entry() const;
     [[nodiscard]] const std::vector<ElfSegment>& segments() const;
     [[nodiscard]] const std::vector<ElfSection>& sections() const;

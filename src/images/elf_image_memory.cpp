@@ -35,7 +35,8 @@ std::uint64_t gnuHashSymbolCount(const ElfImage& image, std::uint64_t address) {
     if (bucketBytes.size() != std::uint64_t{buckets} * 4) return 0;
     std::uint32_t last = 0;
     Cursor cursor(bucketBytes);
-    for (std::uint32_t i = 0; i < buckets; ++i) last = std::max(last, cursor.u32());
+    for (std::uint32_t i = 0; i < buckets; ++i)
+        last = std::max(last, cursor.u32());
     if (last < firstHashed) return firstHashed;
     // The chain of the highest bucket ends at an entry with bit 0 set.
     const std::uint64_t chains = bucketTable + std::uint64_t{buckets} * 4;
@@ -105,9 +106,8 @@ ByteView ElfImage::Parts::fromProcess(std::uint64_t address, std::uint64_t size)
     if (segment == nullptr) return {};
     const std::uint64_t runtime = address + bias;
     if (!loaded.contains(runtime)) return {};
-    const std::uint64_t there =
-        std::min({size, segment->memorySize - (address - segment->address),
-                  loaded.end() - runtime});
+    const std::uint64_t there = std::min(
+        {size, segment->memorySize - (address - segment->address), loaded.end() - runtime});
     const auto window = memory->window(runtime);
     if (window.size() >= there)
         return {window.first(static_cast<std::size_t>(there)), name, runtime};
@@ -132,8 +132,7 @@ ByteView ElfImage::Parts::fromProcess(std::uint64_t address, std::uint64_t size)
 }
 
 Result<std::shared_ptr<const ElfImage>> ElfImage::fromMemory(const AddressSpace& memory,
-                                                             std::uint64_t base,
-                                                             std::uint64_t size,
+                                                             std::uint64_t base, std::uint64_t size,
                                                              std::string name) {
     auto parts = std::make_unique<Parts>();
     parts->name = std::move(name);
@@ -146,8 +145,8 @@ Result<std::shared_ptr<const ElfImage>> ElfImage::fromMemory(const AddressSpace&
         tables.programCount > mostProgramHeaders || tables.programOffset >= size)
         return fail(Errc::malformed, "ELF header in memory has no usable program headers",
                     parts->name + " at " + hex(base));
-    const std::uint64_t tableSize = std::min(tables.programCount * parts->programSize(),
-                                             size - tables.programOffset);
+    const std::uint64_t tableSize =
+        std::min(tables.programCount * parts->programSize(), size - tables.programOffset);
     const auto tableAt = checkedAdd(base, tables.programOffset);
     if (!tableAt) return fail(Errc::malformed, "program headers lie nowhere", parts->name);
     const std::vector<std::byte> table = memory.readUpTo(*tableAt, tableSize);

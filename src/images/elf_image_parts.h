@@ -24,8 +24,8 @@ struct ElfImage::Parts {
     std::shared_ptr<const Source> source;
     // From a process' memory, which must outlive the image.
     const AddressSpace* memory = nullptr;
-    Range loaded;             ///< runtime addresses
-    std::uint64_t bias = 0;   ///< runtime minus link-time address
+    Range loaded;            ///< runtime addresses
+    std::uint64_t bias = 0;  ///< runtime minus link-time address
 
     // Bytes that cannot be shown in place: read from an unmapped source or from memory, or
     // decompressed. Nothing is ever let go: views stay valid.

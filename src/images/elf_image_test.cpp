@@ -60,9 +60,13 @@ TEST(ElfImage, refusesWhatItIsNot) {
     };
     EXPECT_EQ(refused(""), "the file is empty (x)");
     EXPECT_EQ(refused("MZ and nothing of ELF in it"), "not an ELF file (x)");
-    EXPECT_EQ(refused(std::string_view("\x7f" "ELF\2\2\1\0\0\0\0\0\0\0\0\0", 16)),
+    EXPECT_EQ(refused(std::string_view("\x7f"
+                                       "ELF\2\2\1\0\0\0\0\0\0\0\0\0",
+                                       16)),
               "big-endian ELF is not supported (x)");
-    EXPECT_EQ(refused(std::string_view("\x7f" "ELF\7\1\1\0\0\0\0\0\0\0\0\0", 16)),
+    EXPECT_EQ(refused(std::string_view("\x7f"
+                                       "ELF\7\1\1\0\0\0\0\0\0\0\0\0",
+                                       16)),
               "ELF header has an unknown class or byte order (x)");
 }
 

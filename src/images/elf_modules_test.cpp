@@ -159,11 +159,11 @@ TEST(ElfModules, circularLinkMapEnds) {
     std::memcpy(bytes.data(), &headers, sizeof headers);
     std::memcpy(bytes.data() + sizeof headers, &dynamic, sizeof dynamic);
     put(0x100, elf::dynamicDebug);
-    put(0x108, at + 0x200);                 // r_debug
-    put(0x200, 1);                          // r_version
-    put(0x208, at + 0x300);                 // r_map
-    put(0x300 + 24, at + 0x400);            // l_next
-    put(0x400 + 24, at + 0x300);            // and back
+    put(0x108, at + 0x200);       // r_debug
+    put(0x200, 1);                // r_version
+    put(0x208, at + 0x300);       // r_map
+    put(0x300 + 24, at + 0x400);  // l_next
+    put(0x400 + 24, at + 0x300);  // and back
     SegmentSpaceBuilder builder(memorySource(std::move(bytes), "memory"));
     builder.addStored(Range::ofSize(at, 0x1000), 0);
     Process process;

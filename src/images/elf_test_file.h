@@ -36,8 +36,7 @@ struct ElfTestFile {
         const auto align = [&] { out.resize((out.size() + 7) / 8 * 8); };
 
         const std::size_t note = out.size();
-        append(elf::NoteHeader{4, static_cast<std::uint32_t>(buildId.size()),
-                               elf::noteGnuBuildId});
+        append(elf::NoteHeader{4, static_cast<std::uint32_t>(buildId.size()), elf::noteGnuBuildId});
         appendText(std::string_view("GNU", 4));
         out.insert(out.end(), buildId.begin(), buildId.end());
         const std::size_t noteSize = out.size() - note;
@@ -139,7 +138,8 @@ inline void touchEverything(const ElfImage& image) {
     (void)image.debugLink();
     std::size_t sum = 0;
     const auto touch = [&](ByteView bytes) {
-        for (const std::byte byte : bytes.span()) sum += std::to_integer<std::size_t>(byte);
+        for (const std::byte byte : bytes.span())
+            sum += std::to_integer<std::size_t>(byte);
     };
     for (const ElfSection& section : image.sections()) {
         sum += section.name.size();

@@ -55,10 +55,10 @@ Result<SharedBytes> decompressSection(ByteView stored, bool is64) {
     TRY(cursor.status("the compression header"));
     const ByteView data = stored.slice(cursor.position());
     if (size / largestRatio > data.size()) {
-        return fail(Errc::malformed,
-                    "compressed section promises " + hex(size) + " bytes out of " +
-                        hex(data.size()),
-                    stored.where());
+        return fail(
+            Errc::malformed,
+            "compressed section promises " + hex(size) + " bytes out of " + hex(data.size()),
+            stored.where());
     }
     if (type != elf::compressedZlib && type != elf::compressedZstd) {
         return fail(Errc::unsupported, "section compressed in unknown way " + std::to_string(type),

@@ -47,7 +47,8 @@ Result<fs::path> debuginfodFetch(std::string_view urls, std::span<const std::byt
     if (const auto size = fs::file_size(path, error); !error) {
         if (size > 0) return path;
         if (isFresh(path, options.rememberMiss))
-            return fail(Errc::not_found, what + " was not on any server a while ago", path.string());
+            return fail(Errc::not_found, what + " was not on any server a while ago",
+                        path.string());
         fs::remove(path, error);
     }
     fs::create_directories(folder, error);
@@ -58,7 +59,8 @@ Result<fs::path> debuginfodFetch(std::string_view urls, std::span<const std::byt
     std::string reasons;
     for (const std::string_view url : splitBlanks(urls)) {
         std::string request(url);
-        while (request.ends_with('/')) request.pop_back();
+        while (request.ends_with('/'))
+            request.pop_back();
         request += "/buildid/" + hexId + "/" + std::string(toString(kind));
         ASSIGN_OR_RETURN(auto sink, createFileSink(path, {.overwrite = true, .expected = 0}));
         HttpOptions http;
@@ -70,13 +72,14 @@ Result<fs::path> debuginfodFetch(std::string_view urls, std::span<const std::byt
         }
         if (!got && got.error().code == Errc::unsupported) return std::unexpected(got.error());
         if (!got && got.error().code != Errc::not_found) everyoneSaidNo = false;
-        reasons += (reasons.empty() ? "" : "; ") + (got ? request + ": empty answer"
-                                                         : got.error().describe());
+        reasons += (reasons.empty() ? "" : "; ") +
+                   (got ? request + ": empty answer" : got.error().describe());
     }
     if (reasons.empty()) return fail(Errc::usage, "no debuginfod server is named");
     if (!everyoneSaidNo) return fail(Errc::io, "debuginfod: " + what + ": " + reasons);
     // Remember the miss as elfutils does: an empty file.
-    if (auto sink = createFileSink(path, {.overwrite = true, .expected = 0})) (void)(*sink)->finish();
+    if (auto sink = createFileSink(path, {.overwrite = true, .expected = 0}))
+        (void)(*sink)->finish();
     return fail(Errc::not_found, "debuginfod: " + what + ": " + reasons);
 }
 

@@ -16,9 +16,9 @@ enum class DebuginfodKind : std::uint8_t { debuginfo, executable };
 std::string_view toString(DebuginfodKind kind);
 
 struct DebuginfodOptions {
-    std::filesystem::path cache;  ///< empty: $XDG_CACHE_HOME/debuginfod_client or ~/.cache/…
-    std::chrono::seconds timeout{90};         ///< without any progress
-    std::chrono::seconds rememberMiss{600};   ///< how long a 404 is not asked for again
+    std::filesystem::path cache;       ///< empty: $XDG_CACHE_HOME/debuginfod_client or ~/.cache/…
+    std::chrono::seconds timeout{90};  ///< without any progress
+    std::chrono::seconds rememberMiss{600};  ///< how long a 404 is not asked for again
 };
 
 /// The path of the file in the cache, fetched from the first of `urls` (blank-separated) that has
@@ -26,6 +26,7 @@ struct DebuginfodOptions {
 /// with it; files appear there atomically; an empty file remembers that no server has it.
 /// `not_found` when none has it; `io` when none could be asked. The network is touched only here.
 Result<std::filesystem::path> debuginfodFetch(std::string_view urls, std::span<const std::byte> id,
-                                              DebuginfodKind kind, const DebuginfodOptions& options);
+                                              DebuginfodKind kind,
+                                              const DebuginfodOptions& options);
 
 }  // namespace icecore

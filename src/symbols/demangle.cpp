@@ -31,8 +31,14 @@ bool isHashSegment(std::string_view text) {
 /// the last part and punctuation spelt between dollars.
 std::string unescapeRust(std::string_view text) {
     constexpr std::array<std::pair<std::string_view, std::string_view>, 8> escapes = {{
-        {"$SP$", "@"}, {"$BP$", "*"}, {"$RF$", "&"}, {"$LT$", "<"},
-        {"$GT$", ">"}, {"$LP$", "("}, {"$RP$", ")"}, {"$C$", ","},
+        {"$SP$", "@"},
+        {"$BP$", "*"},
+        {"$RF$", "&"},
+        {"$LT$", "<"},
+        {"$GT$", ">"},
+        {"$LP$", "("},
+        {"$RP$", ")"},
+        {"$C$", ","},
     }};
     std::string out;
     while (!text.empty()) {
@@ -47,9 +53,8 @@ std::string unescapeRust(std::string_view text) {
         }
         if (text.starts_with("$u")) {
             const std::size_t end = text.find('$', 2);
-            const auto code = end == std::string_view::npos
-                                  ? std::nullopt
-                                  : parseHex(text.substr(2, end - 2));
+            const auto code =
+                end == std::string_view::npos ? std::nullopt : parseHex(text.substr(2, end - 2));
             if (code && *code >= 0x20 && *code < 0x7f) {
                 out += static_cast<char>(*code);
                 text.remove_prefix(end + 1);
@@ -119,8 +124,8 @@ std::optional<std::string> demangleItanium(const std::string& symbol) {
 }  // namespace
 
 std::string demangle(std::string_view symbol) {
-    if (const std::size_t at = symbol.find('@'); at != std::string_view::npos && at > 0 &&
-                                                 symbol.substr(at) != "@plt") {
+    if (const std::size_t at = symbol.find('@');
+        at != std::string_view::npos && at > 0 && symbol.substr(at) != "@plt") {
         symbol = symbol.substr(0, at);
     }
     std::string_view suffix;
@@ -156,8 +161,9 @@ std::string withoutParameters(std::string_view demangled) {
     }
     // "non-virtual thunk to A::f(int)", "guard variable for …": the words stay.
     std::string_view prefix;
-    for (const std::string_view words : {" thunk to ", "guard variable for ", "TLS init function for ",
-                                         "TLS wrapper function for ", "reference temporary #"}) {
+    for (const std::string_view words :
+         {" thunk to ", "guard variable for ", "TLS init function for ",
+          "TLS wrapper function for ", "reference temporary #"}) {
         const std::size_t at = name.find(words);
         if (at == std::string_view::npos || name.substr(0, at).find('(') != std::string_view::npos)
             continue;
@@ -178,8 +184,8 @@ std::string withoutParameters(std::string_view demangled) {
     if (!name.ends_with(')')) return std::string(demangled);
     const std::size_t open = matchingOpen(name);
     // "(anonymous namespace)" is a scope, and "operator()" a name, not parameters.
-    if (open == std::string_view::npos || open == 0 || name.substr(open) == "(anonymous namespace)" ||
-        name.substr(0, open).ends_with("operator"))
+    if (open == std::string_view::npos || open == 0 ||
+        name.substr(open) == "(anonymous namespace)" || name.substr(0, open).ends_with("operator"))
         return std::string(demangled);
     name = withoutReturnType(name.substr(0, open));
     if (name.empty()) return std::string(demangled);

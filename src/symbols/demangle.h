@@ -16,8 +16,9 @@ std::string demangle(std::string_view symbol);
 /// What is no function comes back as it is.
 std::string withoutParameters(std::string_view demangled);
 
-/// What the project prints for a function: demangled, without parameters and ABI tags. Overloads look alike;
-/// names are the same whether they come from a symbol table or from DWARF, and stable in buckets.
+/// What the project prints for a function: demangled, without parameters and ABI tags. Overloads
+/// look alike; names are the same whether they come from a symbol table or from DWARF, and stable
+/// in buckets.
 std::string functionName(std::string_view symbol);
 
 }  // namespace icecore

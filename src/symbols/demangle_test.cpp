@@ -27,8 +27,9 @@ TEST(Demangle, whatPeopleRead) {
                "std::vector<int, std::allocator<int> >::push_back");
     expectName("_ZZ4mainENKUliE_clEi", "main::{lambda(int)#1}::operator()");
     expectName("_ZN4core3fmt5write17h0123456789abcdefE", "core::fmt::write");
-    expectName("_ZN58_$LT$alloc..string..String$u20$as$u20$core..fmt..Debug$GT$3fmt17h0123456789abcdefE",
-               "<alloc::string::String as core::fmt::Debug>::fmt");
+    expectName(
+        "_ZN58_$LT$alloc..string..String$u20$as$u20$core..fmt..Debug$GT$3fmt17h0123456789abcdefE",
+        "<alloc::string::String as core::fmt::Debug>::fmt");
     expectName("_ZN2ns4nameB5cxx11Ev", "ns::name");
     expectName("_RNvC6_123foo3bar", "_RNvC6_123foo3bar");
     expectName("_Znotaname", "_Znotaname");

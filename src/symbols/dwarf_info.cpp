@@ -138,9 +138,9 @@ struct DwarfInfo::State {
     std::optional<std::pair<const Unit*, std::uint64_t>> resolve(const Unit& unit,
                                                                  const Value& value);
     const FunctionName& nameOf(const Unit& unit, std::uint64_t entry);
-    FunctionName readName(const Unit& unit, std::uint64_t entry);
-    std::string scopesOf(const Unit& unit, std::uint64_t entry);
-    std::vector<InlinedCall> inlinedAt(const Unit& unit, std::uint64_t entry,
+    FunctionName readName(const Unit& start, std::uint64_t startEntry);
+    std::string scopesOf(const Unit& unit, std::uint64_t target);
+    std::vector<InlinedCall> inlinedAt(const Unit& unit, std::uint64_t function,
                                        std::uint64_t address);
     std::string_view textOf(const Unit& unit, const Value& value);
 };
@@ -197,7 +197,8 @@ void DwarfInfo::State::readOwnRanges() {
         Value low;
         if (unit.hasLowPc) low = {form_addr, unit.lowPc, {}};
         unit.codeRanges(low, unit.highPc, unit.ranges, pieces);
-        for (const Range& piece : pieces) ownRanges.push_back({piece, i});
+        for (const Range& piece : pieces)
+            ownRanges.push_back({piece, i});
     }
     sortRanges(ownRanges);
 }
@@ -252,7 +253,8 @@ void DwarfInfo::State::readAlternate() {
     const ByteView id = cursor.bytes(cursor.remaining());
     if (!cursor.ok()) return;
     const std::filesystem::path folder = std::filesystem::path(image.name()).parent_path();
-    for (const auto& path : {folder / name, std::filesystem::path("/usr/lib/debug/.dwz") / name.filename()}) {
+    for (const auto& path :
+         {folder / name, std::filesystem::path("/usr/lib/debug/.dwz") / name.filename()}) {
         auto other = opener(path);
         if (!other || !std::ranges::equal(other->buildId(), id.span())) continue;
         alternateFile = std::make_unique<File>(std::move(other), false);
@@ -332,7 +334,8 @@ FunctionName DwarfInfo::State::readName(const Unit& start, std::uint64_t startEn
     if (plain.empty()) return name;
     name.qualified = plain;
     const Unit& home = start.skeleton != nullptr && start.language == 0 ? *start.skeleton : start;
-    if (!isPlainC(home.language)) name.qualified = scopesOf(*plainUnit, plainEntry) + name.qualified;
+    if (!isPlainC(home.language))
+        name.qualified = scopesOf(*plainUnit, plainEntry) + name.qualified;
     return name;
 }
 
@@ -400,7 +403,8 @@ std::vector<InlinedCall> DwarfInfo::State::inlinedAt(const Unit& unit, std::uint
         const Abbreviation* abbreviation = table.find(code);
         if (abbreviation == nullptr) break;
         const bool inlined = abbreviation->tag == tag_inlined_subroutine;
-        const bool block = abbreviation->tag == tag_lexical_block || abbreviation->tag == tag_try_block;
+        const bool block =
+            abbreviation->tag == tag_lexical_block || abbreviation->tag == tag_try_block;
         if (!abbreviation->children && !inlined) {
             if (!unit.skipAttributes(cursor, *abbreviation)) break;
             continue;

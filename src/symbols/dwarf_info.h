@@ -28,8 +28,8 @@ struct DwarfFrame {
 /// Thread-safe, and lazy down to single compilation units. Hostile input costs answers, nothing
 /// else: every loop is bounded by the bytes it reads.
 /// Sources: DWARF 5 standard (7.5 units and forms, 6.2 lines, 7.25/2.17 ranges, appendix F split
-/// objects), DWARF 2–4 for the older layouts, GCC's wiki pages DebugFission and DwarfDwz for the GNU
-/// forms.
+/// objects), DWARF 2–4 for the older layouts, GCC's wiki pages DebugFission and DwarfDwz for the
+/// GNU forms.
 class DwarfInfo {
 public:
     /// Opens files that debug information refers to, by the path as recorded; null when it cannot.

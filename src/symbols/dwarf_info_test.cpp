@@ -84,8 +84,8 @@ TEST(DwarfInfo, cutShort) {
         const std::uint64_t step = std::max<std::uint64_t>(1, section.size / 25);
         for (std::uint64_t size = 0; size < section.size; size += step) {
             auto bytes = whole;
-            const std::size_t at = header.sectionOffset + i * sizeof(elf::Section64) +
-                                   offsetof(elf::Section64, size);
+            const std::size_t at =
+                header.sectionOffset + i * sizeof(elf::Section64) + offsetof(elf::Section64, size);
             storeInteger(bytes.data() + at, size);
             if (const auto broken = openBytes(std::move(bytes))) (void)named(broken, addresses);
         }

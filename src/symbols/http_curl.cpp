@@ -26,8 +26,7 @@ Result<Curl> loadCurl() {
     constexpr std::array<std::string_view, 3> names = {"libcurl.so.4", "libcurl-gnutls.so.4",
                                                        "libcurl.so"};
     auto library = DynamicLibrary::open(names);
-    if (!library)
-        return failBecause(library.error(), "fetching needs libcurl: install libcurl4");
+    if (!library) return failBecause(library.error(), "fetching needs libcurl: install libcurl4");
     Curl curl;
     curl.library = std::move(*library);
     const auto bind = [&](auto& function, const char* name) {
@@ -36,11 +35,11 @@ Result<Curl> loadCurl() {
         return function != nullptr;
     };
     decltype(&curl_global_init) globalInit = nullptr;
-    const bool whole = bind(curl.init, "curl_easy_init") && bind(curl.setopt, "curl_easy_setopt") &&
-                       bind(curl.perform, "curl_easy_perform") &&
-                       bind(curl.getinfo, "curl_easy_getinfo") &&
-                       bind(curl.cleanup, "curl_easy_cleanup") &&
-                       bind(curl.text, "curl_easy_strerror") && bind(globalInit, "curl_global_init");
+    const bool whole =
+        bind(curl.init, "curl_easy_init") && bind(curl.setopt, "curl_easy_setopt") &&
+        bind(curl.perform, "curl_easy_perform") && bind(curl.getinfo, "curl_easy_getinfo") &&
+        bind(curl.cleanup, "curl_easy_cleanup") && bind(curl.text, "curl_easy_strerror") &&
+        bind(globalInit, "curl_global_init");
     if (!whole || globalInit(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return fail(Errc::unsupported, "this libcurl cannot be used");
     return curl;

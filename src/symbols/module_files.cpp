@@ -36,8 +36,10 @@ class Search {
 public:
     Search(const Process* process, const Module* module, const SymbolOptions& options)
         : process_(process), module_(module), options_(options) {
-        if (module != nullptr && module->id.kind == ModuleId::Kind::build_id) id_ = module->id.bytes;
-        for (const std::string& folder : symbolPathFolders(options.path)) folders_.emplace_back(folder);
+        if (module != nullptr && module->id.kind == ModuleId::Kind::build_id)
+            id_ = module->id.bytes;
+        for (const std::string& folder : symbolPathFolders(options.path))
+            folders_.emplace_back(folder);
     }
 
     ModuleFiles run() {
@@ -131,14 +133,16 @@ private:
 
     /// Not even headers: the mappings of the file must fit its segments.
     [[nodiscard]] Verdict compareMappings(const ElfImage& image) const {
-        const std::uint64_t bias = module_->bias.value_or(module_->range.begin() - image.imageBase());
+        const std::uint64_t bias =
+            module_->bias.value_or(module_->range.begin() - image.imageBase());
         std::size_t compared = 0;
         for (const Region& region : process_->regions) {
             if (!region.range.overlaps(module_->range) || !region.name.starts_with('/')) continue;
             const bool fits = std::ranges::any_of(image.segments(), [&](const ElfSegment& segment) {
                 if (segment.type != elf::segmentLoad) return false;
                 const std::uint64_t start = alignDown(segment.address + bias, 4096);
-                return Range::ofSize(start, segment.memorySize + 4096).contains(region.range.begin()) &&
+                return Range::ofSize(start, segment.memorySize + 4096)
+                           .contains(region.range.begin()) &&
                        alignDown(segment.offset, 4096) + (region.range.begin() - start) ==
                            region.fileOffset;
             });
@@ -146,7 +150,8 @@ private:
             ++compared;
         }
         if (compared == 0) return compareShape(image, bias);
-        if (compared < 2) return {Match::no, "nothing in the dump tells whether it is the same file"};
+        if (compared < 2)
+            return {Match::no, "nothing in the dump tells whether it is the same file"};
         return {Match::unverified, "no build-id and no headers in the dump; the mappings agree"};
     }
 
@@ -222,7 +227,8 @@ private:
             // The only identity of files older than build-ids: a checksum of the whole file.
             const auto& source = image->source();
             const auto bytes = source->load(0, source->size());
-            const bool same = bytes && libdeflate_crc32(0, bytes->span().data(), bytes->size()) == link->crc;
+            const bool same =
+                bytes && libdeflate_crc32(0, bytes->span().data(), bytes->size()) == link->crc;
             verdict = same ? Verdict{Match::yes, "checksum matches"}
                            : Verdict{Match::no, "its checksum is not the one in .gnu_debuglink"};
         } else {

@@ -15,8 +15,8 @@ namespace icecore {
 
 struct ModuleFiles {
     ModuleSymbols info;
-    std::uint64_t bias = 0;                       ///< runtime minus link-time address
-    std::shared_ptr<const ElfImage> debugImage;   ///< holds .debug_info; null when none does
+    std::uint64_t bias = 0;                      ///< runtime minus link-time address
+    std::shared_ptr<const ElfImage> debugImage;  ///< holds .debug_info; null when none does
     /// Everything with symbols of this module: debug file, image, extract of .gnu_debugdata.
     std::vector<std::shared_ptr<const ElfImage>> symbolImages;
 };

@@ -30,17 +30,19 @@ std::string_view tellingPart(std::string_view pattern) {
             continue;
         }
         std::size_t end = i;
-        while (end < pattern.size() && isIdentifier(pattern[end])) ++end;
+        while (end < pattern.size() && isIdentifier(pattern[end]))
+            ++end;
         if (end - i > best.size()) best = pattern.substr(i, end - i);
         i = end;
     }
-    constexpr std::array<std::string_view, 6> abbreviated = {"std",     "allocator", "string",
-                                                             "stream",  "operator",  "anonymous"};
-    constexpr std::array<std::string_view, 10> spelt = {"unsigned", "signed", "long",  "short",
-                                                        "bool",     "char",   "float", "double",
-                                                        "const",    "void"};
+    constexpr std::array<std::string_view, 6> abbreviated = {"std",    "allocator", "string",
+                                                             "stream", "operator",  "anonymous"};
+    constexpr std::array<std::string_view, 10> spelt = {
+        "unsigned", "signed", "long", "short", "bool", "char", "float", "double", "const", "void"};
     const std::string lower = toLower(best);
-    const auto inside = [&](std::string_view word) { return word.find(lower) != word.npos || lower.find(word) != lower.npos; };
+    const auto inside = [&](std::string_view word) {
+        return word.find(lower) != word.npos || lower.find(word) != lower.npos;
+    };
     if (best.size() < 4 || std::ranges::any_of(abbreviated, inside) ||
         std::ranges::any_of(spelt, inside))
         return {};
@@ -49,7 +51,9 @@ std::string_view tellingPart(std::string_view pattern) {
 
 bool containsIgnoringCase(std::string_view text, std::string_view part) {
     const auto same = [](char a, char b) {
-        const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+        const auto lower = [](char c) {
+            return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+        };
         return lower(a) == lower(b);
     };
     return std::ranges::search(text, part, same).begin() != text.end() || part.empty();
@@ -69,7 +73,8 @@ const SymbolTable& ModuleSymbolizer::table() const {
 const DwarfInfo* ModuleSymbolizer::dwarf() const {
     if (!files_.debugImage) return nullptr;
     std::call_once(dwarfOnce_, [&] {
-        const auto opener = [](const std::filesystem::path& path) -> std::shared_ptr<const ElfImage> {
+        const auto opener =
+            [](const std::filesystem::path& path) -> std::shared_ptr<const ElfImage> {
             auto source = openMappedFile(path);
             if (!source) return nullptr;
             auto image = ElfImage::open(std::move(*source));
@@ -106,8 +111,8 @@ ModuleSymbolizer::Located ModuleSymbolizer::locate(std::uint64_t address,
         frame.file = std::move(from.file);
         frame.line = from.line;
         frame.inlined = from.inlined;
-        frame.function = from.linkageName.empty() ? std::move(from.name)
-                                                  : functionName(from.linkageName);
+        frame.function =
+            from.linkageName.empty() ? std::move(from.name) : functionName(from.linkageName);
         const bool elsewhere = lookUp < from.entry || from.rangeLow != from.entry;
         frame.functionOffset = address - (elsewhere ? from.rangeLow : from.entry);
         // A cold part moved away from its function has a symbol of its own, whose offset means
@@ -116,9 +121,10 @@ ModuleSymbolizer::Located ModuleSymbolizer::locate(std::uint64_t address,
         const bool unsure = frame.function.empty() || elsewhere || from.linkageName.empty();
         if (physical && unsure) {
             const SymbolTable::Entry* entry = table().at(lookUp, true);
-            const bool better = entry != nullptr &&
-                                (frame.function.empty() || (elsewhere && entry->address >= from.rangeLow) ||
-                                 (entry->address == from.entry && isMangled(table().name(*entry))));
+            const bool better =
+                entry != nullptr &&
+                (frame.function.empty() || (elsewhere && entry->address >= from.rangeLow) ||
+                 (entry->address == from.entry && isMangled(table().name(*entry))));
             if (better) {
                 frame.function = functionName(table().name(*entry));
                 frame.functionOffset = address - entry->address;

@@ -6,7 +6,9 @@ namespace icecore {
 
 namespace {
 
-bool isUrl(std::string_view text) { return text.find("://") != std::string_view::npos; }
+bool isUrl(std::string_view text) {
+    return text.find("://") != std::string_view::npos;
+}
 
 void addFolder(std::vector<std::string>& folders, std::string_view text) {
     text = trim(text);
@@ -17,11 +19,13 @@ void addFolder(std::vector<std::string>& folders, std::string_view text) {
 std::vector<std::string_view> splitEntries(std::string_view path) {
     std::vector<std::string_view> entries;
     for (const std::string_view part : split(path, ';')) {
-        if (isUrl(part) || part.find('*') != std::string_view::npos || part.find('\\') != std::string_view::npos) {
+        if (isUrl(part) || part.find('*') != std::string_view::npos ||
+            part.find('\\') != std::string_view::npos) {
             entries.push_back(part);
             continue;
         }
-        for (const std::string_view entry : split(part, ':')) entries.push_back(entry);
+        for (const std::string_view entry : split(part, ':'))
+            entries.push_back(entry);
     }
     return entries;
 }
@@ -40,7 +44,8 @@ std::vector<std::string> symbolPathFolders(std::string_view path) {
         // "symsrv*DLL*CACHE*URL", "srv*CACHE*URL", "cache*DIR"
         const std::size_t first = kind == "symsrv" ? 2 : 1;
         if (kind != "symsrv" && kind != "srv" && kind != "cache") continue;
-        for (std::size_t i = first; i < parts.size(); ++i) addFolder(folders, parts[i]);
+        for (std::size_t i = first; i < parts.size(); ++i)
+            addFolder(folders, parts[i]);
     }
     return folders;
 }

@@ -102,7 +102,8 @@ void SymbolTable::addTable(const ElfImage& image, const ElfSection& section) {
             }
         }
         // "$x", "$d": where code and data begin; not names of anything (AAELF64, 4.5.4).
-        if (skipMappingSymbols && type == elf::symbolNoType && textAt(*strings, name).starts_with('$'))
+        if (skipMappingSymbols && type == elf::symbolNoType &&
+            textAt(*strings, name).starts_with('$'))
             return;
         entries_.push_back(entry);
     };
@@ -142,11 +143,14 @@ void SymbolTable::sortByAddress() {
     const auto bucketBits = static_cast<int>(std::bit_width(entries_.size() / 4));
     const int shift = std::max(0, spanBits - bucketBits);
     std::vector<std::uint32_t> starts((span >> shift) + 2);
-    for (const Entry& entry : entries_) ++starts[((entry.address - base) >> shift) + 1];
-    for (std::size_t i = 1; i < starts.size(); ++i) starts[i] += starts[i - 1];
+    for (const Entry& entry : entries_)
+        ++starts[((entry.address - base) >> shift) + 1];
+    for (std::size_t i = 1; i < starts.size(); ++i)
+        starts[i] += starts[i - 1];
     std::vector<Entry> sorted(entries_.size());
     std::vector<std::uint32_t> next(starts.begin(), starts.end() - 1);
-    for (const Entry& entry : entries_) sorted[next[(entry.address - base) >> shift]++] = entry;
+    for (const Entry& entry : entries_)
+        sorted[next[(entry.address - base) >> shift]++] = entry;
     for (std::size_t i = 0; i + 1 < starts.size(); ++i) {
         if (starts[i + 1] - starts[i] > 1)
             std::stable_sort(sorted.begin() + starts[i], sorted.begin() + starts[i + 1], byAddress);

@@ -193,6 +193,8 @@ void Symbolizer::reload(SymbolOptions options) {
     state_ = std::make_unique<State>(*state_->process, std::move(options));
 }
 
-const SymbolOptions& Symbolizer::options() const { return state_->options; }
+const SymbolOptions& Symbolizer::options() const {
+    return state_->options;
+}
 
 }  // namespace icecore

@@ -18,22 +18,24 @@ namespace icecore {
 
 /// Where a module's names come from.
 enum class SymbolKind : std::uint8_t { none, pdb, dwarf, symtab, exported, portable_pdb, mismatch };
-/// "pdb", "dwarf", "symtab", "export", "portable-pdb", "none", "mismatch" (the JSON schema's words).
+/// "pdb", "dwarf", "symtab", "export", "portable-pdb", "none", "mismatch" (the JSON schema's
+/// words).
 std::string_view toString(SymbolKind kind);
 
 /// One function at an address: an inlined one or the physical one.
 struct SymbolFrame {
-    std::string function;              ///< demangled, without parameters' noise kept as is
-    std::uint64_t functionOffset = 0;  ///< bytes from the function's start; of inlines: from its range
-    std::string file;                  ///< as recorded, absolute where the compiler says so
-    std::uint32_t line = 0;            ///< 0 unknown
+    std::string function;  ///< demangled, without parameters' noise kept as is
+    std::uint64_t functionOffset =
+        0;                   ///< bytes from the function's start; of inlines: from its range
+    std::string file;        ///< as recorded, absolute where the compiler says so
+    std::uint32_t line = 0;  ///< 0 unknown
     bool inlined = false;
 };
 
 struct Symbolization {
-    const Module* module = nullptr;      ///< null outside every module
-    std::uint64_t moduleOffset = 0;      ///< bytes from the module's base
-    std::vector<SymbolFrame> frames;     ///< innermost first; empty when nothing is known
+    const Module* module = nullptr;   ///< null outside every module
+    std::uint64_t moduleOffset = 0;   ///< bytes from the module's base
+    std::vector<SymbolFrame> frames;  ///< innermost first; empty when nothing is known
     SymbolKind kind = SymbolKind::none;
 };
 
@@ -50,13 +52,13 @@ struct ModuleSymbols {
     SymbolKind kind = SymbolKind::none;
     std::shared_ptr<const ElfImage> image;  ///< the file itself or its copy in memory; may be null
     std::string imagePath, debugPath;       ///< files used; empty when none
-    std::vector<std::string> tried;         ///< one sentence per file tried: what `!sym noisy` prints
-    bool forced = false;                    ///< used in spite of a mismatch, because asked to
+    std::vector<std::string> tried;  ///< one sentence per file tried: what `!sym noisy` prints
+    bool forced = false;             ///< used in spite of a mismatch, because asked to
 };
 
 struct SymbolOptions {
-    /// `.sympath`: directories (searched by build-id layout `.build-id/ab/cdef.debug`, by path below
-    /// and by file name), separated by ';' or ':'. Servers come with DEBUGINFOD_URLS.
+    /// `.sympath`: directories (searched by build-id layout `.build-id/ab/cdef.debug`, by path
+    /// below and by file name), separated by ';' or ':'. Servers come with DEBUGINFOD_URLS.
     std::string path;
     /// Prefix under which the target's absolute paths are looked up ("/proc/PID/root", a sysroot).
     std::string root;

@@ -20,8 +20,8 @@ Result<SharedBytes> decompressXz(ByteView stored, std::uint64_t limit) {
     lzma_ret status = LZMA_OK;
     while (status == LZMA_OK && content.size() < limit) {
         const std::size_t old = content.size();
-        const std::size_t room = static_cast<std::size_t>(std::min<std::uint64_t>(
-            std::max<std::size_t>(old, 256U << 10), limit - old));
+        const std::size_t room = static_cast<std::size_t>(
+            std::min<std::uint64_t>(std::max<std::size_t>(old, 256U << 10), limit - old));
         content.resize(old + room);
         stream.next_out = reinterpret_cast<std::uint8_t*>(content.data() + old);
         stream.avail_out = room;
@@ -31,10 +31,10 @@ Result<SharedBytes> decompressXz(ByteView stored, std::uint64_t limit) {
     lzma_end(&stream);
     if (status != LZMA_STREAM_END) {
         const bool tooBig = status == LZMA_OK;
-        return fail(tooBig ? Errc::limit : Errc::malformed,
-                    tooBig ? "compressed data grows beyond " + humanBytes(limit)
-                           : "damaged .xz data",
-                    stored.where());
+        return fail(
+            tooBig ? Errc::limit : Errc::malformed,
+            tooBig ? "compressed data grows beyond " + humanBytes(limit) : "damaged .xz data",
+            stored.where());
     }
     return SharedBytes::own(std::move(content));
 }

@@ -34,12 +34,15 @@ int Widget::made = 1;
 
 int Widget::run(int k) const {
     int sum = 0;
-    for (int i = 0; i < k; ++i) sum += inner(i) * n_;
+    for (int i = 0; i < k; ++i)
+        sum += inner(i) * n_;
     return sum;
 }
 
 namespace {
-__attribute__((noinline)) int hidden(int a) { return inner(a) ^ 5; }
+__attribute__((noinline)) int hidden(int a) {
+    return inner(a) ^ 5;
+}
 }  // namespace
 
 template <class T, int N>
@@ -47,7 +50,8 @@ struct Box {
     T values[N];
     __attribute__((noinline)) T total() const {
         T sum{};
-        for (const T& value : values) sum += twice(value);
+        for (const T& value : values)
+            sum += twice(value);
         return sum;
     }
 };
@@ -62,11 +66,14 @@ __attribute__((noinline)) int rarely(int a) {
 
 }  // namespace shapes
 
-extern "C" __attribute__((noinline)) int plainName(int a) { return shapes::inner(a) + 1; }
+extern "C" __attribute__((noinline)) int plainName(int a) {
+    return shapes::inner(a) + 1;
+}
 
 int main(int argc, char**) {
     shapes::Widget widget(argc);
-    auto lambda = [&](int q) __attribute__((noinline)) { return widget.run(q) + shapes::hidden(q); };
+    auto lambda = [&](int q)
+                      __attribute__((noinline)) { return widget.run(q) + shapes::hidden(q); };
     shapes::Box<long, 3> box{{argc, 2, 3}};
     struct Local {
         __attribute__((noinline)) int member(int a) { return shapes::inner(a) * 3; }

@@ -76,7 +76,8 @@ AbbreviationTable::AbbreviationTable(ByteView bytes) {
         entries_.push_back(entry);
     }
     if (dense) return;
-    for (std::size_t i = 0; i < entries_.size(); ++i) sparse_.emplace(entries_[i].code, i);
+    for (std::size_t i = 0; i < entries_.size(); ++i)
+        sparse_.emplace(entries_[i].code, i);
 }
 
 const Abbreviation* AbbreviationTable::findSlowly(std::uint64_t code) const {

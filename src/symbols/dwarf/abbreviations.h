@@ -25,7 +25,8 @@ struct Abbreviation {
     std::uint16_t tag = 0;
     bool children = false;
     bool hasSibling = false;
-    /// The size of all attributes, when it is the same for every entry: those are skipped in one go.
+    /// The size of all attributes, when it is the same for every entry: those are skipped in one
+    /// go.
     std::optional<FixedSize> fixed;
     std::uint32_t first = 0, count = 0;  ///< into the table's specs
 };

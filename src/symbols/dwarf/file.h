@@ -14,7 +14,17 @@
 namespace icecore::dwarf {
 
 enum class SectionId : std::uint8_t {
-    info, abbrev, str, line_str, str_offsets, addr, ranges, rnglists, line, aranges, count
+    info,
+    abbrev,
+    str,
+    line_str,
+    str_offsets,
+    addr,
+    ranges,
+    rnglists,
+    line,
+    aranges,
+    count
 };
 
 /// Sections are shown in place, or decompressed at the first use. Thread-safe.

@@ -101,7 +101,8 @@ private:
     }
 
     void readTables5() {
-        for (const FileEntry& folder : readEntries5()) table_.directories_.push_back(folder.name);
+        for (const FileEntry& folder : readEntries5())
+            table_.directories_.push_back(folder.name);
         table_.files_ = readEntries5();
     }
 
@@ -133,7 +134,9 @@ private:
     bool readColumn(std::uint64_t form, std::string_view& text, std::uint64_t& number) {
         switch (form) {
         case form_string: text = cursor_.cString(); break;
-        case form_line_strp: text = textAt(strings_.lineStr, cursor_.unsignedOf(offsetSize_)); break;
+        case form_line_strp:
+            text = textAt(strings_.lineStr, cursor_.unsignedOf(offsetSize_));
+            break;
         case form_strp: text = textAt(strings_.str, cursor_.unsignedOf(offsetSize_)); break;
         case form_udata: number = cursor_.uleb(); break;
         case form_data1: number = cursor_.u8(); break;
@@ -152,7 +155,8 @@ private:
     void special(std::uint8_t opcode) {
         const unsigned adjusted = static_cast<unsigned>(opcode - opcodeBase_);
         advance(adjusted / lineRange_);
-        row_.line += static_cast<std::uint32_t>(lineBase_ + static_cast<int>(adjusted % lineRange_));
+        row_.line +=
+            static_cast<std::uint32_t>(lineBase_ + static_cast<int>(adjusted % lineRange_));
         emit();
     }
 
@@ -162,11 +166,14 @@ private:
         case lns_advance_pc: advance(cursor_.uleb()); break;
         case lns_advance_line: row_.line += static_cast<std::uint32_t>(cursor_.sleb()); break;
         case lns_set_file: row_.file = static_cast<std::uint32_t>(cursor_.uleb()); break;
-        case lns_const_add_pc: advance(static_cast<unsigned>(255 - opcodeBase_) / lineRange_); break;
+        case lns_const_add_pc:
+            advance(static_cast<unsigned>(255 - opcodeBase_) / lineRange_);
+            break;
         case lns_fixed_advance_pc: row_.address += cursor_.u16(); break;
         default:  // columns, statement marks and what later versions add
             if (opcode > lengths_.size()) return;
-            for (int i = std::to_integer<int>(lengths_.span()[opcode - 1U]); i > 0 && cursor_.ok(); --i)
+            for (int i = std::to_integer<int>(lengths_.span()[opcode - 1U]); i > 0 && cursor_.ok();
+                 --i)
                 cursor_.uleb();
         }
     }
@@ -232,9 +239,9 @@ LineTable::LineTable(ByteView bytes, LineStrings strings, std::string_view compD
 }
 
 const LineTable::Row* LineTable::find(std::uint64_t address) const {
-    auto sequence = std::upper_bound(
-        sequences_.begin(), sequences_.end(), address,
-        [](std::uint64_t value, const Sequence& s) { return value < s.low; });
+    auto sequence =
+        std::upper_bound(sequences_.begin(), sequences_.end(), address,
+                         [](std::uint64_t value, const Sequence& s) { return value < s.low; });
     // Sequences of discarded functions may lie over others at low addresses: look back a little.
     for (int i = 0; i < 8 && sequence != sequences_.begin(); ++i) {
         --sequence;
@@ -242,14 +249,16 @@ const LineTable::Row* LineTable::find(std::uint64_t address) const {
         const auto begin = rows_.begin() + static_cast<std::ptrdiff_t>(sequence->first);
         const auto end = begin + static_cast<std::ptrdiff_t>(sequence->count);
         const auto next = std::upper_bound(
-            begin, end, address, [](std::uint64_t value, const Row& row) { return value < row.address; });
+            begin, end, address,
+            [](std::uint64_t value, const Row& row) { return value < row.address; });
         return next == begin ? nullptr : &*std::prev(next);
     }
     return nullptr;
 }
 
 std::string LineTable::fileName(std::uint64_t index) const {
-    // Up to version 4 files count from 1 and directory 0 is the compilation's; version 5 lists both.
+    // Up to version 4 files count from 1 and directory 0 is the compilation's; version 5 lists
+    // both.
     if (version_ < 5) {
         if (index == 0 || index > files_.size()) return {};
         const FileEntry& file = files_[static_cast<std::size_t>(index - 1)];

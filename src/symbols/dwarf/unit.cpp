@@ -25,7 +25,9 @@ bool isScope(std::uint16_t tag) {
 }
 
 /// Where linkers put the addresses of code they have discarded.
-bool isDiscarded(std::uint64_t low) { return low == 0 || low >= UINT64_MAX - 1; }
+bool isDiscarded(std::uint64_t low) {
+    return low == 0 || low >= UINT64_MAX - 1;
+}
 
 }  // namespace
 
@@ -395,7 +397,8 @@ void Unit::readRangeList(std::uint64_t at, std::vector<Range>& out) const {
         }
         case rle_offset_pair: {
             const std::uint64_t low = base + cursor.uleb();
-            if (const std::uint64_t high = base + cursor.uleb(); base < UINT64_MAX - 1) add(low, high);
+            if (const std::uint64_t high = base + cursor.uleb(); base < UINT64_MAX - 1)
+                add(low, high);
             break;
         }
         case rle_base_address: base = cursor.unsignedOf(addressSize); break;
@@ -467,8 +470,8 @@ const std::vector<FunctionRange>& Unit::functions(bool deep) const {
 
 const LineTable& Unit::lines() const {
     std::call_once(linesOnce_, [&] {
-        const ByteView bytes = lineOffset ? file->section(SectionId::line).slice(*lineOffset)
-                                          : ByteView{};
+        const ByteView bytes =
+            lineOffset ? file->section(SectionId::line).slice(*lineOffset) : ByteView{};
         lines_ = std::make_unique<LineTable>(
             bytes, LineStrings{file->section(SectionId::str), file->section(SectionId::line_str)},
             compDir);

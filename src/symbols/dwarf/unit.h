@@ -20,7 +20,7 @@ namespace icecore::dwarf {
 struct Value {
     std::uint16_t form = 0;  ///< 0: the entry does not have the attribute
     std::uint64_t number = 0;
-    std::string_view text;   ///< of form_string
+    std::string_view text;  ///< of form_string
     [[nodiscard]] bool present() const { return form != 0; }
 };
 
@@ -29,8 +29,8 @@ struct Entry {
     std::uint64_t offset = 0;  ///< in .debug_info
     std::uint16_t tag = 0;
     bool children = false;
-    Value name, linkageName, lowPc, highPc, ranges, entryPc, sibling, origin, specification, callFile,
-        callLine;
+    Value name, linkageName, lowPc, highPc, ranges, entryPc, sibling, origin, specification,
+        callFile, callLine;
 };
 
 /// A function's piece of code and the entry that describes it.
