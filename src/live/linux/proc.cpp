@@ -36,7 +36,7 @@ Result<std::string> readProc(const std::string& path, std::size_t limit) {
     std::string text;
     std::size_t used = 0;
     // Large reads: the kernel walks a long list (maps) anew for each.
-    text.resize(4096);
+    text.resize(std::min<std::size_t>(limit, 4096));
     while (used < limit) {
         if (used == text.size()) text.resize(std::min(limit, text.size() * 4));
         const ssize_t got = ::read(file.get(), text.data() + used, text.size() - used);

@@ -1,7 +1,6 @@
 #include "live/linux/seccomp.h"
 
 #include <fcntl.h>
-#include <linux/bpf_common.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/ptrace.h>
