@@ -191,6 +191,7 @@ private:
             if (const auto pointer = load<UnreadPointer>(entry.rva)) unreadList(pointer->offset);
             break;
         case streamInfo: text("icecore.info"); break;
+        case streamProcess: text("icecore.process"); break;
         case streamThreads: text("icecore.threads"); break;
         case streamRegions: text("icecore.regions"); break;
         default:

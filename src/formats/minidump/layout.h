@@ -245,6 +245,7 @@ enum Stream : std::uint32_t {
     streamSignalInfo = 0x49430006,   ///< siginfo_t as the kernel gave it
     streamZeroRanges = 0x49430007,   ///< ListHeader64, then ZeroRange
     streamAttachment = 0x49430008,   ///< name, NUL, content; may be there several times
+    streamProcess = 0x49430009,      ///< one record: what a core has in NT_PRPSINFO
 };
 
 /// What Linux knows of a thread and no other stream holds.

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "bytes/elf_layout.h"
 #include "formats/elfcore/own_notes.h"
+#include "formats/elfcore/records.h"
 #include "formats/minidump/reading.h"
 #include "model/linux_maps.h"
 
@@ -44,7 +45,7 @@ std::optional<std::uint64_t> firstNumber(std::string_view text) {
 }
 
 void useStatus(Process& process, std::string_view text) {
-    process.name = valueOf(text, "Name", ':');
+    if (const auto name = valueOf(text, "Name", ':'); !name.empty()) process.name = name;
     const auto number = [&](std::string_view key) { return firstNumber(valueOf(text, key, ':')); };
     if (process.pid == 0) process.pid = number("Tgid").value_or(number("Pid").value_or(0));
     process.parentPid = number("PPid").value_or(0);
@@ -94,6 +95,21 @@ void markImages(Process& process) {
 void readOwnInfo(Reading& reading, ByteView content) {
     const std::string_view text(reinterpret_cast<const char*>(content.data()), content.size());
     elfcore::decodeInfo(text, reading.snapshot);
+}
+
+void readOwnProcess(Reading& reading, ByteView content) {
+    const std::string_view text(reinterpret_cast<const char*>(content.data()), content.size());
+    Process& process = reading.process;
+    elfcore::forEachRecord(text, [&](const elfcore::Record& record) {
+        const auto number = [&](std::string_view key) { return record.number(key).value_or(0); };
+        process.name = record.text("name");
+        process.pid = static_cast<std::uint64_t>(number("pid"));
+        process.parentPid = static_cast<std::uint64_t>(number("parent"));
+        process.processGroup = static_cast<std::int32_t>(number("group"));
+        process.session = static_cast<std::int32_t>(number("session"));
+        if (record.has("uid")) process.uid = static_cast<std::uint32_t>(number("uid"));
+        if (record.has("gid")) process.gid = static_cast<std::uint32_t>(number("gid"));
+    });
 }
 
 void readOwnThreads(Reading& reading, ByteView content) {

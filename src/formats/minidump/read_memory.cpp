@@ -167,8 +167,11 @@ std::vector<Reading::Stored> withoutOverlaps(Reading& reading) {
     std::ranges::stable_sort(reading.memory, {}, [](const Reading::Stored& s) { return s.range; });
     std::vector<Reading::Stored> kept;
     std::size_t contradictions = 0;
+    std::size_t beyond = 0;
     for (const Reading::Stored& stored : reading.memory) {
         const std::uint64_t end = kept.empty() ? 0 : kept.back().range.end();
+        const auto last = checkedAdd(stored.offset, stored.range.size());
+        if (!last || *last > reading.source->size()) ++beyond;
         std::uint64_t cut = 0;
         if (stored.range.begin() < end) {
             cut = end - stored.range.begin();
@@ -179,6 +182,10 @@ std::vector<Reading::Stored> withoutOverlaps(Reading& reading) {
         if (cut >= stored.range.size() || !checkedAdd(stored.offset, cut)) continue;
         kept.push_back({Range::between(stored.range.begin() + cut, stored.range.end()),
                         stored.offset + cut});
+    }
+    if (beyond != 0) {
+        reading.issues.loss(
+            fmt::format("{} ranges of memory are cut: they reach beyond the file's end", beyond));
     }
     if (contradictions != 0) {
         reading.issues.note(fmt::format("{} ranges of memory overlap others that lie elsewhere in "

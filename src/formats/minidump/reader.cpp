@@ -14,16 +14,17 @@ namespace icecore::minidump {
 namespace {
 
 // Names: MINIDUMP_STREAM_TYPE, minidumpapiset.h. What others need comes first: the architecture
-// before contexts, threads before what is told about them, standard streams before our records.
+// before contexts, threads before what is told about them (and the exception, whose context is
+// compared with its thread's, before that is completed), standard streams before our records.
 constexpr std::array rows = {
     StreamRow{streamSystemInfo, "SystemInfoStream", readSystemInfo},
     StreamRow{streamMiscInfo, "MiscInfoStream", readMiscInfo},
     StreamRow{streamThreadList, "ThreadListStream", readThreadList},
     StreamRow{streamThreadNames, "ThreadNamesStream", readThreadNames},
     StreamRow{streamThreadInfoList, "ThreadInfoListStream", readThreadInfoList},
-    StreamRow{streamThreadState, "icecore thread state", readThreadState},
     StreamRow{streamException, "ExceptionStream", readException},
     StreamRow{streamSignalInfo, "icecore signal information", readSignalInfo},
+    StreamRow{streamThreadState, "icecore thread state", readThreadState},
     StreamRow{streamModuleList, "ModuleListStream", readModuleList},
     StreamRow{streamUnloadedModuleList, "UnloadedModuleListStream", readUnloadedModules},
     StreamRow{streamLinuxDsoDebug, "LinuxDSODebug", readDsoDebug},
@@ -37,6 +38,7 @@ constexpr std::array rows = {
     StreamRow{streamCommentW, "CommentStreamW", readCommentW},
     // After the files of /proc, which come before these in interpretLinuxFiles.
     StreamRow{streamInfo, "icecore information", nullptr},
+    StreamRow{streamProcess, "icecore process", nullptr},
     StreamRow{streamThreads, "icecore threads", nullptr},
     StreamRow{streamRegions, "icecore regions", nullptr},
     StreamRow{streamAttachment, "icecore attachment", nullptr},
@@ -69,6 +71,7 @@ constexpr std::array rows = {
 /// Streams that our records complete, read after everything else.
 constexpr std::array ownRecords = {
     StreamRow{streamInfo, "icecore information", readOwnInfo},
+    StreamRow{streamProcess, "icecore process", readOwnProcess},
     StreamRow{streamThreads, "icecore threads", readOwnThreads},
     StreamRow{streamRegions, "icecore regions", readOwnRegions},
 };

@@ -160,6 +160,7 @@ void readZeroRanges(Reading& reading, ByteView content);
 void buildMemory(Reading& reading);
 
 void readOwnInfo(Reading& reading, ByteView content);
+void readOwnProcess(Reading& reading, ByteView content);
 void readOwnThreads(Reading& reading, ByteView content);
 void readOwnRegions(Reading& reading, ByteView content);
 /// What the files of /proc tell: the process' name, arguments, mappings…

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "formats/elfcore/own_notes.h"
+#include "formats/elfcore/records.h"
 #include "formats/minidump/linux_streams.h"
 #include "formats/minidump/writing.h"
 #include "model/linux_maps.h"
@@ -167,6 +168,19 @@ std::optional<std::uint64_t> writeMiscInfo(Writing& writing) {
 
 std::optional<std::uint64_t> writeOwnInfo(Writing& writing) {
     const std::string text = elfcore::encodeInfo(writing.snapshot, writing.plan);
+    return writing.metadata.append(std::as_bytes(std::span(text)));
+}
+
+std::optional<std::uint64_t> writeOwnProcess(Writing& writing) {
+    const Process& process = writing.process;
+    elfcore::RecordWriter out;
+    out.text("name", process.name).number("pid", static_cast<std::int64_t>(process.pid));
+    out.number("parent", static_cast<std::int64_t>(process.parentPid));
+    out.number("group", process.processGroup).number("session", process.session);
+    if (process.uid) out.number("uid", *process.uid);
+    if (process.gid) out.number("gid", *process.gid);
+    out.endRecord();
+    const std::string text = out.take();
     return writing.metadata.append(std::as_bytes(std::span(text)));
 }
 

@@ -34,6 +34,7 @@ constexpr std::array table = {
     StreamWriter{streamMemory64List, writeMemory64List},
     StreamWriter{streamLinuxDsoDebug, writeDsoDebug},
     StreamWriter{streamInfo, writeOwnInfo},
+    StreamWriter{streamProcess, writeOwnProcess},
     StreamWriter{streamThreads, writeOwnThreads},
     StreamWriter{streamThreadState, writeThreadState},
     StreamWriter{streamSignalInfo, writeSignalInfo},

@@ -110,6 +110,7 @@ std::optional<std::uint64_t> writeZeroRanges(Writing& writing);
 std::optional<std::uint64_t> writeUnreadPointer(Writing& writing);
 std::optional<std::uint64_t> writeDsoDebug(Writing& writing);
 std::optional<std::uint64_t> writeOwnInfo(Writing& writing);
+std::optional<std::uint64_t> writeOwnProcess(Writing& writing);
 std::optional<std::uint64_t> writeOwnThreads(Writing& writing);
 std::optional<std::uint64_t> writeOwnRegions(Writing& writing);
 
