@@ -147,7 +147,10 @@ void Analyst::blame(const NamedStack& stack, const Blame& blame, std::string_vie
     summary += fmt::format(" {}", happening);
     if (!message.empty()) summary += fmt::format(" (\"{}\")", message);
     verdict.bucket = bucketHead;
-    if (blame.frame) {
+    // An address in no module, without a name, is nobody to blame.
+    const bool somebody = blame.frame && (stack.frames[*blame.frame].module != nullptr ||
+                                          !stack.frames[*blame.frame].function.empty());
+    if (somebody) {
         const NamedFrame& frame = stack.frames[*blame.frame];
         verdict.blamedFrame = blame.frame;
         verdict.followupIp = frame.pc;
@@ -184,6 +187,7 @@ void Analyst::blame(const NamedStack& stack, const Blame& blame, std::string_vie
                                  std::move(evidence), confidence});
     } else {
         verdict.bucket += "_unknown";
+        summary += "; the dump does not show in which function";
     }
     verdict.summary = summary + ".";
 }

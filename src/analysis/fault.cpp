@@ -123,6 +123,20 @@ std::optional<Finding> compareCodeWithFile(const FaultScene& scene) {
         Confidence::high};
 }
 
+/// A stack pointer that is in no stack: overwritten, or moved on purpose.
+std::optional<Finding> examineStackPointer(const FaultScene& scene) {
+    const Process& process = scene.crash.process;
+    const std::uint64_t sp = scene.registers.sp();
+    const bool nowhere = isMapped(process, sp) == false;
+    if (!nowhere && process.moduleAt(sp) == nullptr) return std::nullopt;
+    return Finding{
+        "The stack pointer does not point into a stack.",
+        {fmt::format("{} is {}: {}",
+                     archInfo(scene.crash.arch()).registers[archInfo(scene.crash.arch()).sp].name,
+                     hex(sp), describeAddress(process, sp))},
+        Confidence::medium};
+}
+
 }  // namespace
 
 FaultDiagnosis diagnoseFault(const CrashCase& crash, const Exception& exception,
@@ -140,6 +154,9 @@ FaultDiagnosis diagnoseFault(const CrashCase& crash, const Exception& exception,
     case signals::ill:
     case signals::trap: diagnoseInstructionFault(scene, out); break;
     default: break;
+    }
+    if (!out.stackExhausted) {
+        if (auto astray = examineStackPointer(scene)) out.findings.push_back(std::move(*astray));
     }
     if (auto differs = compareCodeWithFile(scene)) out.findings.push_back(std::move(*differs));
     return out;

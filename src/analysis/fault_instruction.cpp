@@ -52,8 +52,12 @@ std::vector<std::string> instructionEvidence(const FaultScene& scene) {
 
 void diagnoseArithmeticFault(const FaultScene& scene, FaultDiagnosis& out) {
     auto evidence = instructionEvidence(scene);
-    if (scene.exception.signalCode != signal_codes::fpeIntegerDivide) {
-        const SignalCodeWords words = signalCodeWords(signals::fpe, scene.exception.signalCode);
+    const std::int32_t code = scene.exception.signalCode;
+    const auto divisor = divisorOf(scene);
+    // Dumps without siginfo leave the code at 0: then the instruction tells.
+    if (code != signal_codes::fpeIntegerDivide && (code > 0 || !divisor)) {
+        const SignalCodeWords words =
+            code > 0 ? signalCodeWords(signals::fpe, code) : SignalCodeWords();
         out.kind = words.name.starts_with("FPE_INT") ? "INTEGER_FAULT" : "FLOATING_POINT_FAULT";
         const std::string what = words.text.empty() ? "arithmetic fault" : std::string(words.text);
         out.happening = "caused an " + what;
@@ -62,7 +66,6 @@ void diagnoseArithmeticFault(const FaultScene& scene, FaultDiagnosis& out) {
                                 std::move(evidence), Confidence::certain});
         return;
     }
-    const auto divisor = divisorOf(scene);
     if (divisor && divisor->value) {
         out.fault.operand = divisor->text;
         out.fault.registers = fmt::format("{}={}", divisor->text, hex(*divisor->value));
@@ -130,7 +133,7 @@ void diagnoseInstructionFault(const FaultScene& scene, FaultDiagnosis& out) {
                                 std::move(evidence), Confidence::high});
         return;
     }
-    evidence.push_back(bytesText(scene));
+    if (scene.instruction) evidence.push_back(bytesText(scene));
     if (module == nullptr) {
         out.kind = "ILLEGAL_INSTRUCTION";
         out.strayJump = true;
@@ -148,6 +151,16 @@ void diagnoseInstructionFault(const FaultScene& scene, FaultDiagnosis& out) {
         out.findings.push_back(
             {"The instruction is valid, but the processor it ran on lacks it, or "
              "it is switched off.",
+             std::move(evidence), Confidence::medium});
+        return;
+    }
+    std::array<std::byte, 1> first{};
+    if (scene.crash.memory->read(scene.registers.pc(), first).bytes == 0) {
+        out.kind = "ILLEGAL_INSTRUCTION";
+        out.happening =
+            fmt::format("executed what this processor refused at {}", hex(scene.registers.pc()));
+        out.findings.push_back(
+            {"The processor refused the instruction; the code is not in the dump.",
              std::move(evidence), Confidence::medium});
         return;
     }

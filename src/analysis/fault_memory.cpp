@@ -447,7 +447,14 @@ void diagnoseBus(const FaultScene& scene, const Access& access, FaultDiagnosis& 
 void diagnoseMemoryFault(const FaultScene& scene, FaultDiagnosis& out) {
     const Exception& exception = scene.exception;
     const bool x86 = scene.crash.arch() == Arch::x86_64 || scene.crash.arch() == Arch::x86;
-    if (x86 && exception.signalCode == signal_codes::kernel) {
+    // Breakpad's dumps drop si_code: an address of 0 that no operand has, beside an operand that
+    // is not canonical, is a general protection fault all the same.
+    const bool codeUnknown = exception.signalCode == 0 && exception.rawSignalInfo.empty();
+    const bool disguised = codeUnknown && exception.faultAddress.value_or(0) == 0 &&
+                           isExecutable(scene.crash.process, scene.registers.pc()) &&
+                           matchOperand(scene, 0).operand == nullptr &&
+                           findNonCanonical(scene).address.has_value();
+    if (x86 && (exception.signalCode == signal_codes::kernel || disguised)) {
         diagnoseGeneralProtection(scene, out);
         return;
     }

@@ -153,6 +153,50 @@ TEST_F(FaultTest, ReturnToNonCanonicalAddress) {
     EXPECT_EQ(found.fault.address, 0x4141414141414141U);
 }
 
+// What Breakpad's dumps look like: no si_code, the address 0.
+TEST_F(FaultTest, GeneralProtectionWithoutSiginfo) {
+    makeProcess(Arch::x86_64, "803948");  // cmp byte ptr [rcx], 0x48
+    registers_.set(x64::rcx, 0x4141414141414141);
+    exception_.signalCode = 0;
+    exception_.faultAddress = 0;
+    const FaultDiagnosis found = diagnose();
+    EXPECT_EQ(found.kind, "NON_CANONICAL_READ");
+    EXPECT_EQ(found.fault.address, 0x4141414141414141U);
+}
+
+TEST_F(FaultTest, DivisionWithoutSiginfo) {
+    makeProcess(Arch::x86_64, "f7f9");  // idiv ecx
+    registers_.set(x64::rcx, 0xffffffff00000000);
+    exception_.code = signals::fpe;
+    exception_.signalCode = 0;
+    const FaultDiagnosis found = diagnose();
+    EXPECT_EQ(found.kind, "DIVIDE_BY_ZERO");
+    EXPECT_EQ(found.fault.registers, "ecx=0x0");
+}
+
+TEST_F(FaultTest, IllegalInstructionThatTheDumpDoesNotHold) {
+    makeProcess(Arch::x86_64, "0f0b");
+    process_.memory = emptySpace();
+    Module module;
+    module.range = Range::ofSize(codeAt, 0x1000);
+    module.path = "/bin/program";
+    process_.modules.items.push_back(module);
+    exception_.code = signals::ill;
+    const FaultDiagnosis found = diagnose();
+    EXPECT_EQ(found.kind, "ILLEGAL_INSTRUCTION");
+    EXPECT_THAT(found.findings.front().claim, HasSubstr("not in the dump"));
+}
+
+TEST_F(FaultTest, StackPointerAstray) {
+    makeProcess(Arch::x86_64, "488b03");
+    registers_.set(x64::rbx, 0);
+    registers_.set(x64::rsp, 0x12345678);
+    exception_.faultAddress = 0;
+    const FaultDiagnosis found = diagnose();
+    ASSERT_EQ(found.findings.size(), 2U);
+    EXPECT_THAT(found.findings[1].claim, HasSubstr("stack pointer"));
+}
+
 TEST_F(FaultTest, ProtectionKey) {
     makeProcess(Arch::x86_64, "488b03");
     registers_.set(x64::rbx, 0x600000);

@@ -128,7 +128,8 @@ void Page::header() {
     const Provenance& from = snapshot_.provenance;
     fact("Dump", fmt::format("{} ({}, {})", from.path, from.format, humanBytes(from.bytes)));
     if (from.time) fact("Taken", timeText(*from.time));
-    fact("Process", fmt::format("{} (pid {})", process_.name, process_.pid));
+    fact("Process",
+         fmt::format("{}pid {}", process_.name.empty() ? "" : process_.name + ", ", process_.pid));
     fact("Command", fmt::format("{}", fmt::join(process_.commandLine, " ")), true);
     const SystemInfo& system = process_.system;
     fact("System", fmt::format("{} {} {} {}", toString(system.os), toString(system.arch),

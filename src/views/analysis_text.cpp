@@ -93,7 +93,8 @@ void Report::facts() {
     std::string dump = fmt::format("{} ({}, {}", from.path, from.format, humanBytes(from.bytes));
     if (from.time) dump += ", taken " + timeText(*from.time);
     out_.fact("Dump", dump + ")");
-    std::string process = fmt::format("{} (pid {})", process_.name, process_.pid);
+    std::string process =
+        fmt::format("{}pid {}", process_.name.empty() ? "" : process_.name + ", ", process_.pid);
     if (!process_.commandLine.empty()) {
         process += ": ";
         process += fmt::format("{}", fmt::join(process_.commandLine, " "));
