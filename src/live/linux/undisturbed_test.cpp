@@ -24,11 +24,11 @@ std::string verdictOf(Victim& victim) {
     return victim.line();
 }
 
-/// Lines of status that no capture may change.
+/// Lines of status that no capture may change. (Not SigQ: it counts for all processes of a user.)
 std::string stateOf(pid_t pid) {
     std::string text;
     for (const char* key :
-         {"State", "TracerPid", "Threads", "SigQ", "SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt",
+         {"State", "TracerPid", "Threads", "SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt",
           "CapEff", "NoNewPrivs", "Seccomp", "VmSize", "VmLck", "VmPin", "VmData", "VmStk", "VmExe",
           "VmLib", "VmPTE", "VmSwap", "HugetlbPages", "RssAnon", "RssShmem", "FDSize",
           "CoreDumping", "THP_enabled", "Cpus_allowed", "Mems_allowed"})
