@@ -1,0 +1,59 @@
+#include "debugger/context_record.h"
+
+#include <array>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "bytes/endian.h"
+
+namespace icecore::debugger {
+
+namespace {
+
+// struct ucontext: flags, link, stack_t (8 + 8 + 24 bytes), then the registers.
+constexpr std::uint64_t x64RegistersOffset = 40;
+constexpr std::array<RegisterId, 18> x64Order = {
+    x64::r8,  x64::r9,  x64::r10, x64::r11, x64::r12, x64::r13, x64::r14, x64::r15, x64::rdi,
+    x64::rsi, x64::rbp, x64::rbx, x64::rdx, x64::rax, x64::rcx, x64::rsp, x64::rip, x64::eflags};
+// arm64: the same head, 128 bytes for the signal mask, aligned to 16; then the fault address.
+constexpr std::uint64_t arm64RegistersOffset = 176 + 8;
+constexpr std::size_t arm64Count = 34;  // x0 … x30, sp, pc, pstate
+
+template <std::size_t Count>
+Result<std::array<std::uint64_t, Count>> readWords(const Session& session, std::uint64_t address) {
+    std::array<std::byte, Count * 8> raw{};
+    TRY(session.process().memory->readExactly(address, raw));
+    std::array<std::uint64_t, Count> words{};
+    for (std::size_t i = 0; i < Count; ++i)
+        words[i] = loadInteger<std::uint64_t>(raw.data() + i * 8);
+    return words;
+}
+
+}  // namespace
+
+Result<Registers> readUserContext(const Session& session, std::uint64_t address) {
+    Registers registers(session.arch());
+    if (session.arch() == Arch::x86_64) {
+        ASSIGN_OR_RETURN(const auto words, readWords<x64Order.size() + 1>(
+                                               session, address + x64RegistersOffset));
+        for (std::size_t i = 0; i < x64Order.size(); ++i) registers.set(x64Order[i], words[i]);
+        // cs, gs, fs, ss: sixteen bits each.
+        registers.set(x64::cs, words[18] & 0xffffU);
+        registers.set(x64::gs, words[18] >> 16U & 0xffffU);
+        registers.set(x64::fs, words[18] >> 32U & 0xffffU);
+        registers.set(x64::ss, words[18] >> 48U);
+        return registers;
+    }
+    if (session.arch() == Arch::arm64) {
+        ASSIGN_OR_RETURN(const auto words,
+                         readWords<arm64Count>(session, address + arm64RegistersOffset));
+        for (std::size_t i = 0; i < arm64Count; ++i)
+            registers.set(static_cast<RegisterId>(i), words[i]);
+        return registers;
+    }
+    return fail(Errc::unsupported, fmt::format("context records of {} are not known",
+                                               toString(session.arch())));
+}
+
+}  // namespace icecore::debugger

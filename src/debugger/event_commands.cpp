@@ -1,0 +1,101 @@
+// .exr, .lastevent, vertarget, .time, .effmach.
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "base/version.h"
+#include "debugger/commands.h"
+#include "debugger/event_text.h"
+#include "debugger/symbol_text.h"
+#include "debugger/thread_text.h"
+
+namespace icecore::debugger {
+
+namespace {
+
+void printSessionTimes(CommandCall& call) {
+    const Snapshot& snapshot = call.session.snapshot();
+    const Process& process = call.session.process();
+    const auto& taken = snapshot.provenance.time;
+    call.out.print("Debug session time: {}\n", taken ? timeText(*taken) : "not recorded");
+    if (process.started) {
+        call.out.print("Process started: {}\n", timeText(*process.started));
+        if (taken && *taken >= *process.started)
+            call.out.print("Process Uptime: {}\n", daysText(*taken - *process.started));
+    }
+    if (process.kernelTime) call.out.print("  Kernel time: {}\n", daysText(*process.kernelTime));
+    if (process.userTime) call.out.print("  User time: {}\n", daysText(*process.userTime));
+}
+
+}  // namespace
+
+Result<void> showException(CommandCall& call) {
+    const std::string_view word = call.arguments.takeWord();
+    TRY(call.arguments.finish());
+    if (!word.empty() && word != "-1") {
+        return fail(Errc::unsupported, ".exr -1 shows the dump's own exception; records in memory "
+                                       "are a thing of Windows dumps");
+    }
+    const auto& exception = call.session.process().exception;
+    if (!exception) return fail(Errc::not_found, "Last event was not an exception");
+    call.out.write(exceptionRecordText(call.session, *exception));
+    return {};
+}
+
+Result<void> lastEvent(CommandCall& call) {
+    TRY(call.arguments.finish());
+    const Process& process = call.session.process();
+    if (!process.exception) {
+        call.out.print("Last event: {:x}.{:x}: none: the process was running when the dump was "
+                       "taken\n",
+                       process.pid,
+                       call.session.thread() != nullptr ? call.session.thread()->id : process.pid);
+    } else {
+        call.out.print("Last event: {:x}.{:x}: {}\n", process.pid, process.exception->threadId,
+                       exceptionText(process, *process.exception));
+    }
+    const auto& taken = call.session.snapshot().provenance.time;
+    call.out.print("  debugger time: {}\n", taken ? timeText(*taken) : "not recorded");
+    return {};
+}
+
+Result<void> showTarget(CommandCall& call) {
+    TRY(call.arguments.finish());
+    const Process& process = call.session.process();
+    const SystemInfo& system = process.system;
+    std::string line = fmt::format("{} ", toString(system.os));
+    if (!system.version.empty()) line += printable(system.version) + " ";
+    if (system.cpuCount != 0) line += fmt::format("MP ({} procs) ", system.cpuCount);
+    call.out.print("{}{}\n", line, toString(system.arch));
+    if (!system.distribution.empty())
+        call.out.print("Product: {}\n", printable(system.distribution));
+    if (!system.cpuModel.empty()) call.out.print("Processor: {}\n", printable(system.cpuModel));
+    if (!system.hostName.empty()) call.out.print("Machine Name: {}\n", printable(system.hostName));
+    printSessionTimes(call);
+    if (call.name == "version") call.out.print("icecore {}\n", versionText);
+    return {};
+}
+
+Result<void> showTimes(CommandCall& call) {
+    TRY(call.arguments.finish());
+    printSessionTimes(call);
+    return {};
+}
+
+Result<void> effectiveMachine(CommandCall& call) {
+    const std::string_view wanted = call.arguments.takeWord();
+    TRY(call.arguments.finish());
+    const std::string_view arch = toString(call.session.arch());
+    const bool same = wanted.empty() || wanted == "." || wanted == "#" ||
+                      equalsIgnoreCase(wanted, arch) ||
+                      (arch == "x86_64" && (equalsIgnoreCase(wanted, "amd64") ||
+                                            equalsIgnoreCase(wanted, "x64")));
+    if (!same) {
+        return fail(Errc::unsupported,
+                    fmt::format("the dump's threads ran as {}: other machines are not emulated",
+                                arch));
+    }
+    call.out.print("Effective machine: {}\n", arch == "x86_64" ? "x64 (AMD64)" : arch);
+    return {};
+}
+
+}  // namespace icecore::debugger

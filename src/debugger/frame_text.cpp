@@ -1,0 +1,145 @@
+#include "debugger/frame_text.h"
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "debugger/symbol_text.h"
+
+namespace icecore::debugger {
+
+namespace {
+
+/// The frame the stack's physical frame `index` returns to, or null.
+const Frame* callerOf(const NamedStack& stack, std::size_t physical) {
+    return physical + 1 < stack.stack.frames.size() ? &stack.stack.frames[physical + 1] : nullptr;
+}
+
+std::string returnAddressText(const Session& session, const NamedStack& stack,
+                              const NamedFrame& frame) {
+    if (const Frame* caller = callerOf(stack, frame.physical))
+        return addressText(session, caller->pc);
+    // The outermost frame returns nowhere; where the stack was cut nobody knows.
+    return stack.stack.end == StackEnd::complete ? addressText(session, 0)
+                                                 : unknownAddressText(session);
+}
+
+/// The four words above the return address: where Windows' convention keeps arguments' homes and
+/// 32-bit code its arguments. In System V code they are whatever the caller keeps there.
+std::string argumentsText(const Session& session, const NamedStack& stack,
+                          const NamedFrame& frame) {
+    const std::size_t size = session.pointerSize();
+    const Frame* caller = callerOf(stack, frame.physical);
+    std::string text;
+    for (std::size_t i = 0; i < 4; ++i) {
+        std::optional<std::uint64_t> word;
+        if (caller != nullptr) word = session.process().memory->readPointer(caller->sp + i * size, size);
+        if (i > 0) text += ' ';
+        text += word ? addressText(session, *word) : unknownAddressText(session);
+    }
+    return text;
+}
+
+std::string trustText(const NamedFrame& frame, bool always) {
+    switch (frame.trust) {
+    case Trust::frame_pointer: return " (frame pointer)";
+    case Trust::scan: return " (scan: may be stale)";
+    default: break;
+    }
+    return always ? fmt::format(" ({})", toString(frame.trust)) : std::string();
+}
+
+/// "(Inline Function) --------`--------" where a physical frame has its two addresses.
+std::string inlineColumns(const Session& session) {
+    return session.pointerSize() == 4 ? "(Inline) -------- " : "(Inline Function) --------`--------";
+}
+
+}  // namespace
+
+std::string stackHeader(const Session& session, const StackStyle& style) {
+    std::string text;
+    if (style.numbers) text += " # ";
+    if (style.distance) text += "  Memory  ";
+    if (style.bare) return text + "Call Site\n";
+    const bool narrow = session.pointerSize() == 4;
+    if (style.arguments) {
+        if (style.trust) text += narrow ? "ChildEBP " : "Child-SP          ";
+        text += narrow ? "RetAddr  Args to Child              \n"
+                       : "RetAddr               : Args to Child                                     "
+                         "                      : Call Site\n";
+        return text;
+    }
+    return text + (narrow ? "ChildEBP RetAddr      Call Site\n"
+                          : "Child-SP          RetAddr               Call Site\n");
+}
+
+std::string frameLine(const Session& session, const NamedStack& stack, std::size_t index,
+                      const StackStyle& style) {
+    const NamedFrame& frame = stack.frames[index];
+    std::string text;
+    if (style.numbers) text += fmt::format("{:02x} ", index);
+    const bool inlined = frame.trust == Trust::inlined;
+    if (style.distance) {
+        const bool first = frame.physical == 0 || inlined;
+        const std::uint64_t bytes =
+            first ? 0 : frame.sp - stack.stack.frames[frame.physical - 1].sp;
+        text += first ? "          " : fmt::format("{:>8x}  ", bytes);
+    }
+    if (!style.bare) {
+        if (style.arguments) {
+            if (inlined) {
+                text += style.trust ? inlineColumns(session) : "(Inline Function)    ";
+            } else {
+                if (style.trust) text += addressText(session, frame.sp) + " ";
+                text += returnAddressText(session, stack, frame);
+            }
+            text += "     : ";
+            text += inlined ? fmt::format("{:-<17} {:-<17} {:-<17} {:-<17}", "", "", "", "")
+                            : argumentsText(session, stack, frame);
+            text += " : ";
+        } else if (inlined) {
+            text += inlineColumns(session) + "     ";
+        } else {
+            text += addressText(session, frame.sp) + " " +
+                    returnAddressText(session, stack, frame) + "     ";
+        }
+    }
+    std::string where = frameText(session, frame);
+    if (!style.modules) {
+        if (const std::size_t bang = where.find('!'); bang != std::string::npos)
+            where.erase(0, bang + 1);
+    }
+    text += where;
+    if (frame.signalFrame) text += " <signal handler called>";
+    if (style.lines) text += lineText(frame.file, frame.line);
+    return text + trustText(frame, style.trust) + "\n";
+}
+
+void printStack(Session& session, Output& out, const NamedStack& stack, const StackStyle& style,
+                std::size_t limit) {
+    if (stack.frames.empty()) {
+        out.write("the dump has no registers of this thread, so no stack can be found\n");
+        return;
+    }
+    out.write(stackHeader(session, style));
+    const std::size_t count = std::min(limit, stack.frames.size());
+    bool warned = false;
+    for (std::size_t i = 0; i < count && !session.interrupted(); ++i) {
+        const Trust trust = stack.frames[i].trust;
+        if (!warned && (trust == Trust::frame_pointer || trust == Trust::scan)) {
+            out.write("WARNING: Stack unwind information not available. Following frames may be "
+                      "wrong.\n");
+            warned = true;
+        }
+        out.write(frameLine(session, stack, i, style));
+    }
+    if (count < stack.frames.size()) {
+        out.print("({} more frames; `k {:x}` shows all)\n", stack.frames.size() - count,
+                  stack.frames.size());
+    } else if (stack.stack.end != StackEnd::complete) {
+        out.print("(the stack was followed no further: {})\n",
+                  stack.stack.note.empty() ? std::string(toString(stack.stack.end))
+                                           : printable(stack.stack.note));
+    }
+}
+
+}  // namespace icecore::debugger

@@ -1,0 +1,225 @@
+#include "debugger/interpreter.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "debugger/command.h"
+#include "debugger/completion.h"
+#include "debugger/synthetic_session.h"
+
+namespace icecore::debugger {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+struct Ran {
+    std::string text;
+    bool good;
+};
+
+class Interpreting : public ::testing::Test {
+protected:
+    Ran run(std::string_view line) {
+        const bool good = interpreter_.execute(line);
+        return {output_.take(), good};
+    }
+    std::unique_ptr<Session> session_ = syntheticSession();
+    TextOutput output_;
+    Interpreter interpreter_{*session_, output_};
+};
+
+std::vector<std::string> wordsOf(std::string_view line) {
+    std::vector<std::string> words;
+    while (!line.empty()) {
+        const auto cut = cutCommand(line);
+        if (!cut) {
+            words.emplace_back("error");
+            break;
+        }
+        if (cut->word.empty()) continue;
+        words.push_back(std::string(cut->word) + "|" + std::string(cut->arguments));
+    }
+    return words;
+}
+
+TEST(CutCommand, SplitsAtSemicolonsOutsideQuotes) {
+    EXPECT_THAT(wordsOf("r rax; k 5;;lm"), ElementsAre("r|rax", "k|5", "lm|"));
+    EXPECT_THAT(wordsOf(".echo \"a;b\"; q"), ElementsAre(".echo|\"a;b\"", "q|"));
+}
+
+TEST(CutCommand, NamesEndWhereLettersEnd) {
+    EXPECT_THAT(wordsOf("db@rsp L10"), ElementsAre("db|@rsp L10"));
+    EXPECT_THAT(wordsOf("kb5"), ElementsAre("kb|5"));
+    EXPECT_THAT(wordsOf("?1+2"), ElementsAre("?|1+2"));
+    EXPECT_THAT(wordsOf("!sym noisy"), ElementsAre("!sym|noisy"));
+    EXPECT_THAT(wordsOf(".frame 3"), ElementsAre(".frame|3"));
+}
+
+TEST(CutCommand, CommentsAreNothing) {
+    EXPECT_THAT(wordsOf("* all of this; is one"), ElementsAre());
+    EXPECT_THAT(wordsOf("r $$ only this ; k"), ElementsAre("r|$$ only this", "k|"));
+    EXPECT_THAT(wordsOf("$$ only this ; k"), ElementsAre("k|"));
+}
+
+TEST(CutCommand, PathsTakeTheWholeLine) {
+    EXPECT_THAT(wordsOf(".sympath /a;/b"), ElementsAre(".sympath|/a;/b"));
+    EXPECT_THAT(wordsOf(".sympath; k"), ElementsAre(".sympath|", "k|"));
+}
+
+TEST(CutCommand, ThreadPrefixes) {
+    const auto first = [](std::string_view line) { return cutCommand(line).value(); };
+    EXPECT_EQ(first("~").word, "~");
+    EXPECT_EQ(first("~*k").thread.kind, ThreadPrefix::Kind::all);
+    EXPECT_EQ(first("~*k").word, "k");
+    EXPECT_EQ(first("~*kb 3").arguments, "3");
+    EXPECT_EQ(first("~.r").thread.kind, ThreadPrefix::Kind::current);
+    EXPECT_EQ(first("~#k").thread.kind, ThreadPrefix::Kind::event);
+    EXPECT_EQ(first("~12s").thread.number, 12U);
+    EXPECT_EQ(first("~12s").word, "s");
+    EXPECT_EQ(first("~*e!mk").word, "e");
+    EXPECT_EQ(first("~*e!mk").arguments, "!mk");
+    EXPECT_EQ(first("~~[1a2b]k").thread.id, "1a2b");
+    std::string_view open = "~~[12";
+    EXPECT_FALSE(cutCommand(open).has_value());
+}
+
+TEST(FindCommand, FlagsFollowNames) {
+    EXPECT_EQ(findCommand("kbn").command->name, "k");
+    EXPECT_EQ(findCommand("kbn").flags, "bn");
+    EXPECT_EQ(findCommand("lmvm").command->name, "lm");
+    EXPECT_EQ(findCommand("dD").command->name, "dD");
+    EXPECT_EQ(findCommand("dd").command->name, "dd");
+    EXPECT_EQ(findCommand("DB").command->name, "db");
+    EXPECT_EQ(findCommand("kz").command, nullptr);
+}
+
+TEST(FindCommand, EveryRowIsFoundByItsName) {
+    for (const Command& command : allCommands())
+        EXPECT_EQ(findCommand(command.name).command, &command) << command.name;
+}
+
+TEST_F(Interpreting, UnknownCommandsSuggestTheNearest) {
+    const Ran ran = run("!adress");
+    EXPECT_FALSE(ran.good);
+    EXPECT_THAT(ran.text, HasSubstr("!address"));
+    EXPECT_THAT(run("zzzzzz").text, HasSubstr(".help"));
+}
+
+TEST_F(Interpreting, AFailureDoesNotStopWhatFollows) {
+    const Ran ran = run("r nothing; .echo still here");
+    EXPECT_FALSE(ran.good);
+    EXPECT_THAT(ran.text, HasSubstr("still here"));
+}
+
+TEST_F(Interpreting, StartsAtTheThreadOfTheExceptionAndMoves) {
+    EXPECT_EQ(interpreter_.prompt(), "0:001> ");
+    EXPECT_TRUE(run("~0s").good);
+    EXPECT_EQ(interpreter_.prompt(), "0:000> ");
+    EXPECT_THAT(run("~").text, HasSubstr(".  0  Id: 1234.1234 "));
+    EXPECT_THAT(run("~").text, HasSubstr("#  1  Id: 1234.1235 "));
+    EXPECT_FALSE(run("~7s").good);
+    EXPECT_TRUE(run("~~[1235]s").good);
+    EXPECT_EQ(interpreter_.prompt(), "0:001> ");
+}
+
+TEST_F(Interpreting, VisitsLeaveTheCurrentThreadAlone) {
+    EXPECT_THAT(run("~0s; ~*e r $tid; r $tid").text,
+                ::testing::AllOf(HasSubstr("$tid=0000000000001235"),
+                                 ::testing::EndsWith("$tid=0000000000001234\n")));
+    EXPECT_TRUE(run("~1r rip").good);
+    EXPECT_EQ(interpreter_.prompt(), "0:000> ");
+}
+
+TEST_F(Interpreting, EReachesToTheFirstSemicolonOrOverQuotes) {
+    const std::string plain = run("~*e .echo x; .echo y").text;
+    EXPECT_EQ(std::count(plain.begin(), plain.end(), 'y'), 1);
+    const std::string quoted = run("~*e \".echo x; .echo y\"").text;
+    EXPECT_EQ(std::count(quoted.begin(), quoted.end(), 'y'), 2);
+}
+
+TEST_F(Interpreting, NestingIsBounded) {
+    // The inner quotes end the outer ones; what is left must not run away.
+    EXPECT_FALSE(run("~*e ~*e ~*e ~*e ~*e ~*e ~*e .echo x").good);
+}
+
+TEST_F(Interpreting, AliasesStandForText) {
+    run("as Where .echo here");
+    EXPECT_EQ(run("Where").text, "here\n");
+    EXPECT_EQ(run(".echo ${Where}!").text, ".echo here!\n");
+    EXPECT_THAT(run("al").text, HasSubstr("Where"));
+    EXPECT_TRUE(run("ad Where").good);
+    EXPECT_FALSE(run("Where").good);
+}
+
+TEST_F(Interpreting, QuitEndsTheLine) {
+    EXPECT_EQ(run("q; .echo no").text, "");
+    EXPECT_TRUE(session_->quit);
+}
+
+TEST_F(Interpreting, AnInterruptStopsTheLine) {
+    class Stopping final : public Output {
+    public:
+        explicit Stopping(Session& session) : session_(session) {}
+        void write(std::string_view text) override {
+            text_ += text;
+            session_.interrupt();
+        }
+        std::string text_;
+
+    private:
+        Session& session_;
+    } stopping(*session_);
+    Interpreter interpreter(*session_, stopping);
+    EXPECT_FALSE(interpreter.execute("db 10000 L?7fffffffffff; .echo no"));
+    EXPECT_THAT(stopping.text_, HasSubstr("interrupted"));
+    EXPECT_THAT(stopping.text_, Not(HasSubstr("no\n")));
+}
+
+TEST_F(Interpreting, PseudoRegistersHoldWhatIsPutIn) {
+    EXPECT_TRUE(run("r $t1 = 2 * 8").good);
+    EXPECT_EQ(run("? @$t1 + 1").text, "Evaluate expression: 17 = 00000000`00000011\n");
+    EXPECT_THAT(run("r rax = 5").text, HasSubstr("only $t0"));
+}
+
+TEST_F(Interpreting, RegistersHaveParts) {
+    EXPECT_EQ(run("r eax").text, "eax=55667788\n");
+    EXPECT_EQ(run("? al").text, "Evaluate expression: 136 = 00000000`00000088\n");
+    EXPECT_THAT(run("r").text, HasSubstr("iopl=0         nv up ei pl zr na pe nc"));
+    EXPECT_THAT(run("r").text, HasSubstr("rbx=????????????????"));
+    EXPECT_THAT(run("r").text, HasSubstr("ds:00000000`00000000=????????"));
+}
+
+TEST_F(Interpreting, EveryCommandOfTheTableSurvivesNoArgumentsAndNonsense) {
+    for (const Command& command : allCommands()) {
+        if (command.name == "q" || command.name == "qq" || command.name == "qd") continue;
+        if (command.name.starts_with(".log")) continue;
+        run(command.name);
+        run(std::string(command.name) + " )(*&^% \"unclosed");
+        run(std::string(command.name) + " ffffffffffffffff Lff");
+        EXPECT_FALSE(session_->quit) << command.name;
+    }
+}
+
+TEST_F(Interpreting, HelpNamesEveryCommand) {
+    const std::string help = run(".help").text;
+    for (const Command& command : allCommands()) {
+        if (command.summary.empty()) continue;
+        EXPECT_THAT(help, HasSubstr(std::string(command.name)));
+    }
+    EXPECT_THAT(run(".help !address").text, StartsWith("!address"));
+}
+
+TEST_F(Interpreting, CompletesCommandsModulesAndRegisters) {
+    EXPECT_THAT(complete(*session_, "!addr").candidates, ElementsAre("!address"));
+    EXPECT_THAT(complete(*session_, "k; .las").candidates, ElementsAre(".lastevent"));
+    EXPECT_THAT(complete(*session_, "lmvm lib").candidates, ElementsAre("libstdc++"));
+    EXPECT_THAT(complete(*session_, "u @r1").candidates, Contains("@r10"));
+    EXPECT_EQ(complete(*session_, "u @r1").wordLength, 3U);
+}
+
+}  // namespace
+}  // namespace icecore::debugger
