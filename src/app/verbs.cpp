@@ -9,6 +9,7 @@ namespace {
 constexpr std::array table = {
     Verb{"analyze", "the whole verdict in one go: text, --json, --html PATH", makeAnalyzeVerb},
     Verb{"dump", "freeze a running process into a dump", makeDumpVerb},
+    Verb{"open", "debugger prompt over a dump: the WinDbg commands", makeOpenVerb},
     Verb{"info", "what a dump is: one screen", makeInfoVerb},
     Verb{"symbols", "symbols of a dump or a file: list, check, look up, fetch", makeSymbolsVerb},
 };

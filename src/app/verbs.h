@@ -11,5 +11,6 @@ std::unique_ptr<VerbRun> makeDumpVerb();
 std::unique_ptr<VerbRun> makeAnalyzeVerb();
 std::unique_ptr<VerbRun> makeInfoVerb();
 std::unique_ptr<VerbRun> makeSymbolsVerb();
+std::unique_ptr<VerbRun> makeOpenVerb();
 
 }  // namespace icecore::app

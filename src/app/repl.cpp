@@ -1,0 +1,72 @@
+#include "app/repl.h"
+
+#include <cstdio>
+#include <iostream>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "app/console.h"
+#include "app/line_editor.h"
+#include "debugger/completion.h"
+#include "debugger/event_text.h"
+#include "debugger/interpreter.h"
+
+namespace icecore::app {
+
+namespace {
+
+/// The session that ^C stops: set before the handler is installed, cleared after it is gone.
+debugger::Session* interruptible = nullptr;
+
+LineEditor::Completion completionFor(debugger::Session& session, std::string_view line) {
+    debugger::Completion found = debugger::complete(session, line);
+    return {found.wordLength, std::move(found.candidates)};
+}
+
+}  // namespace
+
+void runPrompt(debugger::Session& session) {
+    Console console(true);
+    debugger::Interpreter interpreter(session, console);
+    const auto editor = createLineEditor(
+        [&session](std::string_view line) { return completionFor(session, line); });
+    if (editor == nullptr) {
+        console.write("the terminal cannot be used for line editing\n");
+        runInput(session);
+        return;
+    }
+    interruptible = &session;
+    {
+        const InterruptGuard guard([] { interruptible->interrupt(); });
+        console.write(debugger::bannerText(session));
+        console.flush();
+        std::string last;
+        while (!session.quit) {
+            const auto line = editor->read(interpreter.prompt());
+            if (!line) {
+                console.write("\n");
+                break;
+            }
+            // An empty line goes on with what was done last: `u`, `db`.
+            if (!line->empty()) last = *line;
+            interpreter.execute(last);
+            console.flush();
+        }
+    }
+    interruptible = nullptr;
+}
+
+bool runInput(debugger::Session& session) {
+    Console console(false);
+    debugger::Interpreter interpreter(session, console);
+    bool good = true;
+    std::string line;
+    while (!session.quit && std::getline(std::cin, line)) {
+        good = interpreter.execute(line) && good;
+        console.flush();
+    }
+    return good;
+}
+
+}  // namespace icecore::app
