@@ -87,7 +87,7 @@ std::string frameLine(const Session& session, const NamedStack& stack, std::size
     if (!style.bare) {
         if (style.arguments) {
             if (inlined) {
-                text += style.trust ? inlineColumns(session) : "(Inline Function)    ";
+                text += style.trust ? inlineColumns(session) : "(Inline Function)";
             } else {
                 if (style.trust) text += addressText(session, frame.sp) + " ";
                 text += returnAddressText(session, stack, frame);
