@@ -285,7 +285,7 @@ void Analyst::judgeSent(const Exception& exception) {
     if (self) {
         const NamedStack* stack = stackOf(exception.threadId);
         out_.findings.push_back({fmt::format("The process sent {} to itself.", words.name),
-                                 std::move(evidence), Confidence::certain});
+                                 evidence, Confidence::certain});
         if (stack != nullptr && !stack->frames.empty()) {
             blame(*stack, findBlame(*stack, blameStart(*stack, true)),
                   out_.exceptionName + "_RAISED", fmt::format("raised {}", words.name));
@@ -383,6 +383,7 @@ std::string Analyst::waitingText() const {
     std::ranges::stable_sort(order, std::ranges::greater{},
                              &std::pair<std::string, std::size_t>::second);
     std::vector<std::string> parts;
+    parts.reserve(order.size());
     for (const auto& [text, count] : order)
         parts.push_back(fmt::format("{} {}", count, text));
     return fmt::format("{}: {}.", counted(process.threads.size(), "thread"),

@@ -19,6 +19,7 @@ Blame findBlame(const NamedStack& stack, std::size_t first) {
             fallback = i;
     }
     blame.frame = fallback;
+    blame.skipped = 0;  // it is one of them
     if (!blame.frame && first < stack.frames.size()) blame.frame = first;
     return blame;
 }

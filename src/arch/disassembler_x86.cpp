@@ -41,7 +41,8 @@ std::optional<KnownRegister> addressRegister(csh handle, unsigned reg, Arch arch
 bool isMisnamedIndex(const cs_insn& from, unsigned reg) {
     const std::string_view mnemonic = from.mnemonic;
     return reg >= X86_REG_XMM0 && reg <= X86_REG_XMM31 &&
-           mnemonic.find("gather") == mnemonic.npos && mnemonic.find("scatter") == mnemonic.npos;
+           mnemonic.find("gather") == std::string_view::npos &&
+           mnemonic.find("scatter") == std::string_view::npos;
 }
 
 unsigned generalForVector(unsigned reg) {
