@@ -29,7 +29,8 @@ public:
         command.add_option("--html", html_, "write one self-contained page to PATH")
             ->type_name("PATH");
         command.add_flag("--overwrite", overwrite_, "replace an existing page");
-        command.add_option("--thread", thread_, "show only this thread's stack (text)")->type_name("ID");
+        command.add_option("--thread", thread_, "show only this thread's stack (text)")
+            ->type_name("ID");
         command.add_option("--frames", frames_, "frames shown per stack (text)")
             ->check(CLI::PositiveNumber)
             ->capture_default_str();
