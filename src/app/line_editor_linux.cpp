@@ -78,8 +78,9 @@ public:
         // While a line is edited ^C is a key: it drops the line. While a command runs the terminal
         // is in its usual mode, and ^C is a signal.
         ::el_set(editor_, EL_SETTY, "-d", "-isig", nullptr);
-        ::el_set(editor_, EL_ADDFN, "icecore-complete", "complete the word", &completeWord);
-        ::el_set(editor_, EL_ADDFN, "icecore-drop", "drop the line", &dropLine);
+        // Wide, because the narrow call leaks the copies it makes (libedit's eln.c says so itself).
+        ::el_wset(editor_, EL_ADDFN, L"icecore-complete", L"complete the word", &completeWord);
+        ::el_wset(editor_, EL_ADDFN, L"icecore-drop", L"drop the line", &dropLine);
         ::el_set(editor_, EL_BIND, "^I", "icecore-complete", nullptr);
         ::el_set(editor_, EL_BIND, "^C", "icecore-drop", nullptr);
         ::el_set(editor_, EL_BIND, "^R", "em-inc-search-prev", nullptr);
@@ -97,10 +98,12 @@ public:
 
     std::optional<std::string> read(const std::string& prompt) override {
         prompt_ = prompt;
-        dropped_ = false;
         int count = 0;
-        const char* line = ::el_gets(editor_, &count);
-        if (dropped_) return std::string();
+        const char* line = nullptr;
+        do {  // a line that was dropped is none
+            dropped_ = false;
+            line = ::el_gets(editor_, &count);
+        } while (dropped_);
         if (line == nullptr || count <= 0) return std::nullopt;
         std::string text(line, static_cast<std::size_t>(count));
         while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();

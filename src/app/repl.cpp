@@ -24,6 +24,16 @@ LineEditor::Completion completionFor(debugger::Session& session, std::string_vie
     return {found.wordLength, std::move(found.candidates)};
 }
 
+/// What an empty line after `line` does: the same again, but that disassembly and memory go on where
+/// they ended.
+std::string repeatOf(std::string_view line) {
+    std::string_view rest = line;
+    const auto cut = debugger::cutCommand(rest);
+    const bool alone = cut && !cut->tilde && rest.empty() && !cut->word.empty();
+    const bool goesOn = alone && (cut->word.front() == 'd' || cut->word == "u");
+    return std::string(goesOn ? cut->word : line);
+}
+
 }  // namespace
 
 void runPrompt(debugger::Session& session) {
@@ -48,9 +58,8 @@ void runPrompt(debugger::Session& session) {
                 console.write("\n");
                 break;
             }
-            // An empty line goes on with what was done last: `u`, `db`.
-            if (!line->empty()) last = *line;
-            interpreter.execute(last);
+            interpreter.execute(line->empty() ? last : *line);
+            if (!line->empty()) last = repeatOf(*line);
             console.flush();
         }
     }

@@ -46,8 +46,9 @@ std::string bannerText(Session& session) {
     const Provenance& from = session.snapshot().provenance;
     std::string text = fmt::format("Dump File [{}]: {} of {}, pid {}\n", printable(from.path),
                                    from.format, printable(process.name), process.pid);
-    text += fmt::format("{} {} ({})\n", toString(process.system.os),
-                        printable(process.system.version), toString(process.system.arch));
+    text += toString(process.system.os);
+    if (!process.system.version.empty()) text += " " + printable(process.system.version);
+    text += fmt::format(" ({})\n", toString(process.system.arch));
     if (from.time) text += fmt::format("Debug session time: {}\n", timeText(*from.time));
     if (!process.commandLine.empty())
         text += fmt::format("Command line: {}\n",
