@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -533,6 +534,10 @@ void runGuardian(const GuardianSetup& setup) noexcept {
     // A session of its own: Ctrl-C and a killed process group are meant for others.
     ::setsid();
     ::prctl(PR_SET_NAME, "freeze-guard");
+    // While it works somebody stands still; on a busy machine it must not queue with the others.
+    // Without CAP_SYS_NICE it stays as it is.
+    constexpr int most = -20;
+    (void)::setpriority(PRIO_PROCESS, 0, most);
     struct sigaction standard{};
     standard.sa_handler = SIG_DFL;
     ::sigaction(SIGCHLD, &standard, nullptr);
