@@ -33,7 +33,7 @@ std::optional<std::uint64_t> searchDebugRecord(const Process& process, std::uint
         const std::uint64_t size = std::min(extent.range.size(), mostSearched - searched);
         searched += size;
         const auto bytes = process.memory->readUpTo(extent.range.begin(), size);
-        for (std::size_t at = 0; at + 2 * pointer <= bytes.size(); at += 2 * pointer) {
+        for (std::size_t at = 0; at + 2 * pointer <= bytes.size(); at += pointer) {
             Cursor cursor{ByteView(bytes).slice(at)};
             if (cursor.unsignedOf(pointer) != elf::dynamicDebug) continue;
             const std::uint64_t record = cursor.unsignedOf(pointer);
