@@ -1,0 +1,2 @@
+// The same functions without unwind information on arm64.
+#include "../unwind_asm.cpp"

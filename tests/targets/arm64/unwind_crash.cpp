@@ -1,0 +1,2 @@
+// The same stacks on arm64.
+#include "../unwind_crash.cpp"
