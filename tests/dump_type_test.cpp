@@ -1,7 +1,6 @@
 // One test per MINIDUMP_TYPE flag: a real process is dumped without and with it, as a minidump and
 // as a core, and the dumps change as docs/dump-types.md says.
 #include <gtest/gtest.h>
-
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -36,7 +35,8 @@ bool contains(const std::vector<std::byte>& bytes, std::string_view text) {
 }
 bool containsUtf16(const std::vector<std::byte>& bytes, std::string_view text) {
     std::string wide;
-    for (const char c : text) wide += {c, '\0'};
+    for (const char c : text)
+        wide += {c, '\0'};
     return contains(bytes, wide);
 }
 const Module* moduleNamed(const Snapshot& dump, std::string_view name) {
@@ -80,7 +80,8 @@ protected:
         dumps.miniBytes = mini.bytes;
         dumps.coreBytes = core.bytes;
         for (const Snapshot* dump : {&dumps.mini, &dumps.core}) {
-            EXPECT_FALSE(dump->issues.lossy()) << type << ": " << dump->issues.items()[0].describe();
+            EXPECT_FALSE(dump->issues.lossy())
+                << type << ": " << dump->issues.items()[0].describe();
             // Whatever is asked for, what the program excludes stays out, and threads stay in.
             EXPECT_TRUE(lacks(*dump, dontDump_)) << type;
             EXPECT_EQ(dump->process->threads.size(), 2U) << type;
@@ -92,10 +93,11 @@ protected:
         return "/tmp/icecore-dump-type-" + std::to_string(::getpid());
     }
 
-    Victim victim_{"dump_types", {exclusivePath()},
-                   [] { ::putenv(const_cast<char*>(environmentMark.data())); }};
-    std::uint64_t data_ = 0, bss_ = 0, private_ = 0, shared_ = 0, dontDump_ = 0, tls_ = 0, code_ = 0,
-                  secret_ = 0, heapNear_ = 0, heapFar_ = 0, environment_ = 0;
+    Victim victim_{"dump_types", {exclusivePath()}, [] {
+                       ::putenv(const_cast<char*>(environmentMark.data()));
+                   }};
+    std::uint64_t data_ = 0, bss_ = 0, private_ = 0, shared_ = 0, dontDump_ = 0, tls_ = 0,
+                  code_ = 0, secret_ = 0, heapNear_ = 0, heapFar_ = 0, environment_ = 0;
 
     static constexpr std::uint64_t dataValue = 0x1cec04e0da7a0001, bssValue = 0x1cec04e0b5500001,
                                    tlsValue = 0x1cec04e071500001, privateValue = 0x1cec04e0b41f0001,
@@ -119,7 +121,8 @@ TEST_F(DumpTypes, Normal) {
         const Module* libc = moduleNamed(*dump, "libc.so");
         ASSERT_NE(libc, nullptr);
         EXPECT_FALSE(libc->id.bytes.empty());
-        EXPECT_EQ(dump->process->memory->readInteger<std::uint32_t>(libc->range.begin()), 0x464c457fU);
+        EXPECT_EQ(dump->process->memory->readInteger<std::uint32_t>(libc->range.begin()),
+                  0x464c457fU);
         for (const Thread& thread : dump->process->threads) {
             ASSERT_TRUE(thread.context);
             const std::uint64_t pc = thread.context->registers.pc();
@@ -238,7 +241,8 @@ TEST_F(DumpTypes, WithIndirectlyReferencedMemory) {
 TEST_F(DumpTypes, FilterModulePaths) {
     const std::string directory = target("dump_types").substr(0, target("dump_types").rfind('/'));
     EXPECT_TRUE(containsUtf16(take("Normal").miniBytes, directory));
-    const Dumps dumps = take("FilterModulePaths|WithHandleData|WithUnloadedModules|WithFullMemoryInfo");
+    const Dumps dumps =
+        take("FilterModulePaths|WithHandleData|WithUnloadedModules|WithFullMemoryInfo");
     EXPECT_NE(moduleNamed(dumps.mini, "dump_types"), nullptr);
     for (const Module& module : dumps.mini.process->modules)
         EXPECT_EQ(module.path.find('/'), std::string::npos) << module.path;

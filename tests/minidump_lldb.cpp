@@ -1,6 +1,5 @@
 // LLDB opens our minidumps and shows the stacks that it shows of the living process.
 #include <gtest/gtest.h>
-
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -50,7 +49,8 @@ std::map<std::string, std::vector<std::string>> stacksIn(const std::string& text
         const std::size_t address = line.find(": 0x");
         const std::size_t tick = line.find('`');
         const bool isFrame = line.find("frame #") != std::string_view::npos;
-        if (!isFrame || !current || address == std::string_view::npos || tick == std::string_view::npos)
+        if (!isFrame || !current || address == std::string_view::npos ||
+            tick == std::string_view::npos)
             continue;
         const std::string_view pc = splitBlanks(line.substr(address + 2)).front();
         // Up to the arguments; "(anonymous namespace)::f(…)" begins with a bracket of its own.
@@ -86,31 +86,38 @@ protected:
         const std::string core =
             lldb("-o 'target create --core " + dump(type) + "' -o 'thread backtrace all'");
         // Attaching prints the threads once, where they stand; the backtraces follow.
-        std::string live = lldb("-p " + std::to_string(victim_.pid()) +
-                                " -o 'thread backtrace all' -o detach");
+        std::string live =
+            lldb("-p " + std::to_string(victim_.pid()) + " -o 'thread backtrace all' -o detach");
         live = live.substr(std::min(live.find("(lldb) thread backtrace all"), live.size()));
         const auto ours = stacksIn(core);
         const auto theirs = stacksIn(live);
         ASSERT_EQ(theirs.size(), 2U) << live;
         EXPECT_EQ(ours, theirs) << core << "\n" << live;
-        for (const auto& [id, frames] : theirs) EXPECT_GE(frames.size(), 4U) << live;
+        for (const auto& [id, frames] : theirs)
+            EXPECT_GE(frames.size(), 4U) << live;
         EXPECT_EQ(core.find("error:"), std::string::npos) << core;
         EXPECT_EQ(core.find("warning:"), std::string::npos) << core;
     }
 
-    Victim victim_{"dump_types", {"/tmp/icecore-lldb-deleted-" + std::to_string(::getpid())},
-                   [] { ::setenv("ICECORE_MARK", "x", 1); }};
+    Victim victim_{"dump_types", {"/tmp/icecore-lldb-deleted-" + std::to_string(::getpid())}, [] {
+                       ::setenv("ICECORE_MARK", "x", 1);
+                   }};
     std::string directory_;
 };
 
-TEST_F(MinidumpInLldb, SmallDump) { sameStacksAsLive("mini"); }
+TEST_F(MinidumpInLldb, SmallDump) {
+    sameStacksAsLive("mini");
+}
 
-TEST_F(MinidumpInLldb, FullDump) { sameStacksAsLive("full"); }
+TEST_F(MinidumpInLldb, FullDump) {
+    sameStacksAsLive("full");
+}
 
 TEST_F(MinidumpInLldb, MemoryAndModules) {
     const std::string address = hex(victim_.number("data"));
-    const std::string text = lldb("-o 'target create --core " + dump("full") +
-                                  "' -o 'memory read -s8 -fx -c1 " + address + "' -o 'image list -o -u -f'");
+    const std::string text =
+        lldb("-o 'target create --core " + dump("full") + "' -o 'memory read -s8 -fx -c1 " +
+             address + "' -o 'image list -o -u -f'");
     EXPECT_NE(text.find("0x1cec04e0da7a0001"), std::string::npos) << text;
     EXPECT_NE(text.find("dump_types"), std::string::npos) << text;
     EXPECT_NE(text.find("libc.so"), std::string::npos) << text;

@@ -25,31 +25,30 @@ struct Slot {
 /// One kind of CONTEXT: where its flags and registers are.
 struct Layout {
     Arch arch;
-    std::uint32_t mark;        ///< the bit in the flags that names the architecture
+    std::uint32_t mark;  ///< the bit in the flags that names the architecture
     std::uint16_t flagsOffset;
-    std::uint16_t size;        ///< of the whole structure
-    std::uint16_t minimum;     ///< of a CONTEXT that ends before its optional parts
+    std::uint16_t size;     ///< of the whole structure
+    std::uint16_t minimum;  ///< of a CONTEXT that ends before its optional parts
     std::span<const Slot> slots;
 };
 
 // winnt.h, CONTEXT of AMD64.
 constexpr std::array x64Slots = {
-    Slot{0x38, 2, x64::cs, control},   Slot{0x3a, 2, x64::ds, segments},
-    Slot{0x3c, 2, x64::es, segments},  Slot{0x3e, 2, x64::fs, segments},
-    Slot{0x40, 2, x64::gs, segments},  Slot{0x42, 2, x64::ss, control},
-    Slot{0x44, 4, x64::eflags, control},
-    Slot{0x48, 8, x64::dr0, debugRegisters}, Slot{0x50, 8, x64::dr1, debugRegisters},
-    Slot{0x58, 8, x64::dr2, debugRegisters}, Slot{0x60, 8, x64::dr3, debugRegisters},
-    Slot{0x68, 8, x64::dr6, debugRegisters}, Slot{0x70, 8, x64::dr7, debugRegisters},
-    Slot{0x78, 8, x64::rax, integer},  Slot{0x80, 8, x64::rcx, integer},
-    Slot{0x88, 8, x64::rdx, integer},  Slot{0x90, 8, x64::rbx, integer},
-    Slot{0x98, 8, x64::rsp, control},  Slot{0xa0, 8, x64::rbp, integer},
-    Slot{0xa8, 8, x64::rsi, integer},  Slot{0xb0, 8, x64::rdi, integer},
-    Slot{0xb8, 8, x64::r8, integer},   Slot{0xc0, 8, x64::r9, integer},
-    Slot{0xc8, 8, x64::r10, integer},  Slot{0xd0, 8, x64::r11, integer},
-    Slot{0xd8, 8, x64::r12, integer},  Slot{0xe0, 8, x64::r13, integer},
-    Slot{0xe8, 8, x64::r14, integer},  Slot{0xf0, 8, x64::r15, integer},
-    Slot{0xf8, 8, x64::rip, control},
+    Slot{0x38, 2, x64::cs, control},         Slot{0x3a, 2, x64::ds, segments},
+    Slot{0x3c, 2, x64::es, segments},        Slot{0x3e, 2, x64::fs, segments},
+    Slot{0x40, 2, x64::gs, segments},        Slot{0x42, 2, x64::ss, control},
+    Slot{0x44, 4, x64::eflags, control},     Slot{0x48, 8, x64::dr0, debugRegisters},
+    Slot{0x50, 8, x64::dr1, debugRegisters}, Slot{0x58, 8, x64::dr2, debugRegisters},
+    Slot{0x60, 8, x64::dr3, debugRegisters}, Slot{0x68, 8, x64::dr6, debugRegisters},
+    Slot{0x70, 8, x64::dr7, debugRegisters}, Slot{0x78, 8, x64::rax, integer},
+    Slot{0x80, 8, x64::rcx, integer},        Slot{0x88, 8, x64::rdx, integer},
+    Slot{0x90, 8, x64::rbx, integer},        Slot{0x98, 8, x64::rsp, control},
+    Slot{0xa0, 8, x64::rbp, integer},        Slot{0xa8, 8, x64::rsi, integer},
+    Slot{0xb0, 8, x64::rdi, integer},        Slot{0xb8, 8, x64::r8, integer},
+    Slot{0xc0, 8, x64::r9, integer},         Slot{0xc8, 8, x64::r10, integer},
+    Slot{0xd0, 8, x64::r11, integer},        Slot{0xd8, 8, x64::r12, integer},
+    Slot{0xe0, 8, x64::r13, integer},        Slot{0xe8, 8, x64::r14, integer},
+    Slot{0xf0, 8, x64::r15, integer},        Slot{0xf8, 8, x64::rip, control},
 };
 constexpr std::size_t x64MxCsr = 0x34, x64Float = 0x100, x64Size = 0x4d0;
 constexpr std::size_t fxsaveSize = 512, fxsaveMxCsr = 24;
@@ -64,21 +63,22 @@ constexpr std::array x86Slots = {
     Slot{0x04, 4, x86::dr0, debugRegisters}, Slot{0x08, 4, x86::dr1, debugRegisters},
     Slot{0x0c, 4, x86::dr2, debugRegisters}, Slot{0x10, 4, x86::dr3, debugRegisters},
     Slot{0x14, 4, x86::dr6, debugRegisters}, Slot{0x18, 4, x86::dr7, debugRegisters},
-    Slot{0x8c, 4, x86::gs, segments}, Slot{0x90, 4, x86::fs, segments},
-    Slot{0x94, 4, x86::es, segments}, Slot{0x98, 4, x86::ds, segments},
-    Slot{0x9c, 4, x86::edi, integer}, Slot{0xa0, 4, x86::esi, integer},
-    Slot{0xa4, 4, x86::ebx, integer}, Slot{0xa8, 4, x86::edx, integer},
-    Slot{0xac, 4, x86::ecx, integer}, Slot{0xb0, 4, x86::eax, integer},
-    Slot{0xb4, 4, x86::ebp, control}, Slot{0xb8, 4, x86::eip, control},
-    Slot{0xbc, 4, x86::cs, control},  Slot{0xc0, 4, x86::eflags, control},
-    Slot{0xc4, 4, x86::esp, control}, Slot{0xc8, 4, x86::ss, control},
+    Slot{0x8c, 4, x86::gs, segments},        Slot{0x90, 4, x86::fs, segments},
+    Slot{0x94, 4, x86::es, segments},        Slot{0x98, 4, x86::ds, segments},
+    Slot{0x9c, 4, x86::edi, integer},        Slot{0xa0, 4, x86::esi, integer},
+    Slot{0xa4, 4, x86::ebx, integer},        Slot{0xa8, 4, x86::edx, integer},
+    Slot{0xac, 4, x86::ecx, integer},        Slot{0xb0, 4, x86::eax, integer},
+    Slot{0xb4, 4, x86::ebp, control},        Slot{0xb8, 4, x86::eip, control},
+    Slot{0xbc, 4, x86::cs, control},         Slot{0xc0, 4, x86::eflags, control},
+    Slot{0xc4, 4, x86::esp, control},        Slot{0xc8, 4, x86::ss, control},
 };
 constexpr std::size_t x86Extended = 0xcc, x86Size = 0x2cc;
 
 /// Registers one behind the other, `first` on, of one group, except that the last `controls`
 /// belong to control.
 template <std::size_t Count>
-constexpr std::array<Slot, Count> row(std::uint16_t offset, std::uint8_t size, std::size_t controls) {
+constexpr std::array<Slot, Count> row(std::uint16_t offset, std::uint8_t size,
+                                      std::size_t controls) {
     std::array<Slot, Count> slots{};
     for (std::size_t i = 0; i < Count; ++i) {
         slots[i] = {static_cast<std::uint16_t>(offset + i * size), size, static_cast<RegisterId>(i),
@@ -131,7 +131,9 @@ void storeSized(std::byte* bytes, std::size_t size, std::uint64_t value) {
         storeInteger(bytes, value);
 }
 
-std::vector<std::byte> copyOf(ByteView view) { return {view.span().begin(), view.span().end()}; }
+std::vector<std::byte> copyOf(ByteView view) {
+    return {view.span().begin(), view.span().end()};
+}
 
 /// The layout whose mark the flags carry; those of the expected architecture are asked first.
 const Layout* layoutOf(ByteView bytes, Arch expected) {
@@ -175,9 +177,12 @@ SharedBytes fpsimd(ByteView vectors, std::uint32_t status, std::uint32_t control
     return SharedBytes::own(std::move(state));
 }
 
-void readFloatingPoint(const Layout& layout, std::uint32_t flags, ByteView bytes, Context& context) {
+void readFloatingPoint(const Layout& layout, std::uint32_t flags, ByteView bytes,
+                       Context& context) {
     if (bytes.size() < layout.size) return;
-    const auto word = [&](std::size_t offset) { return loadInteger<std::uint32_t>(bytes.data() + offset); };
+    const auto word = [&](std::size_t offset) {
+        return loadInteger<std::uint32_t>(bytes.data() + offset);
+    };
     if (layout.arch == Arch::x86_64) {
         if ((flags & floating) != 0)
             context.floatingPoint = SharedBytes::own(copyOf(bytes.slice(x64Float, fxsaveSize)));
@@ -188,8 +193,8 @@ void readFloatingPoint(const Layout& layout, std::uint32_t flags, ByteView bytes
     } else if (layout.arch == Arch::arm64 && (flags & armFloat) != 0) {
         context.floatingPoint =
             layout.size == arm64Size
-                ? fpsimd(bytes.slice(arm64Vectors, vectorsSize), word(arm64Vectors + vectorsSize + 4),
-                         word(arm64Vectors + vectorsSize))
+                ? fpsimd(bytes.slice(arm64Vectors, vectorsSize),
+                         word(arm64Vectors + vectorsSize + 4), word(arm64Vectors + vectorsSize))
                 : fpsimd(bytes.slice(arm64OldVectors, vectorsSize), word(arm64OldStatus),
                          word(arm64OldStatus + 4));
     }
@@ -198,10 +203,12 @@ void readFloatingPoint(const Layout& layout, std::uint32_t flags, ByteView bytes
 void appendXstate(std::vector<std::byte>& out, std::span<const std::byte> extended) {
     const auto length = static_cast<std::uint32_t>(extended.size() - fxsaveSize);
     out.resize(xstateOffset + length);
-    const std::array<std::int64_t, 6> chunks = {
-        -static_cast<std::int64_t>(x64Size), static_cast<std::int64_t>(xstateOffset) + length,
-        -static_cast<std::int64_t>(x64Size), static_cast<std::int64_t>(x64Size),
-        static_cast<std::int64_t>(xstateOffset - x64Size), length};
+    const std::array<std::int64_t, 6> chunks = {-static_cast<std::int64_t>(x64Size),
+                                                static_cast<std::int64_t>(xstateOffset) + length,
+                                                -static_cast<std::int64_t>(x64Size),
+                                                static_cast<std::int64_t>(x64Size),
+                                                static_cast<std::int64_t>(xstateOffset - x64Size),
+                                                length};
     for (std::size_t i = 0; i < chunks.size(); ++i)
         storeInteger(out.data() + x64Size + 4 * i, static_cast<std::int32_t>(chunks[i]));
     std::ranges::copy(extended.subspan(fxsaveSize), out.begin() + xstateOffset);

@@ -25,7 +25,8 @@ Context filled(Arch arch, std::initializer_list<RegisterId> without) {
 
 std::vector<std::byte> pattern(std::size_t size, unsigned seed) {
     std::vector<std::byte> bytes(size);
-    for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i * 7 + seed);
+    for (std::size_t i = 0; i < size; ++i)
+        bytes[i] = static_cast<std::byte>(i * 7 + seed);
     return bytes;
 }
 
@@ -66,7 +67,8 @@ TEST(WindowsContext, Amd64ExtendedStateFollowsInContextEx) {
         EXPECT_EQ(survived->registers, context.registers);
         damaged = bytes;
         storeInteger(damaged.data() + 0x4d0 + 20, wrong);  // and its length
-        EXPECT_EQ(readWindowsContext(ByteView(damaged), Arch::x86_64)->registers, context.registers);
+        EXPECT_EQ(readWindowsContext(ByteView(damaged), Arch::x86_64)->registers,
+                  context.registers);
     }
 }
 

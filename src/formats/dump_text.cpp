@@ -34,7 +34,9 @@ std::string quote(std::string_view text) {
     return quoted + '"';
 }
 
-std::string angled(std::span<const std::byte> raw) { return "<" + hexBytes(raw) + ">"; }
+std::string angled(std::span<const std::byte> raw) {
+    return "<" + hexBytes(raw) + ">";
+}
 
 std::u16string loadUtf16(std::span<const std::byte> raw) {
     std::u16string text(raw.size() / 2, u'\0');
@@ -46,7 +48,8 @@ std::u16string loadUtf16(std::span<const std::byte> raw) {
 /// Text in quotes where that spells exactly these bytes, hex otherwise.
 std::string printText(std::span<const std::byte> raw, bool padded) {
     std::string_view text(reinterpret_cast<const char*>(raw.data()), raw.size());
-    while (padded && !text.empty() && text.back() == '\0') text.remove_suffix(1);
+    while (padded && !text.empty() && text.back() == '\0')
+        text.remove_suffix(1);
     // Only clean text is worth quotes; anything else is clearer in hex. Escapes are for the few
     // control characters that text files have, and NULs inside lists.
     const bool clean = std::ranges::all_of(text, [](char c) {
@@ -58,14 +61,16 @@ std::string printText(std::span<const std::byte> raw, bool padded) {
 
 std::string printUtf16(std::span<const std::byte> raw, bool padded) {
     std::u16string text = loadUtf16(raw);
-    while (padded && !text.empty() && text.back() == u'\0') text.pop_back();
+    while (padded && !text.empty() && text.back() == u'\0')
+        text.pop_back();
     const std::string utf8 = utf16ToUtf8(text);
     return raw.size() % 2 == 0 && utf8ToUtf16(utf8) == text ? quote(utf8) : angled(raw);
 }
 
 std::uint64_t loadNumber(std::span<const std::byte> raw) {
     std::uint64_t value = 0;
-    for (std::size_t i = raw.size(); i-- > 0;) value = value << 8 | std::to_integer<unsigned>(raw[i]);
+    for (std::size_t i = raw.size(); i-- > 0;)
+        value = value << 8 | std::to_integer<unsigned>(raw[i]);
     return value;
 }
 
@@ -88,7 +93,8 @@ std::string printField(const FieldSpec& field, std::span<const std::byte> raw) {
 void printBytes(std::string& out, std::span<const std::byte> raw) {
     const auto runAt = [&](std::size_t at) {
         std::size_t end = at;
-        while (end < raw.size() && raw[end] == raw[at]) ++end;
+        while (end < raw.size() && raw[end] == raw[at])
+            ++end;
         return end - at;
     };
     std::size_t at = 0;
@@ -120,7 +126,8 @@ void printBytes(std::string& out, std::span<const std::byte> raw) {
 
 std::uint64_t StructSpec::fixedSize() const {
     std::uint64_t size = 0;
-    for (const FieldSpec& field : fields) size += field.size;
+    for (const FieldSpec& field : fields)
+        size += field.size;
     return size;
 }
 
@@ -136,8 +143,8 @@ std::string DumpDescription::uniqueLabel(std::string label) {
     if (label.empty()) return label;
     // A label is one word, and what references give a meaning to has no place in it.
     std::ranges::replace_if(
-        label, [](char c) { return c <= ' ' || c > '~' || std::string_view("#{}+-\"").contains(c); },
-        '_');
+        label,
+        [](char c) { return c <= ' ' || c > '~' || std::string_view("#{}+-\"").contains(c); }, '_');
     if (label == "at") label = "at_";
     if (const unsigned seen = labels_[label]++; seen != 0) label += fmt::format("~{}", seen + 1);
     return label;

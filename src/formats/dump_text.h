@@ -7,7 +7,8 @@
 //     MINIDUMP_HEADER header at 0x0 {
 //       Signature: "MDMP"
 //       Version: 0xa793
-//       StreamDirectoryRva: @directory    the offset of the piece labelled so; also @directory.size,
+//       StreamDirectoryRva: @directory    the offset of the piece labelled so; also
+//       @directory.size,
 //     }                                   @directory.end and + or - a number
 //     bytes stack at 0x400 {              label and offset may be missing: behind the last piece
 //       00112233 44556677                 hex digits, blanks as you like
@@ -38,11 +39,11 @@
 namespace icecore {
 
 enum class FieldKind : std::uint8_t {
-    number,       ///< little-endian, 1, 2, 4 or 8 bytes; printed in hex
-    count,        ///< as number, printed in decimal
-    signed_count, ///< as count, two's complement
-    text,         ///< ASCII or UTF-8, padded with zeros to its size
-    utf16,        ///< UTF-16LE, padded with zeros to its size
+    number,        ///< little-endian, 1, 2, 4 or 8 bytes; printed in hex
+    count,         ///< as number, printed in decimal
+    signed_count,  ///< as count, two's complement
+    text,          ///< ASCII or UTF-8, padded with zeros to its size
+    utf16,         ///< UTF-16LE, padded with zeros to its size
     bytes,
 };
 
@@ -91,7 +92,7 @@ private:
     [[nodiscard]] bool isFree(std::uint64_t begin, std::uint64_t end) const;
 
     std::shared_ptr<const Source> source_;
-    std::map<std::uint64_t, Piece> pieces_;  ///< by offset, disjoint
+    std::map<std::uint64_t, Piece> pieces_;                ///< by offset, disjoint
     std::map<std::string, unsigned, std::less<>> labels_;  ///< how often each was given
 };
 

@@ -13,7 +13,9 @@ namespace icecore {
 
 namespace {
 
-bool isBlank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+bool isBlank(char c) {
+    return c == ' ' || c == '\t' || c == '\r';
+}
 
 /// The line without its comment; a `#` inside quotes is text.
 std::string_view withoutComment(std::string_view line) {
@@ -43,8 +45,10 @@ public:
         : text_(text), specs_(specs), sizeLimit_(sizeLimit) {}
 
     Result<std::vector<std::byte>> build() {
-        while (const auto line = nextLine()) TRY(piece(*line));
-        for (const Reference& reference : references_) TRY(resolve(reference));
+        while (const auto line = nextLine())
+            TRY(piece(*line));
+        for (const Reference& reference : references_)
+            TRY(resolve(reference));
         if (fileSize_) {
             if (*fileSize_ > sizeLimit_) return tooLarge();
             out_.resize(static_cast<std::size_t>(*fileSize_));
@@ -211,7 +215,8 @@ private:
             for (const char16_t unit : utf8ToUtf16(text))
                 appendInteger(raw, static_cast<std::uint16_t>(unit));
         } else {
-            for (const char c : text) raw.push_back(static_cast<std::byte>(c));
+            for (const char c : text)
+                raw.push_back(static_cast<std::byte>(c));
         }
         return raw;
     }

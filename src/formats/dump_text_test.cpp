@@ -8,8 +8,8 @@ namespace icecore {
 namespace {
 
 constexpr std::array headerFields = {
-    FieldSpec{"Magic", FieldKind::text, 4},        FieldSpec{"Offset", FieldKind::number, 4},
-    FieldSpec{"Count", FieldKind::count, 2},       FieldSpec{"Delta", FieldKind::signed_count, 2},
+    FieldSpec{"Magic", FieldKind::text, 4},  FieldSpec{"Offset", FieldKind::number, 4},
+    FieldSpec{"Count", FieldKind::count, 2}, FieldSpec{"Delta", FieldKind::signed_count, 2},
     FieldSpec{"Key", FieldKind::bytes, 4},
 };
 constexpr std::array nameFields = {
@@ -23,7 +23,8 @@ constexpr std::array specs = {
 
 std::vector<std::byte> bytesFrom(std::initializer_list<int> values) {
     std::vector<std::byte> bytes;
-    for (const int value : values) bytes.push_back(static_cast<std::byte>(value));
+    for (const int value : values)
+        bytes.push_back(static_cast<std::byte>(value));
     return bytes;
 }
 
@@ -53,14 +54,15 @@ bytes {
 )",
                                      specs);
     ASSERT_TRUE(built) << built.error().describe();
-    EXPECT_EQ(*built, bytesFrom({'A', 'B', 0, 0, 16, 0, 0, 0, 1, 2, 0xfe, 0xff, 1, 2, 0, 0,
-                                 6, 0, 0, 0, 'h', 0, 0xe9, 0, '#', 0,
-                                 0xff, 0, 0xaa, 0xaa, 0xaa}));
+    EXPECT_EQ(*built,
+              bytesFrom({'A', 'B', 0, 0, 16,  0, 0,    0, 1,   2, 0xfe, 0xff, 1,    2,    0,   0,
+                         6,   0,   0, 0, 'h', 0, 0xe9, 0, '#', 0, 0xff, 0,    0xaa, 0xaa, 0xaa}));
 }
 
 TEST(DumpText, DescriptionBuildsTheSameFile) {
     std::vector<std::byte> file;
-    for (int i = 0; i < 700; ++i) file.push_back(static_cast<std::byte>(i < 300 ? i * 7 : 0));
+    for (int i = 0; i < 700; ++i)
+        file.push_back(static_cast<std::byte>(i < 300 ? i * 7 : 0));
     const auto source = memorySource(file, "file");
     DumpDescription description(source);
     EXPECT_TRUE(description.structure(specs[0], 8, "head"));
@@ -105,16 +107,20 @@ TEST(DumpText, LeavesOutBulkAndSaysSo) {
 }
 
 TEST(DumpText, ErrorsNameTheLine) {
-    EXPECT_NE(errorOf("\n\nNOPE {\n}\n").find("unknown structure 'NOPE' (line 3)"), std::string::npos);
-    EXPECT_NE(errorOf("HEADER {\n Wrong: 1\n}").find("no field 'Wrong' (line 2)"), std::string::npos);
+    EXPECT_NE(errorOf("\n\nNOPE {\n}\n").find("unknown structure 'NOPE' (line 3)"),
+              std::string::npos);
+    EXPECT_NE(errorOf("HEADER {\n Wrong: 1\n}").find("no field 'Wrong' (line 2)"),
+              std::string::npos);
     EXPECT_NE(errorOf("HEADER {\n Count: 65536\n}").find("does not fit 2 bytes (line 2)"),
               std::string::npos);
     EXPECT_NE(errorOf("HEADER {\n Delta: -32769\n}").find("does not fit"), std::string::npos);
-    EXPECT_NE(errorOf("HEADER {\n Magic: \"ABCDE\"\n}").find("5 bytes, the field 4"), std::string::npos);
+    EXPECT_NE(errorOf("HEADER {\n Magic: \"ABCDE\"\n}").find("5 bytes, the field 4"),
+              std::string::npos);
     EXPECT_NE(errorOf("HEADER {\n Offset: @gone\n}").find("no piece is labelled 'gone' (line 2)"),
               std::string::npos);
     EXPECT_NE(errorOf("HEADER {\n Magic: @x\n}").find("only numbers"), std::string::npos);
-    EXPECT_NE(errorOf("bytes a {\n}\nbytes a {\n}").find("given twice (line 4)"), std::string::npos);
+    EXPECT_NE(errorOf("bytes a {\n}\nbytes a {\n}").find("given twice (line 4)"),
+              std::string::npos);
     EXPECT_NE(errorOf("bytes {\n 0\n}").find("pairs of hex digits (line 2)"), std::string::npos);
     EXPECT_NE(errorOf("bytes {\n").find("ends inside"), std::string::npos);
     EXPECT_NE(errorOf("HEADER\n").find("expected `NAME"), std::string::npos);

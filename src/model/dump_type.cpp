@@ -41,22 +41,21 @@ constexpr std::array<DumpFlagInfo, 14> flagTable = {{
      "the list of all mappings with their protection"},
     {"MiniDumpWithThreadInfo", with_thread_info,
      "times, start address and affinity of every thread"},
-    {"MiniDumpWithCodeSegs", with_code_segs,
-     "the code of every module and its unwind tables"},
+    {"MiniDumpWithCodeSegs", with_code_segs, "the code of every module and its unwind tables"},
 }};
 
 constexpr std::uint32_t bits(std::initializer_list<DumpFlag> flags) {
     std::uint32_t all = 0;
-    for (const DumpFlag flag : flags) all |= static_cast<std::uint32_t>(flag);
+    for (const DumpFlag flag : flags)
+        all |= static_cast<std::uint32_t>(flag);
     return all;
 }
 
 constexpr std::uint32_t heapBits =
     bits({with_data_segs, with_handle_data, with_unloaded_modules, with_process_thread_data,
           with_private_read_write_memory, with_full_memory_info, with_thread_info});
-constexpr std::uint32_t fullBits =
-    bits({with_full_memory, with_handle_data, with_unloaded_modules, with_full_memory_info,
-          with_thread_info});
+constexpr std::uint32_t fullBits = bits({with_full_memory, with_handle_data, with_unloaded_modules,
+                                         with_full_memory_info, with_thread_info});
 constexpr std::uint32_t triageBits =
     bits({filter_memory, with_unloaded_modules, filter_module_paths, without_optional_data,
           with_thread_info});
@@ -70,7 +69,8 @@ constexpr std::array<DumpPreset, 4> presetTable = {{
 
 constexpr std::uint32_t knownBits() {
     std::uint32_t all = 0;
-    for (const DumpFlagInfo& info : flagTable) all |= static_cast<std::uint32_t>(info.flag);
+    for (const DumpFlagInfo& info : flagTable)
+        all |= static_cast<std::uint32_t>(info.flag);
     return all;
 }
 
@@ -86,7 +86,8 @@ Result<DumpType> parseWord(std::string_view word) {
         return DumpType{static_cast<std::uint32_t>(*number), false};
     }
     const auto names = [&](std::string_view name) {
-        return equalsIgnoreCase(word, name) || equalsIgnoreCase(word, name.substr(namePrefix.size()));
+        return equalsIgnoreCase(word, name) ||
+               equalsIgnoreCase(word, name.substr(namePrefix.size()));
     };
     if (names("MiniDumpNormal")) return DumpType{};
     for (const DumpFlagInfo& info : flagTable) {
@@ -97,9 +98,13 @@ Result<DumpType> parseWord(std::string_view word) {
 
 }  // namespace
 
-std::span<const DumpFlagInfo> dumpFlags() { return flagTable; }
+std::span<const DumpFlagInfo> dumpFlags() {
+    return flagTable;
+}
 
-std::span<const DumpPreset> dumpPresets() { return presetTable; }
+std::span<const DumpPreset> dumpPresets() {
+    return presetTable;
+}
 
 Result<DumpType> parseDumpType(std::string_view text) {
     DumpType type;

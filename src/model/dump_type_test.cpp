@@ -18,7 +18,8 @@ TEST(DumpType, EveryFlagByBothNamesInAnyCase) {
         const std::string shortName(info.name.substr(8));
         for (std::string name : {std::string(info.name), shortName}) {
             EXPECT_EQ(parseDumpType(name), type) << name;
-            for (char& c : name) c = static_cast<char>(std::toupper(c));
+            for (char& c : name)
+                c = static_cast<char>(std::toupper(c));
             EXPECT_EQ(parseDumpType(name), type) << name;
         }
         EXPECT_EQ(parseDumpType(toString(type)), type);
@@ -55,7 +56,8 @@ TEST(DumpType, TheKernelsChoiceStandsAlone) {
 }
 
 TEST(DumpType, WhatIsWrongIsNamed) {
-    for (const std::string_view text : {"", "|", "full|", "full||mini", "fulll", "0x10000", "-1", "0x"}) {
+    for (const std::string_view text :
+         {"", "|", "full|", "full||mini", "fulll", "0x10000", "-1", "0x"}) {
         const auto type = parseDumpType(text);
         ASSERT_FALSE(type) << text;
         EXPECT_EQ(type.error().code, Errc::usage) << text;

@@ -79,7 +79,8 @@ std::vector<LoadedSegment> segmentsAt(const Process& process, std::uint64_t base
 
 /// The lowest loaded page is where the file's header was mapped.
 std::optional<std::uint64_t> biasOf(const Process& process,
-                                    const std::vector<LoadedSegment>& segments, std::uint64_t base) {
+                                    const std::vector<LoadedSegment>& segments,
+                                    std::uint64_t base) {
     const auto first = std::ranges::find(segments, elf::segmentLoad, &LoadedSegment::type);
     if (first == segments.end()) return std::nullopt;
     return base - alignDown(first->range.begin(), archInfo(process.system.arch).pageSize);
@@ -91,8 +92,9 @@ Range programDynamic(const Process& process) {
     const auto segments = programSegments(process, pointer);
     const auto dynamic = std::ranges::find(segments, elf::segmentDynamic, &LoadedSegment::type);
     if (dynamic == segments.end()) return {};
-    return Range::ofSize(dynamic->range.begin(), std::min<std::uint64_t>(dynamic->range.size(),
-                                                                   2 * pointer * maxDynamicEntries));
+    return Range::ofSize(
+        dynamic->range.begin(),
+        std::min<std::uint64_t>(dynamic->range.size(), 2 * pointer * maxDynamicEntries));
 }
 
 }  // namespace

@@ -21,7 +21,8 @@ std::string_view nextField(std::string_view& line) {
 }
 
 /// Numbers joined by a separator: "7f00-7f10", "08:01".
-std::optional<std::pair<std::uint64_t, std::uint64_t>> hexPair(std::string_view text, char separator) {
+std::optional<std::pair<std::uint64_t, std::uint64_t>> hexPair(std::string_view text,
+                                                               char separator) {
     const std::size_t at = text.find(separator);
     if (at == std::string_view::npos) return std::nullopt;
     const auto first = parseHex(text.substr(0, at));
@@ -82,8 +83,8 @@ RegionKind kindByName(std::string_view name, bool shared, std::uint64_t inode) {
     if (name == "[heap]") return RegionKind::heap;
     if (name.starts_with("[stack")) return RegionKind::stack;
     if (name == "[vdso]") return RegionKind::vdso;
-    if (name == "[vvar]" || name == "[vvar_vclock]" || name == "[vsyscall]" || name == "[vectors]" ||
-        name == "[uprobes]")
+    if (name == "[vvar]" || name == "[vvar_vclock]" || name == "[vsyscall]" ||
+        name == "[vectors]" || name == "[uprobes]")
         return RegionKind::special;
     const bool noVisibleFile = name.starts_with("/memfd:") || name.starts_with("/dev/zero") ||
                                name.starts_with("/SYSV") || name.starts_with("[anon_shmem:");
@@ -101,8 +102,8 @@ std::vector<Region> parseLinuxMaps(std::string_view text, Issues& issues) {
         text.remove_prefix(std::min(end + 1, text.size()));
         if (line.empty() || line == std::string_view("\0", 1)) continue;
         auto region = parseLine(line);
-        const bool behind = regions.empty() || !region ||
-                            region->range.begin() >= regions.back().range.end();
+        const bool behind =
+            regions.empty() || !region || region->range.begin() >= regions.back().range.end();
         if (region && behind)
             regions.push_back(std::move(*region));
         else
@@ -116,13 +117,14 @@ std::string printLinuxMaps(const std::vector<Region>& regions) {
     std::string text;
     for (const Region& region : regions) {
         const Protection& access = region.protection;
-        const std::uint64_t major = (region.device >> 8 & 0xfff) | (region.device >> 32 & ~0xfffULL);
+        const std::uint64_t major =
+            (region.device >> 8 & 0xfff) | (region.device >> 32 & ~0xfffULL);
         const std::uint64_t minor = (region.device & 0xff) | (region.device >> 12 & ~0xffULL);
-        std::string line = fmt::format(
-            "{:08x}-{:08x} {}{}{}{} {:08x} {:02x}:{:02x} {} ", region.range.begin(),
-            region.range.end(), access.read ? 'r' : '-', access.write ? 'w' : '-',
-            access.execute ? 'x' : '-', region.shared ? 's' : 'p', region.fileOffset, major,
-            minor & 0xffffffffU, region.inode);
+        std::string line =
+            fmt::format("{:08x}-{:08x} {}{}{}{} {:08x} {:02x}:{:02x} {} ", region.range.begin(),
+                        region.range.end(), access.read ? 'r' : '-', access.write ? 'w' : '-',
+                        access.execute ? 'x' : '-', region.shared ? 's' : 'p', region.fileOffset,
+                        major, minor & 0xffffffffU, region.inode);
         if (!region.name.empty()) {
             if (line.size() < 73) line.resize(73, ' ');
             line += escaped(region.name);

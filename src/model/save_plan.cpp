@@ -11,8 +11,8 @@ namespace icecore {
 
 namespace {
 
-constexpr std::uint64_t aroundCode = 1024;   ///< bytes kept on each side of a program counter
-constexpr std::uint64_t aroundFault = 512;   ///< and of an address whose access failed
+constexpr std::uint64_t aroundCode = 1024;  ///< bytes kept on each side of a program counter
+constexpr std::uint64_t aroundFault = 512;  ///< and of an address whose access failed
 constexpr std::uint64_t indirectBefore = 256, indirectAfter = 768;
 constexpr std::uint32_t elfMagic = 0x464c457f;  // "\x7f" "ELF", read as a number
 constexpr std::uint64_t maxModuleNotes = 64 << 10;
@@ -63,14 +63,16 @@ public:
         if (type.has(DumpFlag::scan_memory)) chooseModules();
         // Large choices first, so that what they cover stays in whole mappings.
         if (type.has(DumpFlag::with_full_memory)) {
-            for (const Range& mapping : mappings_) add(mapping, SaveReason::all);
+            for (const Range& mapping : mappings_)
+                add(mapping, SaveReason::all);
             return finish();
         }
         if (type.has(DumpFlag::with_private_read_write_memory)) addPrivate();
         if (type.has(DumpFlag::with_data_segs)) addSegments(SaveReason::module_data);
         if (type.has(DumpFlag::with_code_segs)) addSegments(SaveReason::module_code);
         const auto stacks = threadStacks(process_, plan_.arguments);
-        for (const Range& stack : stacks) add(stack, SaveReason::stack);
+        for (const Range& stack : stacks)
+            add(stack, SaveReason::stack);
         if (plan_.optionalData) addFaults();
         addModuleHeaders();
         if (type.has(DumpFlag::with_process_thread_data)) addThreadData();
@@ -86,7 +88,8 @@ private:
         for (; mapping != mappings_.end() && mapping->begin() < range.end(); ++mapping) {
             const Range part = mapping->intersect(range);
             if (part.empty()) continue;
-            for (const Range& gap : covered_.missing(part)) plan_.memory.push_back({gap, reason});
+            for (const Range& gap : covered_.missing(part))
+                plan_.memory.push_back({gap, reason});
             covered_.add(part);
         }
     }
@@ -120,12 +123,13 @@ private:
         std::ranges::sort(relocated);
         const auto written = [&](const Region& region) {
             if (region.protection.write) return true;
-            const auto next = std::ranges::upper_bound(relocated, region.range.begin(), {},
-                                                       &Range::end);
+            const auto next =
+                std::ranges::upper_bound(relocated, region.range.begin(), {}, &Range::end);
             return next != relocated.end() && next->overlaps(region.range);
         };
         if (process_.regions.empty()) {
-            for (const Range& mapping : mappings_) add(mapping, SaveReason::all);
+            for (const Range& mapping : mappings_)
+                add(mapping, SaveReason::all);
         }
         for (const Region& region : process_.regions) {
             if (region.kind == RegionKind::vdso) {
@@ -155,7 +159,8 @@ private:
                 add(region.range, SaveReason::private_memory);
         }
         if (process_.regions.empty()) {
-            for (const Range& mapping : mappings_) add(mapping, SaveReason::private_memory);
+            for (const Range& mapping : mappings_)
+                add(mapping, SaveReason::private_memory);
         }
     }
 
@@ -201,7 +206,8 @@ private:
         const Exception& exception = *process_.exception;
         if (exception.context) code(*exception.context);
         addAround(exception.address, aroundCode, SaveReason::fault);
-        if (exception.faultAddress) addAround(*exception.faultAddress, aroundFault, SaveReason::fault);
+        if (exception.faultAddress)
+            addAround(*exception.faultAddress, aroundFault, SaveReason::fault);
     }
 
     void addModuleHeaders() {
@@ -214,7 +220,8 @@ private:
                     add(segment.range, SaveReason::module_header);
             }
         }
-        for (const Range& range : linkerList(process_)) add(range, SaveReason::module_header);
+        for (const Range& range : linkerList(process_))
+            add(range, SaveReason::module_header);
         // The vdso is in no file: its code and unwind tables are here or nowhere.
         for (const Region& region : process_.regions) {
             if (region.kind == RegionKind::vdso && region.range.size() <= maxVdso)
@@ -233,7 +240,8 @@ private:
             for (const LoadedSegment& segment : loadedSegments(process_, module.range.begin())) {
                 if (segment.type != elf::segmentTls) continue;
                 staticSize += alignUp(std::min<std::uint64_t>(segment.range.size(), 1 << 20), 64);
-                blockSize = std::max(blockSize, std::min<std::uint64_t>(segment.range.size(), 1 << 20));
+                blockSize =
+                    std::max(blockSize, std::min<std::uint64_t>(segment.range.size(), 1 << 20));
             }
         }
         for (const Thread& thread : process_.threads) {
@@ -245,7 +253,8 @@ private:
             const auto at = process_.auxvValue(type);
             const Region* region = at ? process_.regionAt(*at) : nullptr;
             if (region != nullptr)
-                add(Range::between(alignDown(*at, 4096), region->range.end()), SaveReason::thread_data);
+                add(Range::between(alignDown(*at, 4096), region->range.end()),
+                    SaveReason::thread_data);
         }
     }
 
@@ -255,7 +264,8 @@ private:
         const auto compress = [&] {
             std::ranges::sort(wanted);
             RangeSet merged;
-            for (const Range& range : wanted) merged.add(range);
+            for (const Range& range : wanted)
+                merged.add(range);
             wanted = merged.ranges();
         };
         const auto follow = [&](std::uint64_t pointer) {
@@ -263,9 +273,8 @@ private:
             if (region == nullptr || region->shared || !region->protection.read ||
                 !region->protection.write)
                 return;
-            const Range around =
-                Range::between(pointer - std::min(pointer, indirectBefore),
-                               Range::ofSize(pointer, indirectAfter).end());
+            const Range around = Range::between(pointer - std::min(pointer, indirectBefore),
+                                                Range::ofSize(pointer, indirectAfter).end());
             wanted.push_back(around.intersect(region->range));
             // Deep stacks repeat their pointers: keep the list small as it grows.
             if (wanted.size() >= (1U << 20) && wanted.size() >= 2 * compressed_) {
@@ -276,7 +285,8 @@ private:
         forEachWord(process_, stacks, follow);
         forEachRegister(process_, follow);
         compress();
-        for (const Range& range : wanted) add(range, SaveReason::indirect);
+        for (const Range& range : wanted)
+            add(range, SaveReason::indirect);
     }
 
     /// The modules that something on a stack or in a register points into, and the program.
@@ -327,7 +337,8 @@ std::string_view toString(SaveReason reason) {
 
 std::uint64_t SavePlan::bytes() const {
     std::uint64_t total = 0;
-    for (const Item& item : memory) total += item.range.size();
+    for (const Item& item : memory)
+        total += item.range.size();
     return total;
 }
 
@@ -335,7 +346,9 @@ bool SavePlan::keeps(const Module& module) const {
     return !keptModules || std::ranges::binary_search(*keptModules, module.range.begin());
 }
 
-SavePlan planSave(const Process& process, DumpType type) { return Planner(process, type).decide(); }
+SavePlan planSave(const Process& process, DumpType type) {
+    return Planner(process, type).decide();
+}
 
 void narrowTo(SavePlan& plan, const AddressSpace& memory) {
     std::vector<SavePlan::Item> kept;
@@ -364,17 +377,20 @@ std::optional<SharedBytes> contentToSave(const Attachment& attachment, const Sav
     if (attachment.name != "linux/maps" || !plan.filterModulePaths) return attachment.content;
     Issues unused;  // told when the map was read
     std::vector<Region> regions = parseLinuxMaps(attachment.content.text(), unused);
-    for (Region& region : regions) region.name = std::string(pathToSave(region.name, plan));
+    for (Region& region : regions)
+        region.name = std::string(pathToSave(region.name, plan));
     return SharedBytes::own(printLinuxMaps(regions));
 }
 
 std::vector<UnloadedModule> modulesGone(const Process& process) {
     std::vector<UnloadedModule> gone = process.unloadedModules.items;
     for (const Region& region : process.regions) {
-        if (!outlivedItsFile(region) || region.shared || region.kind == RegionKind::shared) continue;
+        if (!outlivedItsFile(region) || region.shared || region.kind == RegionKind::shared)
+            continue;
         if (process.moduleAt(region.range.begin()) != nullptr) continue;
         const std::string path = region.name.substr(0, region.name.size() - deletedMark.size());
-        if (!gone.empty() && gone.back().path == path && gone.back().range.end() <= region.range.begin() &&
+        if (!gone.empty() && gone.back().path == path &&
+            gone.back().range.end() <= region.range.begin() &&
             region.range.begin() - gone.back().range.end() <= (1U << 21)) {
             gone.back().range = Range::between(gone.back().range.begin(), region.range.end());
         } else {

@@ -20,9 +20,9 @@ namespace icecore {
 /// Why a range is saved; for reports and tests.
 enum class SaveReason : std::uint8_t {
     stack,
-    fault,           ///< around the program counter and the fault address
-    module_header,   ///< ELF/PE headers, build-ids, link map
-    module_data,     ///< writable data of modules
+    fault,          ///< around the program counter and the fault address
+    module_header,  ///< ELF/PE headers, build-ids, link map
+    module_data,    ///< writable data of modules
     module_code,
     thread_data,     ///< TLS, PEB/TEB, environment
     private_memory,  ///< private writable memory
@@ -38,9 +38,9 @@ struct SavePlan {
         bool operator==(const Item&) const = default;
     };
     DumpType type;
-    std::vector<Item> memory;   ///< ascending, disjoint
+    std::vector<Item> memory;  ///< ascending, disjoint
     bool handles = false;
-    bool memoryInfo = false;    ///< the region list itself
+    bool memoryInfo = false;  ///< the region list itself
     bool threadInfo = false;
     bool unloadedModules = false;
     bool filterModulePaths = false;  ///< file names without directories

@@ -27,7 +27,8 @@ Region region(std::uint64_t begin, std::uint64_t size, RegionKind kind, bool wri
 }
 
 /// A worker thread whose stack pointer is `sp`, and memory that is zero but for `words`.
-Process process(std::uint64_t sp, const std::vector<std::pair<std::uint64_t, std::uint64_t>>& words) {
+Process process(std::uint64_t sp,
+                const std::vector<std::pair<std::uint64_t, std::uint64_t>>& words) {
     Process made;
     made.system.os = Os::linux_os;
     made.system.arch = Arch::x86_64;
@@ -47,20 +48,21 @@ Process process(std::uint64_t sp, const std::vector<std::pair<std::uint64_t, std
                           region(threadStackAt, threadStackSize, RegionKind::anonymous),
                           region(mainStackAt, 4 * page, RegionKind::stack)};
     std::vector<std::byte> bytes;
-    for (const auto& [at, value] : words) appendInteger(bytes, value);
+    for (const auto& [at, value] : words)
+        appendInteger(bytes, value);
     SegmentSpaceBuilder some(memorySource(std::move(bytes), "words"));
     for (std::size_t i = 0; i < words.size(); ++i)
         some.addStored(Range::ofSize(words[i].first, 8), i * 8);
     SegmentSpaceBuilder zeros(memorySource({}, "zeros"));
-    for (const Region& item : made.regions) zeros.addZero(item.range);
+    for (const Region& item : made.regions)
+        zeros.addZero(item.range);
     made.memory = overlay(some.build(), zeros.build());
     return made;
 }
 
 bool covers(const SavePlan& plan, std::uint64_t address) {
-    return std::ranges::any_of(plan.memory, [&](const SavePlan::Item& item) {
-        return item.range.contains(address);
-    });
+    return std::ranges::any_of(
+        plan.memory, [&](const SavePlan::Item& item) { return item.range.contains(address); });
 }
 
 TEST(SavePlan, AStackReachesFromTheRedZoneToItsMappingsEnd) {
@@ -74,7 +76,8 @@ TEST(SavePlan, AnAlternateStackLeadsBackToTheInterruptedOne) {
     const std::uint64_t sp = altAt + 2 * page;
     const std::uint64_t interrupted = threadStackAt + 32 * page;
     // The signal frame names the interrupted stack pointer; other words point higher.
-    const Process made = process(sp, {{sp + 0x100, interrupted + 0x500}, {sp + 0x1a0, interrupted}});
+    const Process made =
+        process(sp, {{sp + 0x100, interrupted + 0x500}, {sp + 0x1a0, interrupted}});
     const auto stacks = threadStacks(made, true);
     ASSERT_EQ(stacks.size(), 2U);
     EXPECT_EQ(stacks[0], Range::between(sp - 128, altAt + 4 * page));
@@ -94,7 +97,8 @@ TEST(SavePlan, ARunawayStackKeepsBothEnds) {
 TEST(SavePlan, FilteredStacksKeepPointersToCodeAndStacks) {
     const std::uint64_t sp = threadStackAt + 10 * page;
     const Process made = process(
-        sp, {{sp, codeAt + 5}, {sp + 8, sp + 64}, {sp + 16, heapAt}, {sp + 24, 0x1234567812345678}});
+        sp,
+        {{sp, codeAt + 5}, {sp + 8, sp + 64}, {sp + 16, heapAt}, {sp + 24, 0x1234567812345678}});
     SavePlan plan = planSave(made, *parseDumpType("FilterMemory"));
     const auto memory = memoryToSave(made, plan);
     EXPECT_EQ(memory->readInteger<std::uint64_t>(sp), codeAt + 5);
@@ -102,7 +106,8 @@ TEST(SavePlan, FilteredStacksKeepPointersToCodeAndStacks) {
     EXPECT_EQ(memory->readInteger<std::uint64_t>(sp + 16), 0U) << "the heap is no way to unwind";
     EXPECT_EQ(memory->readInteger<std::uint64_t>(sp + 24), 0U);
     // Reads that begin or end inside a word show the same.
-    EXPECT_EQ(memory->readInteger<std::uint16_t>(sp + 1), static_cast<std::uint16_t>((codeAt + 5) >> 8));
+    EXPECT_EQ(memory->readInteger<std::uint16_t>(sp + 1),
+              static_cast<std::uint16_t>((codeAt + 5) >> 8));
     EXPECT_EQ(memory->readInteger<std::uint32_t>(sp + 26), 0U);
     EXPECT_TRUE(memory->window(sp).empty());
     plan.filterMemory = false;
@@ -111,7 +116,8 @@ TEST(SavePlan, FilteredStacksKeepPointersToCodeAndStacks) {
 
 TEST(SavePlan, IndirectMemoryIsBoundedByItsMapping) {
     const std::uint64_t sp = threadStackAt + 10 * page;
-    const Process made = process(sp, {{sp, heapAt + 100}, {sp + 8, heapAt + 8 * page}, {sp + 16, codeAt}});
+    const Process made =
+        process(sp, {{sp, heapAt + 100}, {sp + 8, heapAt + 8 * page}, {sp + 16, codeAt}});
     const SavePlan plan = planSave(made, *parseDumpType("WithIndirectlyReferencedMemory"));
     EXPECT_TRUE(covers(plan, heapAt)) << "nothing lies below the mapping";
     EXPECT_TRUE(covers(plan, heapAt + 100 + 767));

@@ -54,7 +54,8 @@ public:
             const auto next = firstEndingAbove(*ranges, address);
             if (next == ranges->end()) continue;
             const std::uint64_t clean = next->begin() > address ? next->begin() - address : 0;
-            whole = whole.first(static_cast<std::size_t>(std::min<std::uint64_t>(whole.size(), clean)));
+            whole =
+                whole.first(static_cast<std::size_t>(std::min<std::uint64_t>(whole.size(), clean)));
         }
         return whole;
     }
@@ -71,9 +72,11 @@ private:
             if (region.protection.execute) targets.add(region.range);
         }
         if (process.regions.empty()) {
-            for (const Module& module : process.modules) targets.add(module.range);
+            for (const Module& module : process.modules)
+                targets.add(module.range);
         }
-        for (const Range& stack : stacks_) targets.add(stack);
+        for (const Range& stack : stacks_)
+            targets.add(stack);
         targets_ = targets.ranges();
     }
 

@@ -60,8 +60,7 @@ private:
         if (stack.empty()) return;
         const ArchInfo& info = archInfo(process_.system.arch);
         const std::uint64_t wanted = sp - std::min<std::uint64_t>(sp, info.redZone);
-        const std::uint64_t begin =
-            std::max(alignDown(wanted, info.pointerSize), mapping.begin());
+        const std::uint64_t begin = std::max(alignDown(wanted, info.pointerSize), mapping.begin());
         const bool main = end_ != UINT64_MAX && stack.contains(end_);
         const Range used = Range::between(begin, main ? std::max(end_, sp) : stack.end());
         if (used.size() <= stackYoungest + stackOldest) {
@@ -94,7 +93,8 @@ private:
 
 std::vector<Range> threadStacks(const Process& process, bool withArguments) {
     Collector collector(process, withArguments);
-    for (const Thread& thread : process.threads) collector.add(thread);
+    for (const Thread& thread : process.threads)
+        collector.add(thread);
     return collector.take();
 }
 
@@ -105,8 +105,8 @@ void forEachWord(const Process& process, const std::vector<Range>& ranges,
     for (const Range& range : ranges) {
         std::uint64_t at = alignUp(range.begin(), size);
         while (at < range.end()) {
-            const auto want = static_cast<std::size_t>(
-                std::min<std::uint64_t>(piece.size(), range.end() - at));
+            const auto want =
+                static_cast<std::size_t>(std::min<std::uint64_t>(piece.size(), range.end() - at));
             const std::size_t got = process.memory->read(at, std::span(piece).first(want)).bytes;
             for (std::size_t i = 0; i + size <= got; i += size) {
                 use(size == 4 ? loadInteger<std::uint32_t>(piece.data() + i)

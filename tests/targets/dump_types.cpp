@@ -20,7 +20,9 @@ std::uint64_t markerInData = 0x1cec04e0da7a0001;
 std::uint64_t markerInBss;
 thread_local std::uint64_t markerInTls = 0x1cec04e071500001;
 
-__attribute__((noinline)) int markerInCode(int x) { return x * 7 + 3; }
+__attribute__((noinline)) int markerInCode(int x) {
+    return x * 7 + 3;
+}
 
 void* map(int protection, int flags, int fd = -1, std::size_t size = 4 * page) {
     void* at = mmap(nullptr, size, protection, flags, fd, 0);
@@ -28,7 +30,9 @@ void* map(int protection, int flags, int fd = -1, std::size_t size = 4 * page) {
     return at;
 }
 
-void place(const char* key, const void* at) { std::printf("%s 0x%zx\n", key, reinterpret_cast<std::size_t>(at)); }
+void place(const char* key, const void* at) {
+    std::printf("%s 0x%zx\n", key, reinterpret_cast<std::size_t>(at));
+}
 
 std::uint64_t* marked(void* at, std::uint64_t value) {
     auto* word = static_cast<std::uint64_t*>(at);
@@ -77,8 +81,10 @@ int main(int argc, char** argv) {
     mapDeleted(argv[1]);
     loadUnreferenced();
     markerInBss = 0x1cec04e0b5500001;
-    place("private", marked(map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS), 0x1cec04e0b41f0001));
-    place("shared", marked(map(PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS), 0x1cec04e054a4ed01));
+    place("private",
+          marked(map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS), 0x1cec04e0b41f0001));
+    place("shared",
+          marked(map(PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS), 0x1cec04e054a4ed01));
     void* dontDump = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
     marked(dontDump, 0x1cec04e0d0d0d001);
     madvise(dontDump, 4 * page, MADV_DONTDUMP);

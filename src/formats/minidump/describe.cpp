@@ -29,10 +29,13 @@ public:
         out_.structure(textSpec("MINIDUMP_HEADER"), 0, "header");
         if (index) {
             const std::uint64_t count = index->header.streamCount;
-            list("MINIDUMP_DIRECTORY", index->header.directoryRva, count, sizeof(Directory), "directory");
-            for (const StreamEntry& entry : index->streams) stream(entry);
+            list("MINIDUMP_DIRECTORY", index->header.directoryRva, count, sizeof(Directory),
+                 "directory");
+            for (const StreamEntry& entry : index->streams)
+                stream(entry);
             // Memory last: what lies inside it is memory.
-            for (const Block& block : memory_) out_.bytes(block.offset, block.size, block.label);
+            for (const Block& block : memory_)
+                out_.bytes(block.offset, block.size, block.label);
         }
         return out_.print(fmt::format("minidump {}, {} bytes", source_->name(), source_->size()));
     }
@@ -58,7 +61,8 @@ private:
         const std::uint64_t size = sizeof(Le32) + *length;
         const auto end = load<Le16>(rva + size);
         const bool terminated = end && *end == 0;
-        out_.structure(textSpec("MINIDUMP_STRING"), rva, std::move(label), size + (terminated ? 2 : 0));
+        out_.structure(textSpec("MINIDUMP_STRING"), rva, std::move(label),
+                       size + (terminated ? 2 : 0));
     }
 
     /// `count` structures, one behind the other, each `stride` bytes.
@@ -83,7 +87,8 @@ private:
 
     /// A 32-bit count, padding where the stream's size tells of it, then entries of type T.
     template <class T, class Use>
-    void counted(const StreamEntry& entry, std::string_view spec, const std::string& label, Use use) {
+    void counted(const StreamEntry& entry, std::string_view spec, const std::string& label,
+                 Use use) {
         const auto count = load<Le32>(entry.rva);
         if (!count) return;
         out_.structure(textSpec("Count"), entry.rva, label);
@@ -99,7 +104,8 @@ private:
         const auto header = load<HeaderType>(entry.rva);
         if (!header) return;
         out_.structure(textSpec(headerSpec), entry.rva, label);
-        const std::uint64_t stride = std::max<std::uint64_t>(header->entrySize, textSpec(spec).fixedSize());
+        const std::uint64_t stride =
+            std::max<std::uint64_t>(header->entrySize, textSpec(spec).fixedSize());
         list(spec, entry.rva + header->headerSize, header->count, stride, label);
     }
 
@@ -129,33 +135,39 @@ private:
         switch (entry.type) {
         case streamSystemInfo:
             out_.structure(textSpec("MINIDUMP_SYSTEM_INFO"), entry.rva, "system");
-            if (const auto raw = load<RawSystemInfo>(entry.rva)) string(raw->versionRva, "system.version");
+            if (const auto raw = load<RawSystemInfo>(entry.rva))
+                string(raw->versionRva, "system.version");
             break;
         case streamMiscInfo:
             out_.structure(textSpec("MINIDUMP_MISC_INFO"), entry.rva, "misc", entry.size);
             break;
         case streamThreadList:
-            counted<RawThread>(entry, "MINIDUMP_THREAD", "threads", [&](auto i, const RawThread& raw) {
-                context(raw.context, fmt::format("context.{}", i));
-                memory_.push_back({raw.stack.memory.rva, raw.stack.memory.size, fmt::format("stack.{}", i)});
-            });
+            counted<RawThread>(
+                entry, "MINIDUMP_THREAD", "threads", [&](auto i, const RawThread& raw) {
+                    context(raw.context, fmt::format("context.{}", i));
+                    memory_.push_back(
+                        {raw.stack.memory.rva, raw.stack.memory.size, fmt::format("stack.{}", i)});
+                });
             break;
         case streamModuleList:
-            counted<RawModule>(entry, "MINIDUMP_MODULE", "modules", [&](auto i, const RawModule& raw) {
-                string(raw.nameRva, fmt::format("module.{}.name", i));
-                codeView(raw.codeView, fmt::format("module.{}.codeview", i));
-            });
+            counted<RawModule>(entry, "MINIDUMP_MODULE", "modules",
+                               [&](auto i, const RawModule& raw) {
+                                   string(raw.nameRva, fmt::format("module.{}.name", i));
+                                   codeView(raw.codeView, fmt::format("module.{}.codeview", i));
+                               });
             break;
         case streamMemoryList:
-            counted<MemoryDescriptor>(
-                entry, "MINIDUMP_MEMORY_DESCRIPTOR", "memory", [&](auto, const MemoryDescriptor& raw) {
-                    memory_.push_back({raw.memory.rva, raw.memory.size, "memory." + hexDigits(raw.start, 1)});
-                });
+            counted<MemoryDescriptor>(entry, "MINIDUMP_MEMORY_DESCRIPTOR", "memory",
+                                      [&](auto, const MemoryDescriptor& raw) {
+                                          memory_.push_back({raw.memory.rva, raw.memory.size,
+                                                             "memory." + hexDigits(raw.start, 1)});
+                                      });
             break;
         case streamMemory64List: memory64(entry); break;
         case streamException:
             out_.structure(textSpec("MINIDUMP_EXCEPTION_STREAM"), entry.rva, "exception");
-            if (const auto raw = load<ExceptionStream>(entry.rva)) context(raw->context, "exception.context");
+            if (const auto raw = load<ExceptionStream>(entry.rva))
+                context(raw->context, "exception.context");
             break;
         case streamThreadNames:
             counted<RawThreadName>(entry, "MINIDUMP_THREAD_NAME", "names",
@@ -166,10 +178,11 @@ private:
         case streamUnloadedModuleList:
             sized<ListHeader>(entry, "ListHeader", "MINIDUMP_UNLOADED_MODULE", "unloaded");
             if (const auto header = load<ListHeader>(entry.rva)) {
-                entries<RawUnloadedModule>(entry.rva + header->headerSize, header->count, header->entrySize,
-                                           [&](auto i, const RawUnloadedModule& raw) {
-                                               string(raw.nameRva, fmt::format("unloaded.{}.name", i));
-                                           });
+                entries<RawUnloadedModule>(
+                    entry.rva + header->headerSize, header->count, header->entrySize,
+                    [&](auto i, const RawUnloadedModule& raw) {
+                        string(raw.nameRva, fmt::format("unloaded.{}.name", i));
+                    });
             }
             break;
         case streamThreadInfoList:
@@ -208,14 +221,16 @@ private:
         if (!header) return;
         out_.structure(textSpec("MINIDUMP_MEMORY64_LIST"), entry.rva, "memory64");
         const std::uint64_t at = entry.rva + sizeof(Memory64Header);
-        list("MINIDUMP_MEMORY_DESCRIPTOR64", at, header->count, sizeof(MemoryDescriptor64), "memory64");
+        list("MINIDUMP_MEMORY_DESCRIPTOR64", at, header->count, sizeof(MemoryDescriptor64),
+             "memory64");
         std::uint64_t offset = header->base;
-        entries<MemoryDescriptor64>(at, header->count, sizeof(MemoryDescriptor64),
-                                    [&](auto, const MemoryDescriptor64& raw) {
-                                        if (offset >= source_->size()) return;
-                                        memory_.push_back({offset, raw.size, "memory." + hexDigits(raw.start, 1)});
-                                        offset = checkedAdd(offset, raw.size).value_or(UINT64_MAX);
-                                    });
+        entries<MemoryDescriptor64>(
+            at, header->count, sizeof(MemoryDescriptor64),
+            [&](auto, const MemoryDescriptor64& raw) {
+                if (offset >= source_->size()) return;
+                memory_.push_back({offset, raw.size, "memory." + hexDigits(raw.start, 1)});
+                offset = checkedAdd(offset, raw.size).value_or(UINT64_MAX);
+            });
     }
 
     void handles(const StreamEntry& entry) {
@@ -223,21 +238,24 @@ private:
         if (!header) return;
         out_.structure(textSpec("MINIDUMP_HANDLE_DATA_STREAM"), entry.rva, "handles");
         const bool second = header->entrySize >= sizeof(HandleDescriptor2);
-        const std::uint64_t stride = std::max<std::uint64_t>(header->entrySize, sizeof(HandleDescriptor));
+        const std::uint64_t stride =
+            std::max<std::uint64_t>(header->entrySize, sizeof(HandleDescriptor));
         const std::uint64_t at = entry.rva + std::uint64_t{header->headerSize};
-        list(second ? "MINIDUMP_HANDLE_DESCRIPTOR_2" : "MINIDUMP_HANDLE_DESCRIPTOR", at, header->count,
-             stride, "handles");
-        entries<HandleDescriptor>(at, header->count, stride, [&](auto i, const HandleDescriptor& raw) {
-            string(raw.typeNameRva, fmt::format("handle.{}.type", i));
-            string(raw.objectNameRva, fmt::format("handle.{}.name", i));
-        });
+        list(second ? "MINIDUMP_HANDLE_DESCRIPTOR_2" : "MINIDUMP_HANDLE_DESCRIPTOR", at,
+             header->count, stride, "handles");
+        entries<HandleDescriptor>(at, header->count, stride,
+                                  [&](auto i, const HandleDescriptor& raw) {
+                                      string(raw.typeNameRva, fmt::format("handle.{}.type", i));
+                                      string(raw.objectNameRva, fmt::format("handle.{}.name", i));
+                                  });
     }
 
     void dsoDebug(const StreamEntry& entry) {
         // Which of the two it is, only the architecture knows; the sizes tell them apart as well,
         // since a dynamic section is a whole number of entries.
-        const bool is32 = entry.size >= sizeof(DsoDebug32) && (entry.size - sizeof(DsoDebug32)) % 8 == 0 &&
-                          (entry.size < sizeof(DsoDebug64) || (entry.size - sizeof(DsoDebug64)) % 16 != 0);
+        const bool is32 =
+            entry.size >= sizeof(DsoDebug32) && (entry.size - sizeof(DsoDebug32)) % 8 == 0 &&
+            (entry.size < sizeof(DsoDebug64) || (entry.size - sizeof(DsoDebug64)) % 16 != 0);
         if (is32) {
             const auto raw = load<DsoDebug32>(entry.rva);
             if (!raw) return;
@@ -248,9 +266,10 @@ private:
             if (!raw) return;
             out_.structure(textSpec("MDRawDebug64"), entry.rva, "linker");
             list("MDRawLinkMap64", raw->mapRva, raw->count, sizeof(LinkMap64), "linkmap");
-            entries<LinkMap64>(raw->mapRva, raw->count, sizeof(LinkMap64), [&](auto i, const LinkMap64& map) {
-                string(map.nameRva, fmt::format("linkmap.{}.name", i));
-            });
+            entries<LinkMap64>(raw->mapRva, raw->count, sizeof(LinkMap64),
+                               [&](auto i, const LinkMap64& map) {
+                                   string(map.nameRva, fmt::format("linkmap.{}.name", i));
+                               });
         }
     }
 

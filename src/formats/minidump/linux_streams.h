@@ -16,13 +16,18 @@ struct LinuxFile {
 };
 
 inline constexpr std::array linuxFiles = {
-    LinuxFile{0x47670003, "linux/cpuinfo"},  LinuxFile{0x47670004, "linux/status"},
-    LinuxFile{0x47670005, "linux/lsb-release"}, LinuxFile{streamLinuxCmdline, "linux/cmdline"},
-    LinuxFile{streamLinuxEnviron, "linux/environ"}, LinuxFile{streamLinuxAuxv, "linux/auxv"},
+    LinuxFile{0x47670003, "linux/cpuinfo"},
+    LinuxFile{0x47670004, "linux/status"},
+    LinuxFile{0x47670005, "linux/lsb-release"},
+    LinuxFile{streamLinuxCmdline, "linux/cmdline"},
+    LinuxFile{streamLinuxEnviron, "linux/environ"},
+    LinuxFile{streamLinuxAuxv, "linux/auxv"},
     LinuxFile{streamLinuxMaps, "linux/maps"},
     // LLDB's and Facebook's, then Mozilla's.
-    LinuxFile{0x4767000b, "linux/stat"},     LinuxFile{0x4767000c, "linux/uptime"},
-    LinuxFile{0x4767000d, "linux/fd"},       LinuxFile{streamMozillaLimits, "linux/limits"},
+    LinuxFile{0x4767000b, "linux/stat"},
+    LinuxFile{0x4767000c, "linux/uptime"},
+    LinuxFile{0x4767000d, "linux/fd"},
+    LinuxFile{streamMozillaLimits, "linux/limits"},
 };
 
 }  // namespace icecore::minidump

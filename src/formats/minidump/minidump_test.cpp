@@ -69,7 +69,8 @@ Snapshot reread(std::vector<std::byte> bytes) {
 
 std::string describeIssues(const Snapshot& snapshot) {
     std::string text;
-    for (const Issue& issue : snapshot.issues.items()) text += issue.describe() + "\n";
+    for (const Issue& issue : snapshot.issues.items())
+        text += issue.describe() + "\n";
     return text;
 }
 
@@ -91,7 +92,8 @@ void touch(const Snapshot& snapshot) {
     for (const icecore::Thread& thread : process.threads) {
         if (thread.context) (void)process.memory->read(thread.context->registers.sp(), piece);
     }
-    for (const icecore::Module& module : process.modules) (void)process.memory->read(module.range.begin(), piece);
+    for (const icecore::Module& module : process.modules)
+        (void)process.memory->read(module.range.begin(), piece);
     std::size_t asked = 0;
     for (const Extent& extent : process.memory->extents(Range::all())) {
         (void)process.memory->read(extent.range.begin(), piece);
@@ -140,7 +142,8 @@ TEST(Minidump, KeepsBytesZerosAndHoles) {
         if (!all) plan.type.flags = 0;
         const Snapshot after = reread(bytesOfDump(before, plan));
         for (const Region& region : before.process->regions) {
-            for (std::uint64_t at = region.range.begin(); at < region.range.end(); at += pageBytes) {
+            for (std::uint64_t at = region.range.begin(); at < region.range.end();
+                 at += pageBytes) {
                 std::vector<std::byte> a(pageBytes), b(pageBytes);
                 const ReadOutcome x = before.process->memory->read(at, a);
                 const ReadOutcome y = after.process->memory->read(at, b);
@@ -205,10 +208,13 @@ public:
     [[nodiscard]] ReadOutcome read(std::uint64_t address, std::span<std::byte> out) const override {
         if (gone_.contains(address)) return {0, Absence::unreadable};
         if (address < gone_.begin() && address + out.size() > gone_.begin())
-            return inner_->read(address, out.first(static_cast<std::size_t>(gone_.begin() - address)));
+            return inner_->read(address,
+                                out.first(static_cast<std::size_t>(gone_.begin() - address)));
         return inner_->read(address, out);
     }
-    [[nodiscard]] std::vector<Extent> extents(Range within) const override { return inner_->extents(within); }
+    [[nodiscard]] std::vector<Extent> extents(Range within) const override {
+        return inner_->extents(within);
+    }
     [[nodiscard]] std::string explain(std::uint64_t) const override { return {}; }
 
 private:
@@ -293,7 +299,8 @@ TEST(Minidump, DescriptionBuildsTheSameFile) {
 TEST(Minidump, CutAtEveryOffset) {
     const auto whole = goldenBytes();
     for (std::size_t size = 0; size < whole.size(); ++size) {
-        const std::vector<std::byte> cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+        const std::vector<std::byte> cut(whole.begin(),
+                                         whole.begin() + static_cast<std::ptrdiff_t>(size));
         const auto dump = reopen(cut);
         if (dump) {
             touch(*dump);
@@ -320,16 +327,17 @@ void corruptFields(const std::string& text) {
                             colon + 2 < whole.size() &&
                             (std::isdigit(static_cast<unsigned char>(whole[colon + 2])) != 0);
         // Registers are values, not structure; one of them stands for all.
-        const bool isRegister = whole.starts_with("  R") && whole.find("Rva") == std::string_view::npos &&
+        const bool isRegister = whole.starts_with("  R") &&
+                                whole.find("Rva") == std::string_view::npos &&
                                 !whole.starts_with("  Rip") && !whole.starts_with("  Rsp") &&
                                 !whole.starts_with("  Reserved") && !whole.starts_with("  Region");
         if (number && !isRegister) {
             ++fields;
-            for (const std::string_view value :
-                 {"0", "0xff", "0xfffffff0", "0xffffffff", "0x7fffffffffffffff",
-                  "0xfffffffffffffff0"}) {
-                std::string changed = text.substr(0, line) + std::string(whole.substr(0, colon + 2)) +
-                                      std::string(value) + text.substr(end);
+            for (const std::string_view value : {"0", "0xff", "0xfffffff0", "0xffffffff",
+                                                 "0x7fffffffffffffff", "0xfffffffffffffff0"}) {
+                std::string changed = text.substr(0, line) +
+                                      std::string(whole.substr(0, colon + 2)) + std::string(value) +
+                                      text.substr(end);
                 const auto bytes = build(changed);
                 if (!bytes) continue;  // the value does not fit the field
                 const auto dump = reopen(*bytes);
@@ -351,7 +359,8 @@ TEST(Minidump, OneFieldWrongAtATime) {
 
 TEST(Minidump, OneFieldWrongAtATimeInOurOwn) {
     Snapshot snapshot = sample();
-    for (icecore::Thread& thread : snapshot.process->threads) thread.context->extended = {};
+    for (icecore::Thread& thread : snapshot.process->threads)
+        thread.context->extended = {};
     snapshot.process->threads.items.pop_back();
     snapshot.attachments.clear();
     SavePlan plan = stacksOnly();
@@ -397,13 +406,15 @@ Count modules {
 }
 )";
     for (int i = 0; i < 6000; ++i)
-        text += "MINIDUMP_MODULE {\n  BaseOfImage: " + std::to_string(i * 4096) + "\n  ModuleNameRva: 44\n}\n";
+        text += "MINIDUMP_MODULE {\n  BaseOfImage: " + std::to_string(i * 4096) +
+                "\n  ModuleNameRva: 44\n}\n";
     const auto bytes = build(text);
     ASSERT_TRUE(bytes) << bytes.error().describe();
     const auto dump = reopen(*bytes);
     ASSERT_TRUE(dump);
     std::uint64_t named = 0;
-    for (const icecore::Module& module : dump->process->modules) named += module.path.size();
+    for (const icecore::Module& module : dump->process->modules)
+        named += module.path.size();
     EXPECT_LT(named, bytes->size() + (80U << 20));
     EXPECT_TRUE(dump->issues.lossy());
 }

@@ -34,7 +34,8 @@ std::string_view valueOf(std::string_view text, std::string_view key, char separ
 }
 
 std::string_view unquoted(std::string_view text) {
-    if (text.size() >= 2 && (text.front() == '"' || text.front() == '\'') && text.back() == text.front())
+    if (text.size() >= 2 && (text.front() == '"' || text.front() == '\'') &&
+        text.back() == text.front())
         return text.substr(1, text.size() - 2);
     return text;
 }
@@ -125,8 +126,10 @@ void readOwnRegions(Reading& reading, ByteView content) {
 void interpretLinuxFiles(Reading& reading) {
     Process& process = reading.process;
     const Snapshot& snapshot = reading.snapshot;
-    if (const auto* status = snapshot.attachment("linux/status")) useStatus(process, status->text());
-    if (const auto* line = snapshot.attachment("linux/cmdline"); line && process.commandLine.empty())
+    if (const auto* status = snapshot.attachment("linux/status"))
+        useStatus(process, status->text());
+    if (const auto* line = snapshot.attachment("linux/cmdline");
+        line && process.commandLine.empty())
         process.commandLine = nulSeparated(line->text());
     if (const auto* environ = snapshot.attachment("linux/environ");
         environ && process.environment.empty())

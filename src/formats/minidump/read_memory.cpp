@@ -48,8 +48,8 @@ void readMemory64List(Reading& reading, ByteView content) {
     std::uint64_t offset = header.base;
     bool overflow = false;
     reading.forEach<MemoryDescriptor64>(
-        content.slice(sizeof header), header.count, sizeof(MemoryDescriptor64), "the list of memory",
-        [&](const MemoryDescriptor64& raw) {
+        content.slice(sizeof header), header.count, sizeof(MemoryDescriptor64),
+        "the list of memory", [&](const MemoryDescriptor64& raw) {
             const auto next = checkedAdd(offset, raw.size);
             if (overflow || !next) {
                 overflow = true;
@@ -82,7 +82,8 @@ void readMemoryInfoList(Reading& reading, ByteView content) {
                                                       : RegionKind::unknown;
             regions.push_back(std::move(region));
         });
-    std::ranges::stable_sort(regions, {}, [](const Region& region) { return region.range.begin(); });
+    std::ranges::stable_sort(regions, {},
+                             [](const Region& region) { return region.range.begin(); });
     std::size_t dropped = 0;
     auto& kept = reading.process.regions.items;
     for (Region& region : regions) {
@@ -92,7 +93,8 @@ void readMemoryInfoList(Reading& reading, ByteView content) {
             kept.push_back(std::move(region));
     }
     if (dropped != 0)
-        reading.issues.loss(fmt::format("{} memory regions overlap others", dropped), content.where());
+        reading.issues.loss(fmt::format("{} memory regions overlap others", dropped),
+                            content.where());
     reading.process.regions.coverage = dropped == 0 ? Coverage::complete : Coverage::partial;
 }
 
@@ -109,7 +111,8 @@ void readUnread(Reading& reading, ByteView content) {
     const SharedBytes list =
         reading.load(pointer.offset, size - pointer.offset, "the list of unread ranges");
     reading.forEachSized<ListHeader64, UnreadRange>(
-        reading.view(list, pointer.offset), "the list of unread ranges", [&](const UnreadRange& raw) {
+        reading.view(list, pointer.offset), "the list of unread ranges",
+        [&](const UnreadRange& raw) {
             const Range range = Range::ofSize(raw.start, raw.size);
             if (range.empty()) return;
             const Absence why = absenceOf(raw.absence);
@@ -120,9 +123,8 @@ void readUnread(Reading& reading, ByteView content) {
 
 void readZeroRanges(Reading& reading, ByteView content) {
     reading.forEachSized<ListHeader64, ZeroRange>(
-        content, "the list of zero ranges", [&](const ZeroRange& raw) {
-            reading.zeros.push_back(Range::ofSize(raw.start, raw.size));
-        });
+        content, "the list of zero ranges",
+        [&](const ZeroRange& raw) { reading.zeros.push_back(Range::ofSize(raw.start, raw.size)); });
 }
 
 namespace {
@@ -144,7 +146,8 @@ std::vector<Extent> disjoint(std::vector<Extent> holes) {
 std::vector<Range> merged(std::vector<Range> ranges) {
     std::ranges::sort(ranges);
     RangeSet set;
-    for (const Range& range : ranges) set.add(range);
+    for (const Range& range : ranges)
+        set.add(range);
     return set.ranges();
 }
 
@@ -153,7 +156,8 @@ std::vector<Range> merged(std::vector<Range> ranges) {
 template <class Use>
 void forEachMissing(Range range, const std::vector<Range>& taken, std::size_t& from, Use use) {
     std::uint64_t position = range.begin();
-    while (from < taken.size() && taken[from].end() <= position) ++from;
+    while (from < taken.size() && taken[from].end() <= position)
+        ++from;
     for (std::size_t i = from; i < taken.size() && taken[i].begin() < range.end(); ++i) {
         if (taken[i].begin() > position) use(Range::between(position, taken[i].begin()));
         position = std::max(position, taken[i].end());
@@ -176,21 +180,23 @@ std::vector<Reading::Stored> withoutOverlaps(Reading& reading) {
         if (stored.range.begin() < end) {
             cut = end - stored.range.begin();
             const Reading::Stored& before = kept.back();
-            const std::uint64_t same = before.offset + (stored.range.begin() - before.range.begin());
+            const std::uint64_t same =
+                before.offset + (stored.range.begin() - before.range.begin());
             if (same != stored.offset) ++contradictions;
         }
         if (cut >= stored.range.size() || !checkedAdd(stored.offset, cut)) continue;
-        kept.push_back({Range::between(stored.range.begin() + cut, stored.range.end()),
-                        stored.offset + cut});
+        kept.push_back(
+            {Range::between(stored.range.begin() + cut, stored.range.end()), stored.offset + cut});
     }
     if (beyond != 0) {
         reading.issues.loss(
             fmt::format("{} ranges of memory are cut: they reach beyond the file's end", beyond));
     }
     if (contradictions != 0) {
-        reading.issues.note(fmt::format("{} ranges of memory overlap others that lie elsewhere in "
-                                        "the file; the first one counts",
-                                        contradictions));
+        reading.issues.note(
+            fmt::format("{} ranges of memory overlap others that lie elsewhere in "
+                        "the file; the first one counts",
+                        contradictions));
     }
     return kept;
 }

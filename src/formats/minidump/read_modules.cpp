@@ -16,7 +16,8 @@ std::string versionText(const FixedFileInfo& info, bool windows) {
                                    info.fileVersionLow >> 16U, info.fileVersionLow & 0xffffU};
     // Windows always writes four numbers; a soname has as many as it needs.
     if (!windows) {
-        while (parts.size() > 1 && parts.back() == 0) parts.pop_back();
+        while (parts.size() > 1 && parts.back() == 0)
+            parts.pop_back();
         if (parts.size() == 1 && parts[0] == 0) return {};
     }
     return fmt::format("{}", fmt::join(parts, "."));
@@ -24,8 +25,8 @@ std::string versionText(const FixedFileInfo& info, bool windows) {
 
 void readCodeView(Reading& reading, const Location& location, Module& module) {
     if (location.size < 4) return;
-    const SharedBytes record = reading.load(location.rva, std::min(location.size + 0U, largestCodeView),
-                                            "a module's debug record");
+    const SharedBytes record = reading.load(
+        location.rva, std::min(location.size + 0U, largestCodeView), "a module's debug record");
     Cursor cursor(reading.view(record, location.rva));
     const std::uint32_t kind = cursor.u32();
     if (kind == codeViewBuildId) {
@@ -41,8 +42,8 @@ void readCodeView(Reading& reading, const Location& location, Module& module) {
         const auto name = cursor.bytes(cursor.remaining());
         std::string_view text(reinterpret_cast<const char*>(name.data()), name.size());
         module.debugFile = text.substr(0, text.find('\0'));
-        const bool isLinux = reading.process.system.os == Os::linux_os ||
-                             reading.process.system.os == Os::android;
+        const bool isLinux =
+            reading.process.system.os == Os::linux_os || reading.process.system.os == Os::android;
         if (isLinux) {
             // Old Breakpad: the first 16 bytes of the build-id in the form of a GUID.
             module.id.kind = ModuleId::Kind::build_id;
@@ -125,7 +126,8 @@ void readDsoDebug(Reading& reading, ByteView content) {
     constexpr std::uint64_t mostObjects = 20'000;
     const std::uint64_t size = is32 ? sizeof(LinkMap32) : sizeof(LinkMap64);
     if (count > mostObjects) {
-        reading.issues.loss(fmt::format("the linker's list claims {} objects", count), content.where());
+        reading.issues.loss(fmt::format("the linker's list claims {} objects", count),
+                            content.where());
         return;
     }
     const SharedBytes list = reading.load(map, count * size, "the linker's list");
@@ -170,10 +172,12 @@ void readHandleData(Reading& reading, ByteView content) {
                 if (!info) return;
                 Cursor object(ByteView(info->span()));
                 const auto head = object.structure<ObjectInfo>();
-                if (head.type == objectInfoPosition && head.size == 8) handle.position = object.u64();
+                if (head.type == objectInfoPosition && head.size == 8)
+                    handle.position = object.u64();
             });
     } else {
-        reading.forEach<HandleDescriptor>(list, header.count, header.entrySize, "the list of handles",
+        reading.forEach<HandleDescriptor>(list, header.count, header.entrySize,
+                                          "the list of handles",
                                           [&](const HandleDescriptor& raw) { add(raw); });
     }
     process.handles.coverage = Coverage::complete;

@@ -55,8 +55,8 @@ void readSystemInfo(Reading& reading, ByteView content) {
     SystemInfo& system = reading.process.system;
     system.arch = archOf(raw.architecture);
     if (system.arch == Arch::unknown)
-        reading.issues.loss(fmt::format("processor architecture {:#x} is not supported",
-                                        raw.architecture + 0U));
+        reading.issues.loss(
+            fmt::format("processor architecture {:#x} is not supported", raw.architecture + 0U));
     system.os = osOf(raw.platform);
     system.major = raw.major;
     system.minor = raw.minor;
@@ -72,7 +72,8 @@ void readSystemInfo(Reading& reading, ByteView content) {
     if (system.arch == Arch::x86_64 || system.arch == Arch::x86) {
         // CPUID leaf 0 spells the vendor in EBX, EDX, ECX, which is the order here.
         std::string_view vendor(reinterpret_cast<const char*>(raw.cpuVendor), sizeof raw.cpuVendor);
-        while (!vendor.empty() && vendor.back() == '\0') vendor.remove_suffix(1);
+        while (!vendor.empty() && vendor.back() == '\0')
+            vendor.remove_suffix(1);
         system.cpuModel = vendor;
     }
 }
@@ -82,9 +83,9 @@ void readMiscInfo(Reading& reading, ByteView content) {
         reading.issues.loss("the process information is too short", content.where());
         return;
     }
-    std::vector<std::byte> padded(content.span().begin(),
-                                  content.span().begin() + static_cast<std::ptrdiff_t>(std::min(
-                                                               content.size(), sizeof(RawMiscInfo))));
+    std::vector<std::byte> padded(
+        content.span().begin(), content.span().begin() + static_cast<std::ptrdiff_t>(std::min(
+                                                             content.size(), sizeof(RawMiscInfo))));
     padded.resize(sizeof(RawMiscInfo));
     const auto raw = Cursor(ByteView(padded)).structure<RawMiscInfo>();
     Process& process = reading.process;
@@ -99,7 +100,8 @@ void readMiscInfo(Reading& reading, ByteView content) {
 
 void readCommentA(Reading& reading, ByteView content) {
     std::string text(reinterpret_cast<const char*>(content.data()), content.size());
-    while (!text.empty() && text.back() == '\0') text.pop_back();
+    while (!text.empty() && text.back() == '\0')
+        text.pop_back();
     reading.snapshot.attachments.push_back({"comment", SharedBytes::own(std::move(text))});
 }
 
@@ -107,7 +109,8 @@ void readCommentW(Reading& reading, ByteView content) {
     std::u16string text;
     for (std::size_t i = 0; i + 1 < content.size(); i += 2)
         text += static_cast<char16_t>(loadInteger<std::uint16_t>(content.data() + i));
-    while (!text.empty() && text.back() == u'\0') text.pop_back();
+    while (!text.empty() && text.back() == u'\0')
+        text.pop_back();
     reading.snapshot.attachments.push_back({"comment", SharedBytes::own(utf16ToUtf8(text))});
 }
 

@@ -21,7 +21,8 @@ std::optional<Context> readContext(Reading& reading, const Location& location) {
     const SharedBytes bytes =
         reading.load(location.rva, std::min(location.size + 0U, largest), "a thread's context");
     if (bytes.empty()) return std::nullopt;
-    auto context = readWindowsContext(reading.view(bytes, location.rva), reading.process.system.arch);
+    auto context =
+        readWindowsContext(reading.view(bytes, location.rva), reading.process.system.arch);
     if (!context) {
         reading.issues.loss(context.error());
         return std::nullopt;
@@ -64,10 +65,11 @@ void readThreadList(Reading& reading, ByteView content) {
 }
 
 void readThreadNames(Reading& reading, ByteView content) {
-    reading.forEachCounted<RawThreadName>(content, "the names of threads", [&](const RawThreadName& raw) {
-        if (Thread* thread = reading.threadById(raw.id))
-            thread->name = reading.string(raw.nameRva, "a thread's name");
-    });
+    reading.forEachCounted<RawThreadName>(
+        content, "the names of threads", [&](const RawThreadName& raw) {
+            if (Thread* thread = reading.threadById(raw.id))
+                thread->name = reading.string(raw.nameRva, "a thread's name");
+        });
 }
 
 void readThreadInfoList(Reading& reading, ByteView content) {
@@ -96,10 +98,12 @@ void readException(Reading& reading, ByteView content) {
     exception.context = readContext(reading, raw.context);
     std::uint32_t count = raw.record.parameterCount;
     if (count > std::size(raw.record.parameters)) {
-        reading.issues.loss(fmt::format("the exception claims {} parameters", count), content.where());
+        reading.issues.loss(fmt::format("the exception claims {} parameters", count),
+                            content.where());
         count = std::size(raw.record.parameters);
     }
-    for (std::uint32_t i = 0; i < count; ++i) exception.parameters.push_back(raw.record.parameters[i]);
+    for (std::uint32_t i = 0; i < count; ++i)
+        exception.parameters.push_back(raw.record.parameters[i]);
 
     const Thread* thread = reading.threadById(exception.threadId);
     if (isUnixLike(reading)) {
@@ -107,16 +111,17 @@ void readException(Reading& reading, ByteView content) {
         // counter where there is no si_addr.
         exception.signalCode = static_cast<std::int32_t>(raw.record.flags + 0U);
         if (hasAddress(exception.code)) exception.faultAddress = raw.record.address;
-        const Context* at = exception.context            ? &*exception.context
+        const Context* at = exception.context           ? &*exception.context
                             : thread && thread->context ? &*thread->context
-                                                         : nullptr;
+                                                        : nullptr;
         exception.address = at != nullptr ? at->registers.pc() : raw.record.address + 0U;
     } else {
         constexpr std::uint32_t accessViolation = 0xc0000005, inPageError = 0xc0000006;
         exception.flags = raw.record.flags;
         exception.address = raw.record.address;
         const bool access = exception.code == accessViolation || exception.code == inPageError;
-        if (access && exception.parameters.size() >= 2) exception.faultAddress = exception.parameters[1];
+        if (access && exception.parameters.size() >= 2)
+            exception.faultAddress = exception.parameters[1];
     }
     // Not said twice: often the exception's context is the thread's own.
     if (thread != nullptr && exception.context == thread->context) exception.context.reset();

@@ -93,7 +93,8 @@ public:
         }
         keepTheRest();
         interpretLinuxFiles(reading_);
-        for (const StreamRow& row : ownRecords) readFirst(row);
+        for (const StreamRow& row : ownRecords)
+            readFirst(row);
         buildMemory(reading_);
         completeFromMemory();
     }
@@ -183,7 +184,9 @@ private:
 
 }  // namespace
 
-std::span<const StreamRow> streamRows() { return rows; }
+std::span<const StreamRow> streamRows() {
+    return rows;
+}
 
 std::string streamName(std::uint32_t type) {
     const StreamRow* row = rowOf(type);

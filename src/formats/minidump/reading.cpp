@@ -27,16 +27,17 @@ Result<Index> readIndex(const Source& source, Issues& issues) {
     const std::uint64_t at = index.header.directoryRva;
     const std::uint64_t room = at < source.size() ? (source.size() - at) / sizeof(Directory) : 0;
     if (count > room) {
-        issues.loss(fmt::format("the directory promises {} streams, the file has room for {}", count,
-                                room),
-                    source.where(at));
+        issues.loss(
+            fmt::format("the directory promises {} streams, the file has room for {}", count, room),
+            source.where(at));
         count = room;
     }
     if (count > mostStreams) {
         issues.loss(fmt::format("of {} streams only the first {} are read", count, mostStreams));
         count = mostStreams;
     }
-    ASSIGN_OR_RETURN(const SharedBytes directory, source.load(count == 0 ? 0 : at, count * sizeof(Directory)));
+    ASSIGN_OR_RETURN(const SharedBytes directory,
+                     source.load(count == 0 ? 0 : at, count * sizeof(Directory)));
     Cursor entries(ByteView(directory.span(), source.name(), at));
     std::size_t unused = 0;
     for (std::uint64_t i = 0; i < count; ++i) {
@@ -63,9 +64,10 @@ bool Reading::spend(std::uint64_t bytes, std::string_view what) {
         return true;
     }
     if (!exhausted_) {
-        issues.loss(fmt::format("{} and what follows is left out: the file refers to the same "
-                                "bytes so often that they add up to more than it holds",
-                                what));
+        issues.loss(
+            fmt::format("{} and what follows is left out: the file refers to the same "
+                        "bytes so often that they add up to more than it holds",
+                        what));
     }
     exhausted_ = true;
     return false;
@@ -107,7 +109,8 @@ std::string Reading::string(std::uint64_t rva, std::string_view what) {
     for (std::size_t i = 0; i < text.size(); ++i)
         text[i] = static_cast<char16_t>(loadInteger<std::uint16_t>(raw.span().data() + 2 * i));
     // Some writers count the terminator.
-    while (!text.empty() && text.back() == u'\0') text.pop_back();
+    while (!text.empty() && text.back() == u'\0')
+        text.pop_back();
     return utf16ToUtf8(text);
 }
 

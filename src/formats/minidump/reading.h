@@ -1,13 +1,13 @@
 // What the functions that read one stream each share.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "base/issue.h"
 #include "bytes/cursor.h"
@@ -32,7 +32,10 @@ Result<Index> readIndex(const Source& source, Issues& issues);
 class Reading {
 public:
     Reading(std::shared_ptr<const Source> file, Snapshot& into)
-        : source(std::move(file)), snapshot(into), process(*into.process), issues(into.issues),
+        : source(std::move(file)),
+          snapshot(into),
+          process(*into.process),
+          issues(into.issues),
           budget_(source->size() + (64 << 20)) {}
 
     std::shared_ptr<const Source> source;

@@ -13,9 +13,9 @@ namespace {
 using enum FieldKind;
 
 constexpr std::array header = {
-    FieldSpec{"Signature", text, 4},         FieldSpec{"Version", number, 4},
-    FieldSpec{"NumberOfStreams", count, 4},  FieldSpec{"StreamDirectoryRva", number, 4},
-    FieldSpec{"CheckSum", number, 4},        FieldSpec{"TimeDateStamp", count, 4},
+    FieldSpec{"Signature", text, 4},        FieldSpec{"Version", number, 4},
+    FieldSpec{"NumberOfStreams", count, 4}, FieldSpec{"StreamDirectoryRva", number, 4},
+    FieldSpec{"CheckSum", number, 4},       FieldSpec{"TimeDateStamp", count, 4},
     FieldSpec{"Flags", number, 8},
 };
 constexpr std::array directory = {
@@ -29,25 +29,25 @@ constexpr std::array string = {
 };
 constexpr std::array count32 = {FieldSpec{"Count", count, 4}};
 constexpr std::array thread = {
-    FieldSpec{"ThreadId", count, 4},       FieldSpec{"SuspendCount", count, 4},
-    FieldSpec{"PriorityClass", count, 4},  FieldSpec{"Priority", signed_count, 4},
-    FieldSpec{"Teb", number, 8},           FieldSpec{"StackStart", number, 8},
-    FieldSpec{"StackSize", count, 4},      FieldSpec{"StackRva", number, 4},
-    FieldSpec{"ContextSize", count, 4},    FieldSpec{"ContextRva", number, 4},
+    FieldSpec{"ThreadId", count, 4},      FieldSpec{"SuspendCount", count, 4},
+    FieldSpec{"PriorityClass", count, 4}, FieldSpec{"Priority", signed_count, 4},
+    FieldSpec{"Teb", number, 8},          FieldSpec{"StackStart", number, 8},
+    FieldSpec{"StackSize", count, 4},     FieldSpec{"StackRva", number, 4},
+    FieldSpec{"ContextSize", count, 4},   FieldSpec{"ContextRva", number, 4},
 };
 constexpr std::array module = {
-    FieldSpec{"BaseOfImage", number, 8},     FieldSpec{"SizeOfImage", number, 4},
-    FieldSpec{"CheckSum", number, 4},        FieldSpec{"TimeDateStamp", count, 4},
-    FieldSpec{"ModuleNameRva", number, 4},   FieldSpec{"VersionSignature", number, 4},
-    FieldSpec{"StrucVersion", number, 4},    FieldSpec{"FileVersionMS", number, 4},
-    FieldSpec{"FileVersionLS", number, 4},   FieldSpec{"ProductVersionMS", number, 4},
+    FieldSpec{"BaseOfImage", number, 8},      FieldSpec{"SizeOfImage", number, 4},
+    FieldSpec{"CheckSum", number, 4},         FieldSpec{"TimeDateStamp", count, 4},
+    FieldSpec{"ModuleNameRva", number, 4},    FieldSpec{"VersionSignature", number, 4},
+    FieldSpec{"StrucVersion", number, 4},     FieldSpec{"FileVersionMS", number, 4},
+    FieldSpec{"FileVersionLS", number, 4},    FieldSpec{"ProductVersionMS", number, 4},
     FieldSpec{"ProductVersionLS", number, 4}, FieldSpec{"FileFlagsMask", number, 4},
-    FieldSpec{"FileFlags", number, 4},       FieldSpec{"FileOS", number, 4},
-    FieldSpec{"FileType", number, 4},        FieldSpec{"FileSubtype", number, 4},
-    FieldSpec{"FileDateMS", number, 4},      FieldSpec{"FileDateLS", number, 4},
-    FieldSpec{"CvRecordSize", count, 4},     FieldSpec{"CvRecordRva", number, 4},
-    FieldSpec{"MiscRecordSize", count, 4},   FieldSpec{"MiscRecordRva", number, 4},
-    FieldSpec{"Reserved0", number, 8},       FieldSpec{"Reserved1", number, 8},
+    FieldSpec{"FileFlags", number, 4},        FieldSpec{"FileOS", number, 4},
+    FieldSpec{"FileType", number, 4},         FieldSpec{"FileSubtype", number, 4},
+    FieldSpec{"FileDateMS", number, 4},       FieldSpec{"FileDateLS", number, 4},
+    FieldSpec{"CvRecordSize", count, 4},      FieldSpec{"CvRecordRva", number, 4},
+    FieldSpec{"MiscRecordSize", count, 4},    FieldSpec{"MiscRecordRva", number, 4},
+    FieldSpec{"Reserved0", number, 8},        FieldSpec{"Reserved1", number, 8},
 };
 constexpr std::array buildIdRecord = {
     FieldSpec{"Signature", number, 4},
@@ -78,27 +78,43 @@ constexpr std::array memoryDescriptor64 = {
     FieldSpec{"DataSize", count, 8},
 };
 constexpr std::array exception = {
-    FieldSpec{"ThreadId", count, 4},          FieldSpec{"Alignment", number, 4},
-    FieldSpec{"ExceptionCode", number, 4},    FieldSpec{"ExceptionFlags", number, 4},
-    FieldSpec{"ExceptionRecord", number, 8},  FieldSpec{"ExceptionAddress", number, 8},
-    FieldSpec{"NumberParameters", count, 4},  FieldSpec{"UnusedAlignment", number, 4},
+    FieldSpec{"ThreadId", count, 4},
+    FieldSpec{"Alignment", number, 4},
+    FieldSpec{"ExceptionCode", number, 4},
+    FieldSpec{"ExceptionFlags", number, 4},
+    FieldSpec{"ExceptionRecord", number, 8},
+    FieldSpec{"ExceptionAddress", number, 8},
+    FieldSpec{"NumberParameters", count, 4},
+    FieldSpec{"UnusedAlignment", number, 4},
     FieldSpec{"ExceptionInformation", bytes, 120},
-    FieldSpec{"ContextSize", count, 4},       FieldSpec{"ContextRva", number, 4},
+    FieldSpec{"ContextSize", count, 4},
+    FieldSpec{"ContextRva", number, 4},
 };
 constexpr std::array systemInfo = {
-    FieldSpec{"ProcessorArchitecture", number, 2}, FieldSpec{"ProcessorLevel", count, 2},
-    FieldSpec{"ProcessorRevision", number, 2},     FieldSpec{"NumberOfProcessors", count, 1},
-    FieldSpec{"ProductType", count, 1},            FieldSpec{"MajorVersion", count, 4},
-    FieldSpec{"MinorVersion", count, 4},           FieldSpec{"BuildNumber", count, 4},
-    FieldSpec{"PlatformId", number, 4},            FieldSpec{"CSDVersionRva", number, 4},
-    FieldSpec{"SuiteMask", number, 2},             FieldSpec{"Reserved2", number, 2},
-    FieldSpec{"VendorId", text, 12},               FieldSpec{"VersionInformation", number, 4},
-    FieldSpec{"FeatureInformation", number, 4},    FieldSpec{"AMDExtendedCpuFeatures", number, 4},
+    FieldSpec{"ProcessorArchitecture", number, 2},
+    FieldSpec{"ProcessorLevel", count, 2},
+    FieldSpec{"ProcessorRevision", number, 2},
+    FieldSpec{"NumberOfProcessors", count, 1},
+    FieldSpec{"ProductType", count, 1},
+    FieldSpec{"MajorVersion", count, 4},
+    FieldSpec{"MinorVersion", count, 4},
+    FieldSpec{"BuildNumber", count, 4},
+    FieldSpec{"PlatformId", number, 4},
+    FieldSpec{"CSDVersionRva", number, 4},
+    FieldSpec{"SuiteMask", number, 2},
+    FieldSpec{"Reserved2", number, 2},
+    FieldSpec{"VendorId", text, 12},
+    FieldSpec{"VersionInformation", number, 4},
+    FieldSpec{"FeatureInformation", number, 4},
+    FieldSpec{"AMDExtendedCpuFeatures", number, 4},
 };
 constexpr std::array miscInfo = {
-    FieldSpec{"SizeOfInfo", count, 4},        FieldSpec{"Flags1", number, 4},
-    FieldSpec{"ProcessId", count, 4},         FieldSpec{"ProcessCreateTime", count, 4},
-    FieldSpec{"ProcessUserTime", count, 4},   FieldSpec{"ProcessKernelTime", count, 4},
+    FieldSpec{"SizeOfInfo", count, 4},
+    FieldSpec{"Flags1", number, 4},
+    FieldSpec{"ProcessId", count, 4},
+    FieldSpec{"ProcessCreateTime", count, 4},
+    FieldSpec{"ProcessUserTime", count, 4},
+    FieldSpec{"ProcessKernelTime", count, 4},
     FieldSpec{"Rest", bytes, 0},
 };
 constexpr std::array listHeader = {
@@ -112,10 +128,10 @@ constexpr std::array listHeader64 = {
     FieldSpec{"NumberOfEntries", count, 8},
 };
 constexpr std::array memoryInfo = {
-    FieldSpec{"BaseAddress", number, 8},  FieldSpec{"AllocationBase", number, 8},
+    FieldSpec{"BaseAddress", number, 8},       FieldSpec{"AllocationBase", number, 8},
     FieldSpec{"AllocationProtect", number, 4}, FieldSpec{"Alignment1", number, 4},
-    FieldSpec{"RegionSize", number, 8},   FieldSpec{"State", number, 4},
-    FieldSpec{"Protect", number, 4},      FieldSpec{"Type", number, 4},
+    FieldSpec{"RegionSize", number, 8},        FieldSpec{"State", number, 4},
+    FieldSpec{"Protect", number, 4},           FieldSpec{"Type", number, 4},
     FieldSpec{"Alignment2", number, 4},
 };
 constexpr std::array threadInfo = {
@@ -150,8 +166,9 @@ constexpr std::array handle2 = {
 };
 constexpr std::array textFile = {FieldSpec{"Text", text, 0}};
 constexpr std::array dsoDebug64 = {
-    FieldSpec{"version", count, 4}, FieldSpec{"map", number, 4},    FieldSpec{"dso_count", count, 4},
-    FieldSpec{"brk", number, 8},    FieldSpec{"ldbase", number, 8}, FieldSpec{"dynamic", number, 8},
+    FieldSpec{"version", count, 4},   FieldSpec{"map", number, 4},
+    FieldSpec{"dso_count", count, 4}, FieldSpec{"brk", number, 8},
+    FieldSpec{"ldbase", number, 8},   FieldSpec{"dynamic", number, 8},
 };
 constexpr std::array linkMap64 = {
     FieldSpec{"addr", number, 8},
@@ -159,8 +176,9 @@ constexpr std::array linkMap64 = {
     FieldSpec{"ld", number, 8},
 };
 constexpr std::array dsoDebug32 = {
-    FieldSpec{"version", count, 4}, FieldSpec{"map", number, 4},    FieldSpec{"dso_count", count, 4},
-    FieldSpec{"brk", number, 4},    FieldSpec{"ldbase", number, 4}, FieldSpec{"dynamic", number, 4},
+    FieldSpec{"version", count, 4},   FieldSpec{"map", number, 4},
+    FieldSpec{"dso_count", count, 4}, FieldSpec{"brk", number, 4},
+    FieldSpec{"ldbase", number, 4},   FieldSpec{"dynamic", number, 4},
 };
 constexpr std::array linkMap32 = {
     FieldSpec{"addr", number, 4},
@@ -168,10 +186,14 @@ constexpr std::array linkMap32 = {
     FieldSpec{"ld", number, 4},
 };
 constexpr std::array threadState = {
-    FieldSpec{"Id", count, 8},           FieldSpec{"FsBase", number, 8},
-    FieldSpec{"GsBase", number, 8},      FieldSpec{"OriginalRax", number, 8},
-    FieldSpec{"ThreadPointer", number, 8}, FieldSpec{"PendingSignals", number, 8},
-    FieldSpec{"BlockedSignals", number, 8}, FieldSpec{"CurrentSignal", count, 4},
+    FieldSpec{"Id", count, 8},
+    FieldSpec{"FsBase", number, 8},
+    FieldSpec{"GsBase", number, 8},
+    FieldSpec{"OriginalRax", number, 8},
+    FieldSpec{"ThreadPointer", number, 8},
+    FieldSpec{"PendingSignals", number, 8},
+    FieldSpec{"BlockedSignals", number, 8},
+    FieldSpec{"CurrentSignal", count, 4},
     FieldSpec{"Present", number, 4},
 };
 constexpr std::array unreadPointer = {FieldSpec{"Offset", number, 8}};
@@ -187,23 +209,23 @@ constexpr std::array zeroRange = {
 };
 // Only what stands out; the rest of the registers is in the hex of the last field.
 constexpr std::array contextAmd64 = {
-    FieldSpec{"Home", bytes, 48},      FieldSpec{"ContextFlags", number, 4},
-    FieldSpec{"MxCsr", number, 4},     FieldSpec{"SegCs", number, 2},
-    FieldSpec{"SegDs", number, 2},     FieldSpec{"SegEs", number, 2},
-    FieldSpec{"SegFs", number, 2},     FieldSpec{"SegGs", number, 2},
-    FieldSpec{"SegSs", number, 2},     FieldSpec{"EFlags", number, 4},
-    FieldSpec{"Dr0", number, 8},       FieldSpec{"Dr1", number, 8},
-    FieldSpec{"Dr2", number, 8},       FieldSpec{"Dr3", number, 8},
-    FieldSpec{"Dr6", number, 8},       FieldSpec{"Dr7", number, 8},
-    FieldSpec{"Rax", number, 8},       FieldSpec{"Rcx", number, 8},
-    FieldSpec{"Rdx", number, 8},       FieldSpec{"Rbx", number, 8},
-    FieldSpec{"Rsp", number, 8},       FieldSpec{"Rbp", number, 8},
-    FieldSpec{"Rsi", number, 8},       FieldSpec{"Rdi", number, 8},
-    FieldSpec{"R8", number, 8},        FieldSpec{"R9", number, 8},
-    FieldSpec{"R10", number, 8},       FieldSpec{"R11", number, 8},
-    FieldSpec{"R12", number, 8},       FieldSpec{"R13", number, 8},
-    FieldSpec{"R14", number, 8},       FieldSpec{"R15", number, 8},
-    FieldSpec{"Rip", number, 8},       FieldSpec{"Rest", bytes, 0},
+    FieldSpec{"Home", bytes, 48},  FieldSpec{"ContextFlags", number, 4},
+    FieldSpec{"MxCsr", number, 4}, FieldSpec{"SegCs", number, 2},
+    FieldSpec{"SegDs", number, 2}, FieldSpec{"SegEs", number, 2},
+    FieldSpec{"SegFs", number, 2}, FieldSpec{"SegGs", number, 2},
+    FieldSpec{"SegSs", number, 2}, FieldSpec{"EFlags", number, 4},
+    FieldSpec{"Dr0", number, 8},   FieldSpec{"Dr1", number, 8},
+    FieldSpec{"Dr2", number, 8},   FieldSpec{"Dr3", number, 8},
+    FieldSpec{"Dr6", number, 8},   FieldSpec{"Dr7", number, 8},
+    FieldSpec{"Rax", number, 8},   FieldSpec{"Rcx", number, 8},
+    FieldSpec{"Rdx", number, 8},   FieldSpec{"Rbx", number, 8},
+    FieldSpec{"Rsp", number, 8},   FieldSpec{"Rbp", number, 8},
+    FieldSpec{"Rsi", number, 8},   FieldSpec{"Rdi", number, 8},
+    FieldSpec{"R8", number, 8},    FieldSpec{"R9", number, 8},
+    FieldSpec{"R10", number, 8},   FieldSpec{"R11", number, 8},
+    FieldSpec{"R12", number, 8},   FieldSpec{"R13", number, 8},
+    FieldSpec{"R14", number, 8},   FieldSpec{"R15", number, 8},
+    FieldSpec{"Rip", number, 8},   FieldSpec{"Rest", bytes, 0},
 };
 
 constexpr std::array specs = {
@@ -245,7 +267,8 @@ constexpr std::array specs = {
 // The two descriptions of each layout must not drift apart.
 constexpr std::uint64_t bytesIn(std::span<const FieldSpec> fields) {
     std::uint64_t size = 0;
-    for (const FieldSpec& field : fields) size += field.size;
+    for (const FieldSpec& field : fields)
+        size += field.size;
     return size;
 }
 static_assert(bytesIn(header) == sizeof(Header));
@@ -274,7 +297,9 @@ static_assert(bytesIn(contextAmd64) == 0x100);
 
 }  // namespace
 
-std::span<const StructSpec> textSpecs() { return specs; }
+std::span<const StructSpec> textSpecs() {
+    return specs;
+}
 
 const StructSpec& textSpec(std::string_view name) {
     const auto found = std::ranges::find(specs, name, &StructSpec::name);

@@ -7,7 +7,8 @@
 
 namespace icecore::minidump {
 
-/// All of them; names are Microsoft's or Breakpad's, so that people find them in their documentation.
+/// All of them; names are Microsoft's or Breakpad's, so that people find them in their
+/// documentation.
 std::span<const StructSpec> textSpecs();
 /// By name; the name must be one of the table's.
 const StructSpec& textSpec(std::string_view name);

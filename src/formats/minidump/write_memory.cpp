@@ -87,8 +87,8 @@ void layOutMemory(Writing& writing, const AddressSpace& memory) {
         }
         store(range.end());
     }
-    writing.memory64 = writing.plan.type.has(DumpFlag::with_full_memory) ||
-                       writing.memoryBytes > most32;
+    writing.memory64 =
+        writing.plan.type.has(DumpFlag::with_full_memory) || writing.memoryBytes > most32;
 }
 
 std::optional<std::uint64_t> writeMemoryList(Writing& writing) {
@@ -159,7 +159,8 @@ std::optional<std::uint64_t> writeUnreadPointer(Writing& writing) {
 
 std::vector<std::byte> unreadList(const Writing& writing, const std::vector<Range>& unread) {
     std::vector<Extent> all = writing.absent;
-    for (const Range& range : unread) all.push_back({range, Absence::unreadable, false});
+    for (const Range& range : unread)
+        all.push_back({range, Absence::unreadable, false});
     std::ranges::sort(all, {}, [](const Extent& extent) { return extent.range; });
     Metadata list;
     list.append(ListHeader64{sizeof(ListHeader64), sizeof(UnreadRange), all.size()});

@@ -40,7 +40,8 @@ Location writeCodeView(Writing& writing, const Module& module) {
         appendInteger(record, codeViewPdb70);
         record.insert(record.end(), module.id.bytes.begin(), module.id.bytes.end());
         appendInteger(record, module.id.age);
-        for (const char c : module.debugFile) record.push_back(static_cast<std::byte>(c));
+        for (const char c : module.debugFile)
+            record.push_back(static_cast<std::byte>(c));
         record.push_back(std::byte{0});
     } else {
         return {};
@@ -88,7 +89,8 @@ std::optional<std::uint64_t> writeModuleList(Writing& writing) {
     }
     writing.metadata.align(8);
     const auto begin = writing.metadata.append(Le32(static_cast<std::uint32_t>(raws.size())));
-    for (const RawModule& raw : raws) writing.metadata.append(raw);
+    for (const RawModule& raw : raws)
+        writing.metadata.append(raw);
     return begin;
 }
 
@@ -105,10 +107,10 @@ std::optional<std::uint64_t> writeUnloadedModules(Writing& writing) {
         raws.push_back(raw);
     }
     writing.metadata.align(8);
-    const auto begin =
-        writing.metadata.append(ListHeader{sizeof(ListHeader), sizeof(RawUnloadedModule),
-                                           static_cast<std::uint32_t>(raws.size())});
-    for (const RawUnloadedModule& raw : raws) writing.metadata.append(raw);
+    const auto begin = writing.metadata.append(ListHeader{
+        sizeof(ListHeader), sizeof(RawUnloadedModule), static_cast<std::uint32_t>(raws.size())});
+    for (const RawUnloadedModule& raw : raws)
+        writing.metadata.append(raw);
     return begin;
 }
 
@@ -136,7 +138,8 @@ std::optional<std::uint64_t> writeHandleData(Writing& writing) {
     const auto begin =
         writing.metadata.append(HandleHeader{sizeof(HandleHeader), sizeof(HandleDescriptor2),
                                              static_cast<std::uint32_t>(raws.size()), 0});
-    for (const HandleDescriptor2& raw : raws) writing.metadata.append(raw);
+    for (const HandleDescriptor2& raw : raws)
+        writing.metadata.append(raw);
     return begin;
 }
 
@@ -173,7 +176,8 @@ std::optional<std::uint64_t> writeDsoDebug(Writing& writing) {
     metadata.align(8);
     const auto count = static_cast<std::uint32_t>(objects.size());
     const std::uint64_t begin =
-        word == 4 ? metadata.append(DsoDebug32{debugVersion, map, count, low(brk), low(base), low(dynamic)})
+        word == 4 ? metadata.append(
+                        DsoDebug32{debugVersion, map, count, low(brk), low(base), low(dynamic)})
                   : metadata.append(DsoDebug64{debugVersion, map, count, brk, base, dynamic});
     // The program's dynamic section, as far as its end mark.
     constexpr std::size_t mostEntries = 512;

@@ -119,10 +119,10 @@ std::string synthesised(const Process& process, std::uint32_t type, bool is32) {
 /// The content of a file of /proc as it may be written; empty when there is none.
 std::string contentOf(const Writing& writing, const LinuxFile& file) {
     const SharedBytes* kept = writing.snapshot.attachment(file.attachment);
-    const Attachment attachment{
-        std::string(file.attachment),
-        kept != nullptr ? *kept
-                        : SharedBytes::own(synthesised(writing.process, file.type, writing.is32()))};
+    const Attachment attachment{std::string(file.attachment),
+                                kept != nullptr ? *kept
+                                                : SharedBytes::own(synthesised(
+                                                      writing.process, file.type, writing.is32()))};
     const auto content = contentToSave(attachment, writing.plan);
     return content ? std::string(content->text()) : std::string();
 }
@@ -140,10 +140,10 @@ std::optional<std::uint64_t> writeSystemInfo(Writing& writing) {
     raw.build = system.build;
     raw.platform = platformOf(system.os);
     if (system.arch == Arch::x86_64 || system.arch == Arch::x86) fillCpu(writing.snapshot, raw);
-    raw.versionRva = writing.metadata.string(
-        system.os == Os::linux_os
-            ? "Linux " + system.version + " " + std::string(machineName(system.arch))
-            : system.distribution);
+    raw.versionRva = writing.metadata.string(system.os == Os::linux_os
+                                                 ? "Linux " + system.version + " " +
+                                                       std::string(machineName(system.arch))
+                                                 : system.distribution);
     writing.metadata.align(8);
     return writing.metadata.append(raw);
 }
@@ -211,7 +211,8 @@ std::vector<FileStream> fileStreams(const Writing& writing) {
                               ? parseHex(std::string_view(item.name).substr(unknown.size()))
                               : std::nullopt;
         if (type && *type <= UINT32_MAX && *type != streamUnused) {
-            streams.push_back({static_cast<std::uint32_t>(*type), std::string(item.content.text())});
+            streams.push_back(
+                {static_cast<std::uint32_t>(*type), std::string(item.content.text())});
         } else {
             std::string content = item.name;
             content += '\0';

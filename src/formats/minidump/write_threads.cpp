@@ -17,7 +17,9 @@ Location writeContext(Writing& writing, const Context& context) {
     return {static_cast<std::uint32_t>(bytes.size()), rva};
 }
 
-std::uint32_t shortId(std::uint64_t id) { return static_cast<std::uint32_t>(id); }
+std::uint32_t shortId(std::uint64_t id) {
+    return static_cast<std::uint32_t>(id);
+}
 
 }  // namespace
 
@@ -47,8 +49,8 @@ std::optional<std::uint64_t> writeThreadList(Writing& writing) {
         const auto index = writing.storedIndex(sp);
         if (!index) continue;
         const Range range = writing.stored[*index];
-        const std::uint64_t wanted = alignDown(sp - std::min<std::uint64_t>(sp, info.redZone),
-                                               info.pointerSize);
+        const std::uint64_t wanted =
+            alignDown(sp - std::min<std::uint64_t>(sp, info.redZone), info.pointerSize);
         const std::uint64_t from = std::max(range.begin(), wanted);
         MemoryDescriptor stack{};
         stack.start = from;
@@ -56,7 +58,8 @@ std::optional<std::uint64_t> writeThreadList(Writing& writing) {
         const std::uint64_t offset = writing.storedAt[*index] + (from - range.begin());
         if (!writing.memory64) {
             stack.memory.size = static_cast<std::uint32_t>(range.end() - from);
-            writing.rvas.push_back({at + offsetof(RawThread, stack) + offsetof(MemoryDescriptor, memory) +
+            writing.rvas.push_back({at + offsetof(RawThread, stack) +
+                                        offsetof(MemoryDescriptor, memory) +
                                         offsetof(Location, rva),
                                     offset});
         }
@@ -77,7 +80,8 @@ std::optional<std::uint64_t> writeThreadNames(Writing& writing) {
     if (raws.empty()) return std::nullopt;
     writing.metadata.align(8);
     const auto begin = writing.metadata.append(Le32(static_cast<std::uint32_t>(raws.size())));
-    for (const RawThreadName& raw : raws) writing.metadata.append(raw);
+    for (const RawThreadName& raw : raws)
+        writing.metadata.append(raw);
     return begin;
 }
 
@@ -85,9 +89,8 @@ std::optional<std::uint64_t> writeThreadInfoList(Writing& writing) {
     if (!writing.plan.threadInfo) return std::nullopt;
     const auto& threads = writing.process.threads;
     writing.metadata.align(8);
-    const auto begin =
-        writing.metadata.append(ListHeader{sizeof(ListHeader), sizeof(RawThreadInfo),
-                                           static_cast<std::uint32_t>(threads.size())});
+    const auto begin = writing.metadata.append(ListHeader{
+        sizeof(ListHeader), sizeof(RawThreadInfo), static_cast<std::uint32_t>(threads.size())});
     for (const Thread& thread : threads) {
         RawThreadInfo raw{};
         raw.id = shortId(thread.id);
@@ -105,8 +108,8 @@ std::optional<std::uint64_t> writeThreadInfoList(Writing& writing) {
 std::optional<std::uint64_t> writeThreadState(Writing& writing) {
     if (writing.process.system.os != Os::linux_os) return std::nullopt;
     writing.metadata.align(8);
-    const auto begin = writing.metadata.append(ListHeader64{
-        sizeof(ListHeader64), sizeof(RawThreadState), writing.process.threads.size()});
+    const auto begin = writing.metadata.append(
+        ListHeader64{sizeof(ListHeader64), sizeof(RawThreadState), writing.process.threads.size()});
     for (const Thread& thread : writing.process.threads) {
         RawThreadState raw{};
         raw.id = thread.id;
@@ -145,12 +148,15 @@ std::optional<std::uint64_t> writeException(Writing& writing) {
     raw.threadId = shortId(exception->threadId);
     raw.record.code = exception->code;
     const bool isLinux = writing.process.system.os == Os::linux_os;
-    raw.record.flags = isLinux ? static_cast<std::uint32_t>(exception->signalCode) : exception->flags;
-    raw.record.address = isLinux ? exception->faultAddress.value_or(exception->address)
-                                 : exception->address;
-    const std::size_t count = std::min(exception->parameters.size(), std::size(raw.record.parameters));
+    raw.record.flags =
+        isLinux ? static_cast<std::uint32_t>(exception->signalCode) : exception->flags;
+    raw.record.address =
+        isLinux ? exception->faultAddress.value_or(exception->address) : exception->address;
+    const std::size_t count =
+        std::min(exception->parameters.size(), std::size(raw.record.parameters));
     raw.record.parameterCount = static_cast<std::uint32_t>(count);
-    for (std::size_t i = 0; i < count; ++i) raw.record.parameters[i] = exception->parameters[i];
+    for (std::size_t i = 0; i < count; ++i)
+        raw.record.parameters[i] = exception->parameters[i];
     const Thread* thread = writing.process.thread(exception->threadId);
     if (exception->context)
         raw.context = writeContext(writing, *exception->context);

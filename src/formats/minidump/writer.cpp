@@ -46,7 +46,9 @@ constexpr std::array table = {
 std::uint32_t headerTime(const Snapshot& snapshot) {
     if (!snapshot.provenance.time) return 0;
     return static_cast<std::uint32_t>(
-        std::chrono::floor<std::chrono::seconds>(*snapshot.provenance.time).time_since_epoch().count());
+        std::chrono::floor<std::chrono::seconds>(*snapshot.provenance.time)
+            .time_since_epoch()
+            .count());
 }
 
 Result<void> writeStreams(Writing& writing) {
@@ -104,7 +106,8 @@ std::uint32_t Metadata::string(std::string_view text) {
     const std::u16string wide = utf8ToUtf16(text);
     const auto at =
         static_cast<std::uint32_t>(append(Le32(static_cast<std::uint32_t>(wide.size() * 2))));
-    for (const char16_t unit : wide) append(Le16(static_cast<std::uint16_t>(unit)));
+    for (const char16_t unit : wide)
+        append(Le16(static_cast<std::uint16_t>(unit)));
     append(Le16(0));
     strings_.emplace(text, at);
     return at;
@@ -147,9 +150,8 @@ Result<WriteReport> write(const Snapshot& snapshot, const SavePlan& plan, Sink& 
 namespace icecore {
 
 Format minidumpFormat() {
-    return {"minidump",           "minidump",       ".dmp",
-            minidump::probe,      minidump::open,   minidump::write,
-            minidump::describe,   minidump::build};
+    return {"minidump",      "minidump",         ".dmp",         minidump::probe, minidump::open,
+            minidump::write, minidump::describe, minidump::build};
 }
 
 }  // namespace icecore

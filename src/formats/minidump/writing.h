@@ -62,18 +62,18 @@ public:
     /// each range begins.
     std::vector<Range> stored;
     std::vector<std::uint64_t> storedAt;
-    std::vector<Range> zeros;     ///< known to be zero, and too large to be stored as such
-    std::vector<Extent> absent;   ///< planned, and known not to be there
+    std::vector<Range> zeros;    ///< known to be zero, and too large to be stored as such
+    std::vector<Extent> absent;  ///< planned, and known not to be there
     std::uint64_t memoryBytes = 0;
-    bool memory64 = false;        ///< Memory64List instead of MemoryList
+    bool memory64 = false;  ///< Memory64List instead of MemoryList
 
     // Filled in once the size of the metadata is known.
     struct Fixup {
         std::uint64_t at = 0;      ///< in the metadata
         std::uint64_t offset = 0;  ///< behind the first byte of memory
     };
-    std::vector<Fixup> rvas;       ///< Le32
-    std::vector<Fixup> offsets;    ///< Le64
+    std::vector<Fixup> rvas;     ///< Le32
+    std::vector<Fixup> offsets;  ///< Le64
 
     /// A path as it may be written.
     [[nodiscard]] std::string_view pathFor(std::string_view path) const {
