@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "support/victim.h"
 #include "symbols/debuginfod.h"
 #include "symbols_tools.h"
 
@@ -338,6 +339,45 @@ TEST_F(SymbolsVerb, checkTellsMatchFromMismatch) {
     EXPECT_EQ(ran.status, 1);
     EXPECT_THAT(ran.output, HasSubstr("NO MATCH"));
     EXPECT_THAT(ran.output, HasSubstr("its build-id is"));
+}
+
+/// The modules of a real process' dump, and whether files belong to it.
+TEST_F(SymbolsVerb, listsAndChecksADump) {
+    build();
+    Victim victim("bench_stacks", {"2"});
+    ASSERT_EQ(victim.line(), "ready");
+    const std::string core = (folder / "dump.core").string();
+    const Ran dumped =
+        run(tests::program() + " dump " + std::to_string(victim.pid()) + " -o " + core + " 2>&1");
+    ASSERT_TRUE(fs::exists(core)) << dumped.output;
+    const Ran ran = run(tests::program() + " symbols list --json " + core);
+    EXPECT_EQ(ran.status, 0);
+    const auto json = nlohmann::json::parse(ran.output, nullptr, false);
+    ASSERT_TRUE(json.is_array()) << ran.output;
+    std::size_t seen = 0;
+    for (const auto& module : json) {
+        const std::string path = module.value("path", "");
+        if (!path.starts_with('/')) continue;
+        const auto image = openElf(path);
+        ASSERT_NE(image, nullptr) << path;
+        EXPECT_EQ(module["id"], hexBytes(image->buildId())) << path;
+        EXPECT_EQ(module["image_file"], path);
+        EXPECT_NE(module["symbols"], "mismatch") << path;
+        if (path == target("bench_stacks")) {
+            EXPECT_EQ(module["symbols"], "dwarf");
+            ++seen;
+        }
+        if (path.ends_with("/libc.so.6")) ++seen;
+    }
+    EXPECT_EQ(seen, 2U) << ran.output;
+    EXPECT_THAT(run(tests::program() + " symbols list --verbose " + core).output,
+                HasSubstr("build-id matches"));
+
+    const std::string check = tests::program() + " symbols check " + core + " ";
+    EXPECT_EQ(run(check + target("bench_stacks")).status, 0);
+    const Ran stranger = run(check + program.string());
+    EXPECT_EQ(stranger.status, 1);
+    EXPECT_THAT(stranger.output, HasSubstr("no module of the dump has its build-id"));
 }
 
 }  // namespace

@@ -114,6 +114,74 @@ TEST(SymbolsDwz, namesInTheCommonFile) {
         ASSERT_EQ(ourFrames(symbols, addresses[i]), expected[i]) << hex(addresses[i]);
 }
 
+/// Labels of hand-written assembly have no size: they reach up to the next symbol, and never out of
+/// their section; inside a function with a size they name nothing.
+TEST(SymbolsTable, labelsWithoutSize) {
+    const Folder folder;
+    {
+        std::ofstream source(folder / "labels.s");
+        source << R"(
+            .section .text.first, "ax"
+            .globl first_label
+            first_label: .skip 16, 0x90
+            .globl second_label
+            second_label: .skip 16, 0x90
+            .type sized, @function
+            .globl sized
+            sized: .skip 8, 0x90
+            inner_label: .skip 8, 0x90
+            .size sized, 16
+            .skip 16, 0x90
+            .section .other, "a"
+            .globl data_label
+            data_label: .quad 1, 2
+            .section .note.GNU-stack, "", @progbits
+        )";
+    }
+    const Ran ran = run("cd " + folder.path().string() +
+                        " && gcc -nostdlib -Wl,--entry=first_label labels.s -o labels 2>&1");
+    ASSERT_EQ(ran.status, 0) << ran.output;
+    const auto image = openElf(folder / "labels");
+    ASSERT_NE(image, nullptr);
+    const ModuleSymbolizer symbols(findFilesOf(image, {}));
+    const auto first = symbols.byName("first_label");
+    ASSERT_TRUE(first.has_value());
+    const auto nameAt = [&](std::uint64_t offset) {
+        const auto symbol = symbols.nearest(first->address + offset);
+        return symbol ? symbol->name : std::string();
+    };
+    EXPECT_EQ(first->size, 16U);
+    EXPECT_EQ(nameAt(15), "first_label");
+    EXPECT_EQ(nameAt(16), "second_label");
+    EXPECT_EQ(nameAt(31), "second_label");
+    EXPECT_EQ(nameAt(40), "sized") << "not the label inside it";
+    EXPECT_EQ(nameAt(47), "sized");
+    EXPECT_EQ(nameAt(48), "") << "behind a function that says where it ends";
+    const auto data = symbols.byName("data_label");
+    ASSERT_TRUE(data.has_value());
+    EXPECT_FALSE(data->function);
+    EXPECT_EQ(data->size, 16U) << "up to the end of its section";
+}
+
+/// "$x" and "$d" mark where code and data begin on ARM; nobody calls anything that.
+TEST(SymbolsTable, mappingSymbolsAreNoNames) {
+    if (!have("aarch64-linux-gnu-g++")) GTEST_SKIP() << "no arm64 compiler";
+    const Folder folder;
+    const fs::path program = compileShapes(folder, "aarch64-linux-gnu-g++", "-O1");
+    const auto image = openElf(program);
+    ASSERT_NE(image, nullptr);
+    ASSERT_NE(run("aarch64-linux-gnu-nm --special-syms " + program.string()).output.find(" $x"),
+              std::string::npos);
+    const ModuleSymbolizer symbols(findFilesOf(image, {}));
+    std::vector<ModuleSymbolizer::Named> found;
+    symbols.find("$*", 10, found);
+    EXPECT_TRUE(found.empty());
+    for (const std::uint64_t address : textAddresses(*image)) {
+        const auto symbol = symbols.nearest(address);
+        EXPECT_FALSE(symbol && symbol->name.starts_with('$')) << hex(address);
+    }
+}
+
 /// Stubs of the procedure linkage table, against objdump.
 TEST(SymbolsPlt, stubsAreNamed) {
     for (const char* options :

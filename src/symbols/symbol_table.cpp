@@ -199,9 +199,10 @@ const SymbolTable::Entry* SymbolTable::at(std::uint64_t address, bool codeOnly) 
             if (found == nullptr || better(entry, *found)) found = &entry;
             continue;
         }
-        // A function that ended before the address: labels further down belong to what is in
-        // front of it.
-        labelPossible = false;
+        // A function that ended before the address: labels inside it end with it, and labels
+        // further down belong to what is in front of it.
+        if (label != nullptr && label->address - entry.address < entry.size) label = nullptr;
+        labelPossible = label != nullptr;
     }
     return found != nullptr ? found : label;
 }

@@ -1,0 +1,84 @@
+#include "images/section_codec.h"
+
+#include <gtest/gtest.h>
+#include <libdeflate.h>
+#include <zstd.h>
+
+#include <memory>
+#include <vector>
+
+#include "bytes/elf_layout.h"
+
+namespace icecore {
+namespace {
+
+std::vector<std::byte> sample() {
+    std::vector<std::byte> bytes(50'000);
+    for (std::size_t i = 0; i < bytes.size(); ++i)
+        bytes[i] = std::byte(i * i / 7 & 0x3f);
+    return bytes;
+}
+
+std::vector<std::byte> withHeader(std::uint32_t type, std::uint64_t size,
+                                  const std::vector<std::byte>& data) {
+    elf::Compression64 header{};
+    header.type = type;
+    header.size = size;
+    const auto raw = bytesOf(header);
+    std::vector<std::byte> section(raw.begin(), raw.end());
+    section.insert(section.end(), data.begin(), data.end());
+    return section;
+}
+
+std::vector<std::byte> zlibOf(const std::vector<std::byte>& bytes) {
+    const std::unique_ptr<libdeflate_compressor, decltype(&libdeflate_free_compressor)> state(
+        libdeflate_alloc_compressor(6), &libdeflate_free_compressor);
+    std::vector<std::byte> out(bytes.size() + 100);
+    out.resize(
+        libdeflate_zlib_compress(state.get(), bytes.data(), bytes.size(), out.data(), out.size()));
+    return out;
+}
+
+std::vector<std::byte> zstdOf(const std::vector<std::byte>& bytes) {
+    std::vector<std::byte> out(ZSTD_compressBound(bytes.size()));
+    out.resize(ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), 3));
+    return out;
+}
+
+TEST(SectionCodec, zlibAndZstd) {
+    const auto bytes = sample();
+    for (const auto& section : {withHeader(elf::compressedZlib, bytes.size(), zlibOf(bytes)),
+                                withHeader(elf::compressedZstd, bytes.size(), zstdOf(bytes))}) {
+        const auto content = decompressSection(ByteView(section), true);
+        ASSERT_TRUE(content.has_value()) << content.error().describe();
+        EXPECT_TRUE(std::ranges::equal(content->span(), bytes));
+    }
+}
+
+TEST(SectionCodec, liesAreRefused) {
+    const auto bytes = sample();
+    const auto refuse = [](const std::vector<std::byte>& section) {
+        const auto content = decompressSection(ByteView(section, "lie"), true);
+        return content ? Errc::internal : content.error().code;
+    };
+    // More, or less, than there is; more than any compression could have made so small.
+    EXPECT_EQ(refuse(withHeader(elf::compressedZlib, bytes.size() + 1, zlibOf(bytes))),
+              Errc::malformed);
+    EXPECT_EQ(refuse(withHeader(elf::compressedZlib, bytes.size() - 1, zlibOf(bytes))),
+              Errc::malformed);
+    EXPECT_EQ(refuse(withHeader(elf::compressedZstd, bytes.size() + 1, zstdOf(bytes))),
+              Errc::malformed);
+    EXPECT_EQ(refuse(withHeader(elf::compressedZlib, UINT64_MAX, zlibOf(bytes))), Errc::malformed);
+    EXPECT_EQ(refuse(withHeader(elf::compressedZstd, std::uint64_t{1} << 40, zstdOf(bytes))),
+              Errc::malformed);
+    EXPECT_EQ(refuse(withHeader(77, bytes.size(), zlibOf(bytes))), Errc::unsupported);
+    EXPECT_EQ(refuse({std::byte{1}}), Errc::truncated);
+    // Cut anywhere.
+    const auto whole = withHeader(elf::compressedZlib, bytes.size(), zlibOf(bytes));
+    for (std::size_t size = 0; size < whole.size(); size += 37)
+        EXPECT_NE(refuse({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)}),
+                  Errc::internal);
+}
+
+}  // namespace
+}  // namespace icecore
