@@ -8,6 +8,8 @@ namespace {
 
 constexpr std::array table = {
     Verb{"analyze", "the whole verdict in one go: text, --json, --html PATH", makeAnalyzeVerb},
+    Verb{"build", "make a dump, broken ones too, from its description", makeBuildVerb},
+    Verb{"describe", "everything in a dump, as text", makeDescribeVerb},
     Verb{"dump", "freeze a running process into a dump", makeDumpVerb},
     Verb{"open", "debugger prompt over a dump: the WinDbg commands", makeOpenVerb},
     Verb{"info", "what a dump is: one screen", makeInfoVerb},

@@ -7,6 +7,8 @@
 
 namespace icecore::app {
 
+std::unique_ptr<VerbRun> makeBuildVerb();
+std::unique_ptr<VerbRun> makeDescribeVerb();
 std::unique_ptr<VerbRun> makeDumpVerb();
 std::unique_ptr<VerbRun> makeAnalyzeVerb();
 std::unique_ptr<VerbRun> makeInfoVerb();

@@ -4,6 +4,7 @@
 
 #include "bytes/endian.h"
 #include "formats/elfcore/core_reader.h"
+#include "formats/elfcore/core_text.h"
 #include "formats/elfcore/core_writer.h"
 
 namespace icecore {
@@ -31,6 +32,8 @@ Format elfCoreFormat() {
     format.probe = probe;
     format.open = readElfCore;
     format.write = writeElfCore;
+    format.describe = elfcore::describeCore;
+    format.build = elfcore::buildCore;
     return format;
 }
 
