@@ -33,8 +33,8 @@ std::string stateOf(pid_t pid) {
           "VmLib", "VmPTE", "VmSwap", "HugetlbPages", "RssAnon", "RssShmem", "FDSize",
           "CoreDumping", "THP_enabled", "Cpus_allowed", "Mems_allowed"})
         text += fmt::format("{} {}\n", key, tests::statusValue(pid, key));
-    for (const char* file : {"coredump_filter", "oom_score_adj", "timerslack_ns", "limits",
-                             "personality", "comm", "wchan"})
+    for (const char* file :
+         {"coredump_filter", "oom_score_adj", "timerslack_ns", "limits", "personality", "comm"})
         text += fmt::format("{} {}\n", file, tests::readText(fmt::format("/proc/{}/{}", pid, file)));
     return text;
 }
