@@ -29,7 +29,8 @@ private:
 
 /// Commands that write files, or read what the fuzzer's machine happens to hold.
 bool touchesFiles(std::string_view line) {
-    for (const std::string_view word : {".log", ".srcpath", ".sympath", ".symfix", ".reload", "ls"}) {
+    for (const std::string_view word :
+         {".log", ".srcpath", ".sympath", ".symfix", ".reload", "ls"}) {
         if (line.find(word) != std::string_view::npos) return true;
     }
     return false;

@@ -91,8 +91,8 @@ TEST_F(OpenCommands, RegistersAreGdbs) {
     std::size_t compared = 0;
     for (const auto& fields : fieldsOf(core_->askGdb({"info registers"}))) {
         if (fields.size() < 2 || !(fields[0].starts_with("r"))) continue;
-        EXPECT_THAT(ours, HasSubstr(std::string(fields[0]) + "=" +
-                                    hexDigits(*parseHex(fields[1]), 16)));
+        EXPECT_THAT(ours,
+                    HasSubstr(std::string(fields[0]) + "=" + hexDigits(*parseHex(fields[1]), 16)));
         ++compared;
     }
     EXPECT_EQ(compared, 17U);
@@ -224,10 +224,31 @@ TEST_F(OpenCommands, SymbolsAreThoseOfNm) {
 }
 
 TEST_F(OpenCommands, TheCommandsEveryTutorialTeaches) {
-    for (const std::string command :
-         {"~*k", "~0s", "kb", ".cls", "!analyze -v -f", "!peb", "lm -v", "!sym noisy", "!sym quiet",
-          ".reload /i /f crasher", ".reload /f libc", "lmvm libc", "~", "|", "r", "kn", "kp", "kv",
-          ".ecxr", ".lastevent", "vertarget", "!teb", "!address", "!uniqstack", ".help"}) {
+    for (const std::string command : {"~*k",
+                                      "~0s",
+                                      "kb",
+                                      ".cls",
+                                      "!analyze -v -f",
+                                      "!peb",
+                                      "lm -v",
+                                      "!sym noisy",
+                                      "!sym quiet",
+                                      ".reload /i /f crasher",
+                                      ".reload /f libc",
+                                      "lmvm libc",
+                                      "~",
+                                      "|",
+                                      "r",
+                                      "kn",
+                                      "kp",
+                                      "kv",
+                                      ".ecxr",
+                                      ".lastevent",
+                                      "vertarget",
+                                      "!teb",
+                                      "!address",
+                                      "!uniqstack",
+                                      ".help"}) {
         const Output output = core_->open(command);
         EXPECT_EQ(output.status, 0) << command << ": " << output.text;
         EXPECT_EQ(output.text.empty(), command == ".cls") << command;
@@ -236,10 +257,10 @@ TEST_F(OpenCommands, TheCommandsEveryTutorialTeaches) {
 
 TEST_F(OpenCommands, TheVerdictHasTheFieldsScriptsLookFor) {
     const std::string text = core_->open("!analyze -v").text;
-    for (const std::string field : {"FAULTING_IP:", "EXCEPTION_RECORD:", "PROCESS_NAME:",
-                                    "READ_ADDRESS:", "STACK_TEXT:", "STACK_COMMAND:",
-                                    "SYMBOL_NAME:", "MODULE_NAME:  crasher", "IMAGE_NAME:",
-                                    "FAILURE_BUCKET_ID:", "Followup:"})
+    for (const std::string field :
+         {"FAULTING_IP:", "EXCEPTION_RECORD:", "PROCESS_NAME:", "READ_ADDRESS:", "STACK_TEXT:",
+          "STACK_COMMAND:", "SYMBOL_NAME:", "MODULE_NAME:  crasher",
+          "IMAGE_NAME:", "FAILURE_BUCKET_ID:", "Followup:"})
         EXPECT_THAT(text, HasSubstr(field));
 }
 
@@ -274,9 +295,9 @@ TEST_F(OpenCommands, JsonKeepsEachCommandApart) {
 }
 
 TEST_F(OpenCommands, ScriptsOnStandardInputRunWithoutNoise) {
-    const Output output = shell("printf '? 1\\n.echo done\\nq\\n.echo never\\n' | HOME=" +
-                                core_->folder() + " XDG_STATE_HOME= " + program() + " open " +
-                                core_->path() + " 2>&1");
+    const Output output =
+        shell("printf '? 1\\n.echo done\\nq\\n.echo never\\n' | HOME=" + core_->folder() +
+              " XDG_STATE_HOME= " + program() + " open " + core_->path() + " 2>&1");
     EXPECT_EQ(output.text, "Evaluate expression: 1 = 00000000`00000001\ndone\n");
     EXPECT_EQ(output.status, 0);
     EXPECT_FALSE(std::filesystem::exists(core_->folder() + "/.local")) << "history is for people";

@@ -1,4 +1,5 @@
-// What the tests of `icecore open` share: one core of the crasher, made by gdb, and gdb's own answers.
+// What the tests of `icecore open` share: one core of the crasher, made by gdb, and gdb's own
+// answers.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -37,7 +38,8 @@ inline Output shell(const std::string& command) {
 
 inline std::string shellWord(std::string_view text) {
     std::string result = "'";
-    for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    for (const char c : text)
+        result += c == '\'' ? std::string("'\\''") : std::string(1, c);
     return result + "'";
 }
 
@@ -71,7 +73,8 @@ public:
     /// gdb's answer to commands about the core.
     [[nodiscard]] std::string askGdb(const std::vector<std::string>& commands) const {
         std::string arguments = "-ex 'set disassembly-flavor intel'";
-        for (const std::string& command : commands) arguments += " -ex " + shellWord(command);
+        for (const std::string& command : commands)
+            arguments += " -ex " + shellWord(command);
         return gdb(arguments + " " + target("crasher") + " " + path());
     }
 

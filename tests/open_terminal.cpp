@@ -120,7 +120,7 @@ TEST(OpenTerminal, PromptCompletionInterruptAndHistory) {
         terminal.type("q\r");
         EXPECT_EQ(terminal.wait(), 0);
     }
-    struct stat history {};
+    struct stat history{};
     ASSERT_EQ(::stat((core.folder() + "/icecore/history").c_str(), &history), 0);
     EXPECT_EQ(history.st_mode & 0777U, 0600U);
     EXPECT_THAT(shell("cat " + core.folder() + "/icecore/history").text, HasSubstr(".lastevent"));

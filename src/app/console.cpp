@@ -13,6 +13,8 @@ void Console::clear() {
     if (terminal_) write("\033[H\033[2J");  // ECMA-48: cursor home, erase the display
 }
 
-void Console::flush() { (void)std::fflush(stdout); }
+void Console::flush() {
+    (void)std::fflush(stdout);
+}
 
 }  // namespace icecore::app

@@ -15,7 +15,7 @@ public:
     /// What the word before the cursor may become; `line` ends at the cursor. Each item replaces
     /// that word's last part as the function returns it.
     struct Completion {
-        std::size_t wordLength = 0;          ///< characters before the cursor that are replaced
+        std::size_t wordLength = 0;  ///< characters before the cursor that are replaced
         std::vector<std::string> candidates;
     };
     using Complete = std::function<Completion(std::string_view line)>;

@@ -1,5 +1,6 @@
 // libedit, signals and the history file.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <histedit.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -9,8 +10,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-
-#include <fmt/format.h>
 
 #include "app/line_editor.h"
 
@@ -106,7 +105,8 @@ public:
         } while (dropped_);
         if (line == nullptr || count <= 0) return std::nullopt;
         std::string text(line, static_cast<std::size_t>(count));
-        while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+        while (!text.empty() && (text.back() == '\n' || text.back() == '\r'))
+            text.pop_back();
         if (text.find_first_not_of(' ') != std::string::npos) {
             HistEvent event;
             ::history(history_, &event, H_ENTER, text.c_str());
@@ -156,7 +156,8 @@ private:
         constexpr std::size_t most = 200;
         constexpr std::size_t screen = 80;
         std::size_t width = 1;
-        for (const std::string& word : candidates) width = std::max(width, word.size() + 2);
+        for (const std::string& word : candidates)
+            width = std::max(width, word.size() + 2);
         const std::size_t columns = std::max<std::size_t>(1, screen / width);
         std::string text = "\n";
         for (std::size_t i = 0; i < std::min(candidates.size(), most); ++i) {
@@ -164,7 +165,8 @@ private:
             if (i % columns == columns - 1) text += '\n';
         }
         if (text.back() != '\n') text += '\n';
-        if (candidates.size() > most) text += fmt::format("(and {} more)\n", candidates.size() - most);
+        if (candidates.size() > most)
+            text += fmt::format("(and {} more)\n", candidates.size() - most);
         std::fputs(text.c_str(), stdout);
         std::fflush(stdout);
     }
@@ -182,21 +184,25 @@ void (*interruptFunction)() = nullptr;
 }  // namespace
 
 struct InterruptGuard::Previous {
-    struct sigaction action {};
+    struct sigaction action{};
 };
 
 InterruptGuard::InterruptGuard(void (*interrupt)()) : previous_(std::make_unique<Previous>()) {
     interruptFunction = interrupt;
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = [](int) { interruptFunction(); };
     ::sigemptyset(&action.sa_mask);
     action.sa_flags = SA_RESTART;
     ::sigaction(SIGINT, &action, &previous_->action);
 }
 
-InterruptGuard::~InterruptGuard() { ::sigaction(SIGINT, &previous_->action, nullptr); }
+InterruptGuard::~InterruptGuard() {
+    ::sigaction(SIGINT, &previous_->action, nullptr);
+}
 
-bool isInteractive() { return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1; }
+bool isInteractive() {
+    return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1;
+}
 
 std::unique_ptr<LineEditor> createLineEditor(LineEditor::Complete complete) {
     auto editor = std::make_unique<EditLineEditor>(std::move(complete));

@@ -1,7 +1,7 @@
 // `icecore open FILE`: the WinDbg command language over a dump.
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
 
 #include "app/console.h"
 #include "app/line_editor.h"
@@ -21,8 +21,9 @@ class OpenVerb final : public VerbRun {
 public:
     void declare(CLI::App& command) override {
         command.add_option("FILE", path_, "the dump")->required();
-        command.add_option("-c,--command", commands_,
-                           "run these commands (joined by ';') and quit; may be given several times");
+        command.add_option(
+            "-c,--command", commands_,
+            "run these commands (joined by ';') and quit; may be given several times");
         command.add_option("--thread", thread_, "begin at this thread, by its number in `~`");
         command.add_flag("--json", json_,
                          "with -c: [{\"command\",\"output\",\"ok\"}] instead of text");
@@ -85,7 +86,8 @@ private:
                 if (!cut) rest = {};  // an unfinished prefix: the interpreter says what is wrong
                 if (cut && cut->word.empty()) continue;
                 std::string_view text = trim(before.substr(0, before.size() - rest.size()));
-                while (text.starts_with(';')) text = trim(text.substr(1));
+                while (text.starts_with(';'))
+                    text = trim(text.substr(1));
                 const bool ok = interpreter.execute(text);
                 results.push_back({{"command", text}, {"output", output.take()}, {"ok", ok}});
                 good = good && ok;
@@ -104,6 +106,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<VerbRun> makeOpenVerb() { return std::make_unique<OpenVerb>(); }
+std::unique_ptr<VerbRun> makeOpenVerb() {
+    return std::make_unique<OpenVerb>();
+}
 
 }  // namespace icecore::app

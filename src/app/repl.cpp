@@ -1,10 +1,10 @@
 #include "app/repl.h"
 
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <iostream>
 #include <string>
-
-#include <fmt/format.h>
 
 #include "app/console.h"
 #include "app/line_editor.h"
@@ -24,8 +24,8 @@ LineEditor::Completion completionFor(debugger::Session& session, std::string_vie
     return {found.wordLength, std::move(found.candidates)};
 }
 
-/// What an empty line after `line` does: the same again, but that disassembly and memory go on where
-/// they ended.
+/// What an empty line after `line` does: the same again, but that disassembly and memory go on
+/// where they ended.
 std::string repeatOf(std::string_view line) {
     std::string_view rest = line;
     const auto cut = debugger::cutCommand(rest);

@@ -9,8 +9,7 @@ void SymbolFlags::declare(CLI::App& command) {
     command.add_option("--symbols", path_,
                        "directories with symbol files, separated by ';' (default: "
                        "_NT_SYMBOL_PATH)");
-    command.add_option("--sysroot", root_,
-                       "directory under which the dump's paths are looked up");
+    command.add_option("--sysroot", root_, "directory under which the dump's paths are looked up");
 }
 
 SymbolOptions SymbolFlags::options() const {

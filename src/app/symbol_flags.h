@@ -11,8 +11,8 @@ class App;
 
 namespace icecore::app {
 
-/// `--symbols PATH` and `--sysroot DIRECTORY`; without the former _NT_SYMBOL_PATH counts. Servers are
-/// asked only when the environment names them (DEBUGINFOD_URLS).
+/// `--symbols PATH` and `--sysroot DIRECTORY`; without the former _NT_SYMBOL_PATH counts. Servers
+/// are asked only when the environment names them (DEBUGINFOD_URLS).
 class SymbolFlags {
 public:
     void declare(CLI::App& command);

@@ -1,8 +1,8 @@
 // !address: the map of the process, one region of it, or sums.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
-
-#include <fmt/format.h>
 
 #include "base/text.h"
 #include "debugger/address_text.h"
@@ -26,8 +26,9 @@ std::string sizeText(std::uint64_t bytes) {
 }
 
 void printTable(CommandCall& call, const std::vector<AddressRow>& rows) {
-    call.out.write("        BaseAddress      EndAddress+1        RegionSize     Type       State"
-                   "                 Protect             Usage\n");
+    call.out.write(
+        "        BaseAddress      EndAddress+1        RegionSize     Type       State"
+        "                 Protect             Usage\n");
     call.out.write(std::string(140, '-') + "\n");
     for (const AddressRow& row : rows) {
         if (call.session.interrupted()) return;
@@ -58,9 +59,8 @@ void printSums(CommandCall& call, std::string_view title, const Sums& sums, std:
     call.out.print("{:-<34} RgnCount ----------- Total Size -------- %ofBusy %ofTotal\n",
                    fmt::format("--- {} ", title));
     std::vector<std::pair<std::string, Sum>> rows(sums.begin(), sums.end());
-    std::ranges::stable_sort(rows, [](const auto& a, const auto& b) {
-        return a.second.bytes > b.second.bytes;
-    });
+    std::ranges::stable_sort(
+        rows, [](const auto& a, const auto& b) { return a.second.bytes > b.second.bytes; });
     for (const auto& [name, sum] : rows) {
         const auto percent = [&](std::uint64_t of) {
             return of == 0 ? 0.0 : 100.0 * static_cast<double>(sum.bytes) / static_cast<double>(of);
@@ -79,9 +79,10 @@ void printSummary(CommandCall& call, const std::vector<AddressRow>& rows) {
     std::map<std::string, const AddressRow*> largest;
     std::uint64_t busy = 0, total = 0;
     for (const AddressRow& row : rows) {
-        const bool isBusy = row.usage != "Free" && (row.region != nullptr || row.usage == "<captured>");
-        const std::string name = row.region == nullptr && row.usage == "<unknown>" ? "(not recorded)"
-                                                                                 : row.usage;
+        const bool isBusy =
+            row.usage != "Free" && (row.region != nullptr || row.usage == "<captured>");
+        const std::string name =
+            row.region == nullptr && row.usage == "<unknown>" ? "(not recorded)" : row.usage;
         add(usage, name, row);
         total += row.range.size();
         const AddressRow*& best = largest[name];
@@ -98,8 +99,9 @@ void printSummary(CommandCall& call, const std::vector<AddressRow>& rows) {
     printSums(call, "Type Summary (for busy)", type, busy, total);
     printSums(call, "State Summary", state, busy, total);
     printSums(call, "Protect Summary (for commit)", protect, busy, total);
-    call.out.write("--- Largest Region by Usage ----------- Base Address -------- Region Size "
-                   "----------\n");
+    call.out.write(
+        "--- Largest Region by Usage ----------- Base Address -------- Region Size "
+        "----------\n");
     for (const auto& [name, row] : largest) {
         call.out.print("{:<38} {} {} {}\n", name, columnAddress(row->range.begin()),
                        columnAddress(row->range.size()), sizeText(row->range.size()));
@@ -109,9 +111,9 @@ void printSummary(CommandCall& call, const std::vector<AddressRow>& rows) {
 /// "r-xp 00001000 /lib/libc.so.6 (inode 1234)": the line of /proc/PID/maps in short.
 std::string mappingText(const Region& region) {
     const Protection& p = region.protection;
-    std::string text = fmt::format("{}{}{}{} {:08x}", p.read ? 'r' : '-', p.write ? 'w' : '-',
-                                   p.execute ? 'x' : '-', region.shared ? 's' : 'p',
-                                   region.fileOffset);
+    std::string text =
+        fmt::format("{}{}{}{} {:08x}", p.read ? 'r' : '-', p.write ? 'w' : '-',
+                    p.execute ? 'x' : '-', region.shared ? 's' : 'p', region.fileOffset);
     if (!region.name.empty()) text += " " + printable(region.name);
     if (region.inode != 0) text += fmt::format(" (inode {})", region.inode);
     if (region.dontDump) text += " dontdump";
@@ -124,8 +126,8 @@ std::string mappingText(const Region& region) {
 
 Result<void> printOne(CommandCall& call, const std::vector<AddressRow>& rows,
                       std::uint64_t address) {
-    const auto row = std::ranges::find_if(
-        rows, [&](const AddressRow& r) { return r.range.contains(address); });
+    const auto row =
+        std::ranges::find_if(rows, [&](const AddressRow& r) { return r.range.contains(address); });
     if (row == rows.end())
         return fail(Errc::not_found, fmt::format("{} lies outside the address space",
                                                  addressText(call.session, address)));
@@ -146,7 +148,8 @@ Result<void> printOne(CommandCall& call, const std::vector<AddressRow>& rows,
             field("Allocation Base:", hexTicked(*row->region->allocationBase));
         if (row->region->allocationProtection)
             field("Allocation Protect:", protectText(*row->region->allocationProtection));
-        if (session.process().system.os != Os::windows) field("Mapping:", mappingText(*row->region));
+        if (session.process().system.os != Os::windows)
+            field("Mapping:", mappingText(*row->region));
     }
     if (const Module* module = session.process().moduleAt(address)) {
         const std::string& name = session.moduleNames().name(*module);

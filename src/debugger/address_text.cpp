@@ -1,9 +1,9 @@
 #include "debugger/address_text.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <unordered_map>
-
-#include <fmt/format.h>
 
 #include "base/text.h"
 
@@ -117,8 +117,9 @@ std::string protectText(const Protection& protection) {
                : protection.read ? "PAGE_EXECUTE_READ"
                                  : "PAGE_EXECUTE";
     } else {
-        text = protection.write ? "PAGE_READWRITE" : protection.read ? "PAGE_READONLY"
-                                                                     : "PAGE_NOACCESS";
+        text = protection.write  ? "PAGE_READWRITE"
+               : protection.read ? "PAGE_READONLY"
+                                 : "PAGE_NOACCESS";
     }
     if (protection.guard) text += "|PAGE_GUARD";
     return text;

@@ -59,7 +59,8 @@ public:
         buildId();
         field("FAILURE_BUCKET_ID", verdict.bucket);
         field("BUCKET_ID", verdict.bucket);
-        for (const Issue& issue : analysis_.issues.items()) field("NOTE", issue.describe());
+        for (const Issue& issue : analysis_.issues.items())
+            field("NOTE", issue.describe());
         followup();
     }
 
@@ -71,7 +72,8 @@ private:
     void title() {
         const std::string stars(79, '*');
         const std::string empty = "*" + std::string(77, ' ') + "*";
-        out_.print("{}\n{}\n*{:^77}*\n{}\n{}\n\n", stars, empty, "Exception Analysis", empty, stars);
+        out_.print("{}\n{}\n*{:^77}*\n{}\n{}\n\n", stars, empty, "Exception Analysis", empty,
+                   stars);
     }
 
     void findings() {
@@ -95,9 +97,8 @@ private:
         if (!exception) return;
         out_.print("EXCEPTION_RECORD:  (.exr -1)\n{}\n", exceptionRecordText(session_, *exception));
         out_.print("FAULTING_THREAD:  {:08x}\n\n", exception->threadId);
-        field("ERROR_CODE",
-              fmt::format("({}) {:#x} - {}", analysis_.exceptionName, exception->code,
-                          analysis_.exceptionText));
+        field("ERROR_CODE", fmt::format("({}) {:#x} - {}", analysis_.exceptionName, exception->code,
+                                        analysis_.exceptionText));
         field("EXCEPTION_CODE_STR", analysis_.exceptionName);
     }
 
@@ -127,14 +128,15 @@ private:
             for (std::size_t f = 0; f < stack.frames.size() && f < 64; ++f)
                 out_.write(frameLine(session_, stack, f, style));
             out_.write("\n");
-            field("STACK_COMMAND", fmt::format("~{}s{} ; kb", i,
-                                               session_.process().exception ? " ; .ecxr" : ""));
+            field("STACK_COMMAND",
+                  fmt::format("~{}s{} ; kb", i, session_.process().exception ? " ; .ecxr" : ""));
         }
     }
 
     void buildId() {
         for (const Module& module : session_.process().modules) {
-            if (module.fileName() != analysis_.verdict.imageName || module.id.bytes.empty()) continue;
+            if (module.fileName() != analysis_.verdict.imageName || module.id.bytes.empty())
+                continue;
             field("DEBUG_FLR_IMAGE_ID", module.id.text());
             return;
         }
@@ -142,8 +144,9 @@ private:
 
     void followup() {
         out_.print("Followup:     {}\n---------\n",
-                   analysis_.verdict.moduleName.empty() ? "none" : "owner of " +
-                                                                       analysis_.verdict.moduleName);
+                   analysis_.verdict.healthy || analysis_.verdict.moduleName.empty()
+                       ? "none"
+                       : "owner of " + analysis_.verdict.moduleName);
     }
 
     Session& session_;

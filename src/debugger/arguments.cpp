@@ -1,9 +1,9 @@
 #include "debugger/arguments.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
-
-#include <fmt/format.h>
 
 #include "base/range.h"
 #include "base/text.h"
@@ -34,7 +34,8 @@ WordCut cutWord(std::string_view text) {
 bool beginsCount(std::string_view text) {
     if (text.size() < 2 || (text[0] != 'L' && text[0] != 'l')) return false;
     std::string_view count = text.substr(1);
-    while (!count.empty() && (count.front() == '?' || count.front() == '-')) count.remove_prefix(1);
+    while (!count.empty() && (count.front() == '?' || count.front() == '-'))
+        count.remove_prefix(1);
     if (count.empty()) return false;
     if (count.front() == '@' || count.front() == '(' || count.front() == ' ') return true;
     const auto end = std::ranges::find_if(count, [](char c) {
@@ -65,7 +66,9 @@ std::string_view Arguments::takeWord() {
     return cut.word;
 }
 
-std::string_view Arguments::peekWord() const { return cutWord(rest_).word; }
+std::string_view Arguments::peekWord() const {
+    return cutWord(rest_).word;
+}
 
 bool Arguments::takeSwitch(char letter) {
     const std::string_view word = peekWord();

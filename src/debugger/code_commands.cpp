@@ -1,7 +1,7 @@
 // u, ub.
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "base/text.h"
 #include "debugger/code_text.h"
@@ -47,7 +47,9 @@ Result<CodeSpan> takeSpan(CommandCall& call) {
     return span;
 }
 
-void printHeading(Output& out, const CodePlace& place) { out.write(place.heading() + "\n"); }
+void printHeading(Output& out, const CodePlace& place) {
+    out.write(place.heading() + "\n");
+}
 
 /// Starts of `count` instructions that end exactly at `address`. Instructions of varying length
 /// cannot be read backwards: begin at the function's start, or, without one, where the longest
@@ -90,7 +92,8 @@ Result<void> disassemble(CommandCall& call) {
     std::uint64_t at = span.begin;
     CodePlace last;
     std::string lastFunction;
-    for (std::uint64_t i = 0; i < span.count && at <= span.end && !call.session.interrupted(); ++i) {
+    for (std::uint64_t i = 0; i < span.count && at <= span.end && !call.session.interrupted();
+         ++i) {
         const CodePlace place = placeOf(call.session, at);
         const std::string function = place.symbol.substr(0, place.symbol.rfind("+0x"));
         if (i == 0 || function != lastFunction || place.file != last.file ||
@@ -104,8 +107,9 @@ Result<void> disassemble(CommandCall& call) {
         if (!line.readable) {
             at = line.next;
             call.session.nextCode = at;
-            if (i == 0) return fail(Errc::unreadable, "Memory access error: " +
-                                                          call.session.memory().explain(span.begin));
+            if (i == 0)
+                return fail(Errc::unreadable,
+                            "Memory access error: " + call.session.memory().explain(span.begin));
             return {};
         }
         if (line.next < at) break;  // the end of the address space

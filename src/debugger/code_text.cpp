@@ -1,9 +1,9 @@
 #include "debugger/code_text.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cctype>
-
-#include <fmt/format.h>
 
 #include "base/text.h"
 #include "debugger/memory_read.h"
@@ -19,12 +19,15 @@ constexpr std::size_t longest = 15;
 /// "0x1f" becomes "1Fh", "0xff" "0FFh": a number begins with a digit.
 std::string masmNumber(std::string_view digits) {
     std::string text;
-    for (const char c : digits) text += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    for (const char c : digits)
+        text += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     if (std::isalpha(static_cast<unsigned char>(text.front())) != 0) text.insert(0, 1, '0');
     return text + "h";
 }
 
-bool isX86(Arch arch) { return arch == Arch::x86 || arch == Arch::x86_64; }
+bool isX86(Arch arch) {
+    return arch == Arch::x86 || arch == Arch::x86_64;
+}
 
 std::string targetText(const Session& session, std::uint64_t target) {
     const std::string symbol = symbolText(session, target);
@@ -56,8 +59,8 @@ std::string x86Operands(const Session& session, const Instruction& instruction) 
 }
 
 std::string operandsText(const Session& session, const Instruction& instruction) {
-    std::string operands = isX86(session.arch()) ? x86Operands(session, instruction)
-                                                 : instruction.operands;
+    std::string operands =
+        isX86(session.arch()) ? x86Operands(session, instruction) : instruction.operands;
     if (instruction.target) {
         // The target is the last operand: the only one of x86, behind a register in "cbz x0, …".
         const std::size_t comma = operands.rfind(',');
@@ -78,9 +81,7 @@ std::string masmOperands(std::string_view operands) {
         const char before = text.empty() ? '\0' : text.back();
         if (c == ' ') {
             const char after = i + 1 < operands.size() ? operands[i + 1] : '\0';
-            const auto tight = [](char x) {
-                return x == '+' || x == '-' || x == '*' || x == ',';
-            };
+            const auto tight = [](char x) { return x == '+' || x == '-' || x == '*' || x == ','; };
             if (tight(before) || tight(after)) continue;
             text += c;
             continue;
@@ -126,7 +127,8 @@ CodeLine CodeReader::line(std::uint64_t address) const {
         line.text = fmt::format("{} {:<15} ???\n", where, "??");
         return line;
     }
-    if (disassembler_) line.instruction = disassembler_->decode(std::span(bytes).first(count), address);
+    if (disassembler_)
+        line.instruction = disassembler_->decode(std::span(bytes).first(count), address);
     if (!line.instruction) {
         line.next = address + step;
         const std::string raw = hexBytes(std::span(bytes).first(std::min(count, step)));
@@ -141,7 +143,9 @@ CodeLine CodeReader::line(std::uint64_t address) const {
     return line;
 }
 
-std::string CodePlace::heading() const { return symbol + lineText(file, line) + ":"; }
+std::string CodePlace::heading() const {
+    return symbol + lineText(file, line) + ":";
+}
 
 std::string accessText(const Session& session, const Instruction& instruction,
                        const Registers& registers) {

@@ -16,8 +16,8 @@ namespace icecore::debugger {
 struct CommandCall {
     Session& session;
     Output& out;
-    std::string_view name;  ///< as the table has it: "k", "lm", "db"
-    std::string_view flags; ///< letters typed behind it: "bn" of "kbn"
+    std::string_view name;   ///< as the table has it: "k", "lm", "db"
+    std::string_view flags;  ///< letters typed behind it: "bn" of "kbn"
     Arguments arguments;
 };
 

@@ -29,8 +29,8 @@ constexpr std::array table = {
     // Registers and the event.
     Command{"r", "", "[REGISTER,…] [$tN = VALUE]", "registers of the context", showRegisters},
     Command{".ecxr", "", "", "go to the registers of the exception", useException},
-    Command{".cxr", "", "[ADDRESS]", "go to the registers of a ucontext_t; alone: back to the thread",
-            useContextRecord},
+    Command{".cxr", "", "[ADDRESS]",
+            "go to the registers of a ucontext_t; alone: back to the thread", useContextRecord},
     Command{".exr", "", "-1", "the exception: where, what, on which address", showException},
     Command{".lastevent", "", "", "what the dump was taken for", lastEvent},
     Command{"!analyze", "", "[-v] [-f]", "the verdict on the crash; -v with all fields",
@@ -61,8 +61,8 @@ constexpr std::array table = {
     Command{"!sym", "", "noisy | quiet", "tell every symbol file tried, or not", symbolNoise},
     Command{".sympath", "", "[+] [DIRECTORY;…]", "where symbol files are looked for", symbolPath,
             true},
-    Command{".symfix", "", "[+] [DIRECTORY]", "the system's places, and a directory",
-            fixSymbolPath, true},
+    Command{".symfix", "", "[+] [DIRECTORY]", "the system's places, and a directory", fixSymbolPath,
+            true},
     // Code and source.
     Command{"u", "", "[ADDRESS [LCOUNT | END]]", "disassemble", disassemble},
     Command{"ub", "", "[ADDRESS [LCOUNT]]", "disassemble what lies before", disassembleBack},
@@ -120,7 +120,9 @@ bool calls(const Command& command, std::string_view word) {
 
 }  // namespace
 
-std::span<const Command> allCommands() { return table; }
+std::span<const Command> allCommands() {
+    return table;
+}
 
 FoundCommand findCommand(std::string_view word) {
     for (const Command& command : table) {

@@ -23,7 +23,8 @@ std::string_view lastWord(std::string_view line) {
                c == '.' || c == '@' || c == '$' || c == ':' || c == '-';
     };
     std::size_t begin = line.size();
-    while (begin > 0 && belongs(line[begin - 1])) --begin;
+    while (begin > 0 && belongs(line[begin - 1]))
+        --begin;
     return line.substr(begin);
 }
 
@@ -46,7 +47,8 @@ void addSymbols(const Session& session, std::string_view word, Completion& compl
 Completion complete(const Session& session, std::string_view line) {
     Completion completion;
     const std::size_t semicolon = line.rfind(';');
-    std::string_view command = semicolon == std::string_view::npos ? line : line.substr(semicolon + 1);
+    std::string_view command =
+        semicolon == std::string_view::npos ? line : line.substr(semicolon + 1);
     command.remove_prefix(std::min(command.find_first_not_of(' '), command.size()));
     const std::string_view word = lastWord(command);
     completion.wordLength = word.size();

@@ -1,8 +1,8 @@
 #include "debugger/context_record.h"
 
-#include <array>
-
 #include <fmt/format.h>
+
+#include <array>
 
 #include "base/text.h"
 #include "bytes/endian.h"
@@ -35,9 +35,10 @@ Result<std::array<std::uint64_t, Count>> readWords(const Session& session, std::
 Result<Registers> readUserContext(const Session& session, std::uint64_t address) {
     Registers registers(session.arch());
     if (session.arch() == Arch::x86_64) {
-        ASSIGN_OR_RETURN(const auto words, readWords<x64Order.size() + 1>(
-                                               session, address + x64RegistersOffset));
-        for (std::size_t i = 0; i < x64Order.size(); ++i) registers.set(x64Order[i], words[i]);
+        ASSIGN_OR_RETURN(const auto words,
+                         readWords<x64Order.size() + 1>(session, address + x64RegistersOffset));
+        for (std::size_t i = 0; i < x64Order.size(); ++i)
+            registers.set(x64Order[i], words[i]);
         // cs, gs, fs, ss: sixteen bits each.
         registers.set(x64::cs, words[18] & 0xffffU);
         registers.set(x64::gs, words[18] >> 16U & 0xffffU);
@@ -52,8 +53,8 @@ Result<Registers> readUserContext(const Session& session, std::uint64_t address)
             registers.set(static_cast<RegisterId>(i), words[i]);
         return registers;
     }
-    return fail(Errc::unsupported, fmt::format("context records of {} are not known",
-                                               toString(session.arch())));
+    return fail(Errc::unsupported,
+                fmt::format("context records of {} are not known", toString(session.arch())));
 }
 
 }  // namespace icecore::debugger

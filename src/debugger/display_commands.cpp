@@ -1,9 +1,9 @@
 // db dw dd dq dc df dD da du, d.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
-
-#include <fmt/format.h>
 
 #include "base/text.h"
 #include "debugger/commands.h"
@@ -16,10 +16,10 @@ namespace {
 
 struct Layout {
     std::string_view name;
-    std::size_t unit;      ///< bytes of one value; 0: a pointer
-    std::size_t width;     ///< bytes on one line
-    std::size_t count;     ///< values without an L
-    bool text;             ///< with the text column
+    std::size_t unit;   ///< bytes of one value; 0: a pointer
+    std::size_t width;  ///< bytes on one line
+    std::size_t count;  ///< values without an L
+    bool text;          ///< with the text column
 };
 constexpr std::array<Layout, 7> layouts = {{
     {"db", 1, 16, 128, true},
@@ -136,7 +136,8 @@ Result<void> displayMemory(CommandCall& call) {
         return {};
     }
     const auto* layout = std::ranges::find(layouts, call.name, &Layout::name);
-    if (layout == layouts.end()) return fail(Errc::internal, "no layout for " + std::string(call.name));
+    if (layout == layouts.end())
+        return fail(Errc::internal, "no layout for " + std::string(call.name));
     const std::size_t unit = layout->unit == 0 ? call.session.pointerSize() : layout->unit;
     ASSIGN_OR_RETURN(const ObjectRange range, takeDisplayRange(call, unit));
     showValues(call, *layout, range);

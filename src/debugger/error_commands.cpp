@@ -78,22 +78,22 @@ Result<void> lastError(CommandCall& call) {
     TRY(call.arguments.finish());
     Session& session = call.session;
     const std::size_t count = session.process().threads.size();
-    for (std::size_t i = all ? 0 : session.threadIndex(); i < count && !session.interrupted(); ++i) {
+    for (std::size_t i = all ? 0 : session.threadIndex(); i < count && !session.interrupted();
+         ++i) {
         const ThreadVisit visit(session, i);
         if (all) call.out.print("Last error for thread {:X}:\n", session.process().threads[i].id);
         const auto address = errnoAddress(session);
         if (!address && !all) return std::unexpected(address.error());
-        const auto value = address ? session.process().memory->readInteger<std::uint32_t>(*address)
-                                   : std::nullopt;
+        const auto value =
+            address ? session.process().memory->readInteger<std::uint32_t>(*address) : std::nullopt;
         if (!value && !all) {
             return fail(Errc::unreadable,
                         fmt::format("errno at {} cannot be read: {}", hexTicked(*address),
                                     session.process().memory->explain(*address)));
         }
-        call.out.print("LastErrorValue: {}\n",
-                       !value        ? std::string("not in the dump")
-                       : *value == 0 ? "(Linux errno) 0 (0) - no error"
-                                     : errorText(*value));
+        call.out.print("LastErrorValue: {}\n", !value        ? std::string("not in the dump")
+                                               : *value == 0 ? "(Linux errno) 0 (0) - no error"
+                                                             : errorText(*value));
         if (!all) break;
     }
     return {};

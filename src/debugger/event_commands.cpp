@@ -32,8 +32,9 @@ Result<void> showException(CommandCall& call) {
     const std::string_view word = call.arguments.takeWord();
     TRY(call.arguments.finish());
     if (!word.empty() && word != "-1") {
-        return fail(Errc::unsupported, ".exr -1 shows the dump's own exception; records in memory "
-                                       "are a thing of Windows dumps");
+        return fail(Errc::unsupported,
+                    ".exr -1 shows the dump's own exception; records in memory "
+                    "are a thing of Windows dumps");
     }
     const auto& exception = call.session.process().exception;
     if (!exception) return fail(Errc::not_found, "Last event was not an exception");
@@ -45,10 +46,11 @@ Result<void> lastEvent(CommandCall& call) {
     TRY(call.arguments.finish());
     const Process& process = call.session.process();
     if (!process.exception) {
-        call.out.print("Last event: {:x}.{:x}: none: the process was running when the dump was "
-                       "taken\n",
-                       process.pid,
-                       call.session.thread() != nullptr ? call.session.thread()->id : process.pid);
+        call.out.print(
+            "Last event: {:x}.{:x}: none: the process was running when the dump was "
+            "taken\n",
+            process.pid,
+            call.session.thread() != nullptr ? call.session.thread()->id : process.pid);
     } else {
         call.out.print("Last event: {:x}.{:x}: {}\n", process.pid, process.exception->threadId,
                        exceptionText(process, *process.exception));
@@ -87,12 +89,12 @@ Result<void> effectiveMachine(CommandCall& call) {
     const std::string_view arch = toString(call.session.arch());
     const bool same = wanted.empty() || wanted == "." || wanted == "#" ||
                       equalsIgnoreCase(wanted, arch) ||
-                      (arch == "x86_64" && (equalsIgnoreCase(wanted, "amd64") ||
-                                            equalsIgnoreCase(wanted, "x64")));
+                      (arch == "x86_64" &&
+                       (equalsIgnoreCase(wanted, "amd64") || equalsIgnoreCase(wanted, "x64")));
     if (!same) {
-        return fail(Errc::unsupported,
-                    fmt::format("the dump's threads ran as {}: other machines are not emulated",
-                                arch));
+        return fail(
+            Errc::unsupported,
+            fmt::format("the dump's threads ran as {}: other machines are not emulated", arch));
     }
     call.out.print("Effective machine: {}\n", arch == "x86_64" ? "x64 (AMD64)" : arch);
     return {};

@@ -10,7 +10,8 @@
 namespace icecore::debugger {
 
 std::string exceptionText(const Process& process, const Exception& exception) {
-    if (process.system.os == Os::windows) return fmt::format("Exception code {:08x}", exception.code);
+    if (process.system.os == Os::windows)
+        return fmt::format("Exception code {:08x}", exception.code);
     const SignalWords signal = signalWords(exception.code);
     const SignalCodeWords code = signalCodeWords(exception.code, exception.signalCode);
     std::string text = fmt::format("Signal {} - {}", signal.name, signal.text);
@@ -22,8 +23,9 @@ std::string exceptionText(const Process& process, const Exception& exception) {
 
 std::string exceptionRecordText(const Session& session, const Exception& exception) {
     const std::string symbol = symbolText(session, exception.address);
-    std::string text = fmt::format("ExceptionAddress: {}{}\n", addressText(session, exception.address),
-                                   symbol.empty() ? "" : fmt::format(" ({})", symbol));
+    std::string text =
+        fmt::format("ExceptionAddress: {}{}\n", addressText(session, exception.address),
+                    symbol.empty() ? "" : fmt::format(" ({})", symbol));
     text += fmt::format("   ExceptionCode: {:08x} ({})\n", exception.code,
                         exceptionText(session.process(), exception));
     text += fmt::format("  ExceptionFlags: {:08x}\n", exception.flags);

@@ -1,10 +1,10 @@
 #include "debugger/expression.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
-
-#include <fmt/format.h>
 
 #include "base/text.h"
 
@@ -77,7 +77,8 @@ public:
 
 private:
     void skipBlanks() {
-        while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t')) ++at_;
+        while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t'))
+            ++at_;
     }
     [[nodiscard]] bool ended() const { return at_ >= text_.size(); }
     [[nodiscard]] char peek(std::size_t ahead = 0) const {
@@ -211,15 +212,18 @@ private:
 
     std::string_view takeName() {
         const std::size_t begin = at_;
-        while (isNamePart(peek())) ++at_;
+        while (isNamePart(peek()))
+            ++at_;
         return text_.substr(begin, at_ - begin);
     }
 
     /// "module!name" here, when what stands before the '!' is a module; moves past it. Module names
-    /// of ELF systems hold '-' and '+', so that only the list of modules can tell a name from a sum.
+    /// of ELF systems hold '-' and '+', so that only the list of modules can tell a name from a
+    /// sum.
     std::optional<std::string_view> takeQualified() {
         std::size_t bang = at_;
-        while (bang < text_.size() && isModulePart(text_[bang])) ++bang;
+        while (bang < text_.size() && isModulePart(text_[bang]))
+            ++bang;
         if (bang == at_ || bang >= text_.size() || text_[bang] != '!') return std::nullopt;
         if (bang + 1 < text_.size() && text_[bang + 1] == '=') return std::nullopt;
         if (!scope_.isModule(text_.substr(at_, bang - at_))) return std::nullopt;
@@ -247,14 +251,15 @@ private:
     Result<std::uint64_t> word(int depth) {
         if (const auto qualified = takeQualified()) return scope_.symbolValue(*qualified);
         const std::size_t begin = at_;
-        while (isNamePart(peek()) || peek() == '`') ++at_;
+        while (isNamePart(peek()) || peek() == '`')
+            ++at_;
         const std::string_view text = text_.substr(begin, at_ - begin);
         if (text.empty()) return syntaxError();
         if (const auto number = parseMasmNumber(text, scope_.radix())) return *number;
         if (!isNameStart(text.front())) {
             at_ = begin;
-            return fail(Errc::usage, fmt::format("Numeric expression missing from '{}'",
-                                                 text_.substr(begin)));
+            return fail(Errc::usage,
+                        fmt::format("Numeric expression missing from '{}'", text_.substr(begin)));
         }
         if (const std::size_t size = readSize(text); size != 0 && nextIsOperand()) {
             ASSIGN_OR_RETURN(const std::uint64_t address, unary(depth + 1));
@@ -292,7 +297,8 @@ private:
     }
     [[nodiscard]] bool nextIsOperand() const {
         std::size_t next = at_;
-        while (next < text_.size() && (text_[next] == ' ' || text_[next] == '\t')) ++next;
+        while (next < text_.size() && (text_[next] == ' ' || text_[next] == '\t'))
+            ++next;
         if (next >= text_.size()) return false;
         const char c = text_[next];
         return c == '(' || c == '[' || c == '@' || c == '.' ||
@@ -310,10 +316,14 @@ std::optional<std::uint64_t> parseMasmNumber(std::string_view word, unsigned rad
     if (word.size() > 2 && word[0] == '0') {
         const std::string_view digits = word.substr(2);
         switch (word[1]) {
-        case 'x': case 'X': return parseDigits(digits, 16);
-        case 'n': case 'N': return parseDigits(digits, 10);
-        case 't': case 'T': return parseDigits(digits, 8);
-        case 'y': case 'Y': return parseDigits(digits, 2);
+        case 'x':
+        case 'X': return parseDigits(digits, 16);
+        case 'n':
+        case 'N': return parseDigits(digits, 10);
+        case 't':
+        case 'T': return parseDigits(digits, 8);
+        case 'y':
+        case 'Y': return parseDigits(digits, 2);
         default: break;
         }
     }

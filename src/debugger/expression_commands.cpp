@@ -1,8 +1,8 @@
 // ?, .formats, n.
-#include <bit>
-
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+
+#include <bit>
 
 #include "base/text.h"
 #include "debugger/commands.h"
@@ -12,7 +12,8 @@ namespace icecore::debugger {
 namespace {
 
 std::string grouped(std::string digits, std::size_t size) {
-    for (std::size_t at = digits.size(); at > size; at -= size) digits.insert(at - size, " ");
+    for (std::size_t at = digits.size(); at > size; at -= size)
+        digits.insert(at - size, " ");
     return digits;
 }
 
@@ -45,20 +46,21 @@ Result<void> evaluateExpression(CommandCall& call) {
 Result<void> showFormats(CommandCall& call) {
     ASSIGN_OR_RETURN(const std::uint64_t value, call.arguments.takeExpression());
     TRY(call.arguments.finish());
-    call.out.print("Evaluate expression:\n"
-                   "  Hex:     {}\n"
-                   "  Decimal: {}\n"
-                   "  Octal:   {:022o}\n"
-                   "  Binary:  {}\n"
-                   "  Chars:   {}\n"
-                   "  Time:    {}\n"
-                   "  Float:   low {} high {}\n"
-                   "  Double:  {}\n",
-                   hexTicked(value), static_cast<std::int64_t>(value), value,
-                   grouped(fmt::format("{:064b}", value), 8), charactersText(value, 8),
-                   dateText(value), std::bit_cast<float>(static_cast<std::uint32_t>(value)),
-                   std::bit_cast<float>(static_cast<std::uint32_t>(value >> 32U)),
-                   std::bit_cast<double>(value));
+    call.out.print(
+        "Evaluate expression:\n"
+        "  Hex:     {}\n"
+        "  Decimal: {}\n"
+        "  Octal:   {:022o}\n"
+        "  Binary:  {}\n"
+        "  Chars:   {}\n"
+        "  Time:    {}\n"
+        "  Float:   low {} high {}\n"
+        "  Double:  {}\n",
+        hexTicked(value), static_cast<std::int64_t>(value), value,
+        grouped(fmt::format("{:064b}", value), 8), charactersText(value, 8), dateText(value),
+        std::bit_cast<float>(static_cast<std::uint32_t>(value)),
+        std::bit_cast<float>(static_cast<std::uint32_t>(value >> 32U)),
+        std::bit_cast<double>(value));
     return {};
 }
 
@@ -66,8 +68,7 @@ Result<void> setRadix(CommandCall& call) {
     if (!call.arguments.empty()) {
         const auto radix = parseDecimal(call.arguments.takeWord());
         TRY(call.arguments.finish());
-        if (radix != 8 && radix != 10 && radix != 16)
-            return fail(Errc::usage, "n 8, n 10 or n 16");
+        if (radix != 8 && radix != 10 && radix != 16) return fail(Errc::usage, "n 8, n 10 or n 16");
         call.session.setRadix(static_cast<unsigned>(*radix));
     }
     call.out.print("base is {}\n", call.session.radix());

@@ -172,7 +172,8 @@ TEST(Expression, NestingIsBounded) {
     EXPECT_EQ(errorOf(deep + "1" + std::string(100'000, ')')), Errc::limit);
     EXPECT_EQ(errorOf(std::string(100'000, '-') + "1"), Errc::limit);
     std::string sum = "1";
-    for (int i = 0; i < 10'000; ++i) sum += "+1";
+    for (int i = 0; i < 10'000; ++i)
+        sum += "+1";
     EXPECT_EQ(value(sum), 10'001U);
 }
 

@@ -32,7 +32,8 @@ std::string argumentsText(const Session& session, const NamedStack& stack,
     std::string text;
     for (std::size_t i = 0; i < 4; ++i) {
         std::optional<std::uint64_t> word;
-        if (caller != nullptr) word = session.process().memory->readPointer(caller->sp + i * size, size);
+        if (caller != nullptr)
+            word = session.process().memory->readPointer(caller->sp + i * size, size);
         if (i > 0) text += ' ';
         text += word ? addressText(session, *word) : unknownAddressText(session);
     }
@@ -50,7 +51,8 @@ std::string trustText(const NamedFrame& frame, bool always) {
 
 /// "(Inline Function) --------`--------" where a physical frame has its two addresses.
 std::string inlineColumns(const Session& session) {
-    return session.pointerSize() == 4 ? "(Inline) -------- " : "(Inline Function) --------`--------";
+    return session.pointerSize() == 4 ? "(Inline) -------- "
+                                      : "(Inline Function) --------`--------";
 }
 
 }  // namespace
@@ -63,9 +65,10 @@ std::string stackHeader(const Session& session, const StackStyle& style) {
     const bool narrow = session.pointerSize() == 4;
     if (style.arguments) {
         if (style.trust) text += narrow ? "ChildEBP " : "Child-SP          ";
-        text += narrow ? "RetAddr  Args to Child              \n"
-                       : "RetAddr               : Args to Child                                     "
-                         "                      : Call Site\n";
+        text += narrow
+                    ? "RetAddr  Args to Child              \n"
+                    : "RetAddr               : Args to Child                                     "
+                      "                      : Call Site\n";
         return text;
     }
     return text + (narrow ? "ChildEBP RetAddr      Call Site\n"
@@ -126,8 +129,9 @@ void printStack(Session& session, Output& out, const NamedStack& stack, const St
     for (std::size_t i = 0; i < count && !session.interrupted(); ++i) {
         const Trust trust = stack.frames[i].trust;
         if (!warned && (trust == Trust::frame_pointer || trust == Trust::scan)) {
-            out.write("WARNING: Stack unwind information not available. Following frames may be "
-                      "wrong.\n");
+            out.write(
+                "WARNING: Stack unwind information not available. Following frames may be "
+                "wrong.\n");
             warned = true;
         }
         out.write(frameLine(session, stack, i, style));

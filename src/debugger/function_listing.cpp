@@ -1,8 +1,8 @@
 // uf: a function's code, block by block, found by following its branches.
+#include <fmt/format.h>
+
 #include <deque>
 #include <map>
-
-#include <fmt/format.h>
 
 #include "base/range.h"
 #include "debugger/code_text.h"
@@ -70,8 +70,8 @@ private:
 
     /// Inside the function, or in the part a compiler has moved away from it (NAME.cold).
     [[nodiscard]] bool belongs(std::uint64_t address) const {
-        const Range body = Range::ofSize(function_.address,
-                                         function_.size != 0 ? function_.size : unknownSize);
+        const Range body =
+            Range::ofSize(function_.address, function_.size != 0 ? function_.size : unknownSize);
         if (body.contains(address)) {
             if (function_.size != 0) return true;
             const auto symbol = session_.symbolizer().nearestSymbol(address);
@@ -101,7 +101,8 @@ bool isLabel(const std::map<std::uint64_t, CodeLine>& lines, std::uint64_t addre
 Result<void> disassembleFunction(CommandCall& call) {
     Session& session = call.session;
     std::uint64_t address = session.registers().pc();
-    while (call.arguments.rest().starts_with('/')) call.arguments.takeWord();  // /c /D /m /o /i
+    while (call.arguments.rest().starts_with('/'))
+        call.arguments.takeWord();  // /c /D /m /o /i
     if (!call.arguments.empty()) {
         ASSIGN_OR_RETURN(address, call.arguments.takeExpression());
     }
@@ -116,14 +117,13 @@ Result<void> disassembleFunction(CommandCall& call) {
     walk.run();
     const auto& lines = walk.lines();
     if (lines.empty() || !lines.begin()->second.readable) {
-        return fail(Errc::unreadable, "No code found, aborting: " +
-                                          session.memory().explain(function->address));
+        return fail(Errc::unreadable,
+                    "No code found, aborting: " + session.memory().explain(function->address));
     }
 
     std::map<std::uint64_t, bool> targets;
     for (const auto& [at, line] : lines) {
-        if (line.instruction && line.instruction->target &&
-            line.instruction->flow != Flow::call)
+        if (line.instruction && line.instruction->target && line.instruction->flow != Flow::call)
             targets[*line.instruction->target] = true;
     }
     std::uint64_t expected = lines.begin()->first;
@@ -145,8 +145,9 @@ Result<void> disassembleFunction(CommandCall& call) {
         expected = line.next;
     }
     if (walk.indirect()) {
-        call.out.write("\n(a jump through a register or table was not followed: code it leads to may "
-                       "be missing here; `u` shows it)\n");
+        call.out.write(
+            "\n(a jump through a register or table was not followed: code it leads to may "
+            "be missing here; `u` shows it)\n");
     }
     if (walk.cut()) call.out.write("\n(cut: the function is too long)\n");
     return {};

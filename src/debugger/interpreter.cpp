@@ -1,9 +1,9 @@
 #include "debugger/interpreter.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
-
-#include <fmt/format.h>
 
 #include "base/text.h"
 #include "debugger/command.h"
@@ -17,8 +17,12 @@ namespace {
 /// `~*e "~*e …"` inside one another.
 constexpr int deepestLine = 4;
 
-bool isLetter(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; }
-bool isDigit(char c) { return c >= '0' && c <= '9'; }
+bool isLetter(char c) {
+    return std::isalpha(static_cast<unsigned char>(c)) != 0;
+}
+bool isDigit(char c) {
+    return c >= '0' && c <= '9';
+}
 
 std::string_view skipBlanks(std::string_view text) {
     const std::size_t begin = text.find_first_not_of(" \t\r\n");
@@ -48,7 +52,8 @@ Result<ThreadPrefix> takeThreadPrefix(std::string_view& text) {
         text.remove_prefix(1);
     } else if (isDigit(c)) {
         std::size_t end = 0;
-        while (end < text.size() && isDigit(text[end])) ++end;
+        while (end < text.size() && isDigit(text[end]))
+            ++end;
         const auto number = parseDecimal(text.substr(0, end));
         if (!number) return fail(Errc::usage, "Illegal thread number");
         prefix.kind = ThreadPrefix::Kind::number;
@@ -77,7 +82,8 @@ std::size_t wordLength(std::string_view text) {
         return length;
     }
     if (!isLetter(c)) return 1;
-    while (length < text.size() && isLetter(text[length])) ++length;
+    while (length < text.size() && isLetter(text[length]))
+        ++length;
     return length;
 }
 
@@ -92,7 +98,8 @@ bool definesAliases(std::string_view line) {
 Result<CutCommand> cutCommand(std::string_view& line) {
     CutCommand cut;
     line = skipBlanks(line);
-    while (!line.empty() && line.front() == ';') line = skipBlanks(line.substr(1));
+    while (!line.empty() && line.front() == ';')
+        line = skipBlanks(line.substr(1));
     if (line.empty()) return cut;
     if (line.front() == '*') {  // a comment up to the end of the line
         line = {};
@@ -112,8 +119,8 @@ Result<CutCommand> cutCommand(std::string_view& line) {
             cut.word = "~";
             return cut;
         }
-        if ((line.front() == 'e' || line.front() == 's') &&
-            (word == 1 || line.front() == 'e') && cut.thread.kind != ThreadPrefix::Kind::none) {
+        if ((line.front() == 'e' || line.front() == 's') && (word == 1 || line.front() == 'e') &&
+            cut.thread.kind != ThreadPrefix::Kind::none) {
             cut.word = line.substr(0, 1);
             line.remove_prefix(1);
             const std::size_t end = commandLength(line);
@@ -145,9 +152,8 @@ std::string expandAliases(const Session& session, std::string_view line) {
             const std::size_t close = line.find('}', at);
             if (close != std::string_view::npos) {
                 const auto alias = session.aliases.find(line.substr(at + 2, close - at - 2));
-                result += alias != session.aliases.end()
-                              ? std::string_view(alias->second)
-                              : line.substr(at, close - at + 1);
+                result += alias != session.aliases.end() ? std::string_view(alias->second)
+                                                         : line.substr(at, close - at + 1);
                 at = close + 1;
                 continue;
             }
@@ -157,7 +163,8 @@ std::string expandAliases(const Session& session, std::string_view line) {
             continue;
         }
         std::size_t end = at;
-        while (end < line.size() && !ends(line[end]) && !line.substr(end).starts_with("${")) ++end;
+        while (end < line.size() && !ends(line[end]) && !line.substr(end).starts_with("${"))
+            ++end;
         const std::string_view word = line.substr(at, end - at);
         const auto alias = session.aliases.find(word);
         result += alias != session.aliases.end() ? std::string_view(alias->second) : word;
@@ -176,7 +183,9 @@ void Interpreter::Tee::write(std::string_view text) {
 
 Interpreter::Interpreter(Session& session, Output& out) : session_(session), out_(session, out) {}
 
-std::string Interpreter::prompt() const { return fmt::format("0:{:03}> ", session_.threadIndex()); }
+std::string Interpreter::prompt() const {
+    return fmt::format("0:{:03}> ", session_.threadIndex());
+}
 
 bool Interpreter::execute(std::string_view line) {
     session_.clearInterrupt();
@@ -219,7 +228,10 @@ bool Interpreter::executeForThreads(const CutCommand& command, int depth) {
     switch (command.thread.kind) {
     case ThreadPrefix::Kind::none: break;
     case ThreadPrefix::Kind::all: break;
-    case ThreadPrefix::Kind::current: first = session_.threadIndex(); last = first + 1; break;
+    case ThreadPrefix::Kind::current:
+        first = session_.threadIndex();
+        last = first + 1;
+        break;
     case ThreadPrefix::Kind::event:
         first = session_.eventThread().value_or(session_.threadIndex());
         last = first + 1;
@@ -240,10 +252,10 @@ bool Interpreter::executeForThreads(const CutCommand& command, int depth) {
     }
     }
     if (first >= count || last > count || last <= first) {
-        return report(fail(Errc::not_found,
-                           count == 0 ? "the dump has no threads"
-                                      : fmt::format("Illegal thread error: threads 0 to {} exist",
-                                                    count - 1)));
+        return report(fail(
+            Errc::not_found,
+            count == 0 ? "the dump has no threads"
+                       : fmt::format("Illegal thread error: threads 0 to {} exist", count - 1)));
     }
     const bool all = command.thread.kind == ThreadPrefix::Kind::all;
     if (command.word == "~") {
@@ -257,8 +269,8 @@ bool Interpreter::executeForThreads(const CutCommand& command, int depth) {
         return dispatch("r", "");
     }
     if (command.thread.kind == ThreadPrefix::Kind::none) {
-        return report(fail(Errc::usage, fmt::format("~{}: which thread? (~*, ~., ~#, ~NUMBER)",
-                                                    command.word)));
+        return report(fail(Errc::usage,
+                           fmt::format("~{}: which thread? (~*, ~., ~#, ~NUMBER)", command.word)));
     }
     const bool stacks = command.word.front() == 'k';
     if (all) session_.prepareAllStacks();
@@ -286,12 +298,12 @@ bool Interpreter::dispatch(std::string_view word, std::string_view arguments) {
     const FoundCommand found = findCommand(word);
     if (found.command == nullptr) {
         const std::string_view nearest = nearestCommand(word);
-        return report(fail(
-            Errc::usage,
-            nearest.empty()
-                ? fmt::format("Unknown command '{}' (.help lists them)", printable(word))
-                : fmt::format("Unknown command '{}'; did you mean '{}'? (.help lists them)",
-                              printable(word), nearest)));
+        return report(
+            fail(Errc::usage,
+                 nearest.empty()
+                     ? fmt::format("Unknown command '{}' (.help lists them)", printable(word))
+                     : fmt::format("Unknown command '{}'; did you mean '{}'? (.help lists them)",
+                                   printable(word), nearest)));
     }
     CommandCall call{session_, out_, found.command->name, found.flags,
                      Arguments(arguments, session_)};

@@ -20,8 +20,8 @@ struct ThreadPrefix {
 /// One command of a line, cut but not understood.
 struct CutCommand {
     ThreadPrefix thread;
-    bool tilde = false;          ///< it began with '~'
-    std::string_view word;       ///< "kbn", "!address", ".frame", "~" alone, "?"
+    bool tilde = false;     ///< it began with '~'
+    std::string_view word;  ///< "kbn", "!address", ".frame", "~" alone, "?"
     std::string_view arguments;
 };
 

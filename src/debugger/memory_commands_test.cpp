@@ -45,8 +45,7 @@ TEST_F(MemoryCommands, WiderValues) {
     EXPECT_EQ(run("dd 10000 L5"),
               "00000000`00010000  03020100 07060504 0b0a0908 0f0e0d0c\n"
               "00000000`00010010  13121110\n");
-    EXPECT_EQ(run("dq 10000 L2"),
-              "00000000`00010000  07060504`03020100 0f0e0d0c`0b0a0908\n");
+    EXPECT_EQ(run("dq 10000 L2"), "00000000`00010000  07060504`03020100 0f0e0d0c`0b0a0908\n");
     EXPECT_EQ(run("dc 10050 L4"),
               "00000000`00010050  6c6c6548 69202c6f 63206563 0065726f  Hello, ice core.\n");
 }
@@ -73,8 +72,7 @@ TEST_F(MemoryCommands, RangesByCountEndAndBackwards) {
 }
 
 TEST_F(MemoryCommands, SearchFindsEveryKind) {
-    EXPECT_EQ(run("s -[1]a 0 L?7fffffffffff needle"),
-              "0x00000000`0001006a\n0x00000000`00010071\n");
+    EXPECT_EQ(run("s -[1]a 0 L?7fffffffffff needle"), "0x00000000`0001006a\n0x00000000`00010071\n");
     EXPECT_THAT(run("s -b 10000 L80 3e 3f"), HasSubstr("00000000`0001003e  3e 3f ??"));
     EXPECT_EQ(run("s -[1]d 0 L?ffffffff 0b0a0908"), "0x00000000`00010008\n");
     EXPECT_EQ(run("s -[1]w 0 L?ffff0000 0908"), "0x00000000`00010008\n");

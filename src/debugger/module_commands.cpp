@@ -1,8 +1,8 @@
 // lm and its variants.
-#include <algorithm>
-
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "base/text.h"
 #include "debugger/commands.h"
@@ -14,10 +14,10 @@ namespace icecore::debugger {
 namespace {
 
 struct Options {
-    bool verbose = false;   ///< v
+    bool verbose = false;     ///< v
     bool loadedOnly = false;  ///< l: modules whose symbols were looked for
-    bool namesOnly = false; ///< 1m
-    bool full = false;      ///< f: path instead of symbol state
+    bool namesOnly = false;   ///< 1m
+    bool full = false;        ///< f: path instead of symbol state
     std::string pattern = "*";
     std::optional<std::uint64_t> address;
 };
@@ -41,10 +41,20 @@ Result<void> readLetters(CommandCall& call, std::string_view letters, Options& o
             ASSIGN_OR_RETURN(options.address, call.arguments.takeExpression());
             break;
         }
-        case 'n': case 't': case 'u': case 'k': case 'o': case 'e': case 'c': case 's': case 'p':
-        case 'i': case 'D': case '-': case '/': break;  // no difference here
-        default:
-            return fail(Errc::usage, fmt::format("lm: unknown option '{}'", letter));
+        case 'n':
+        case 't':
+        case 'u':
+        case 'k':
+        case 'o':
+        case 'e':
+        case 'c':
+        case 's':
+        case 'p':
+        case 'i':
+        case 'D':
+        case '-':
+        case '/': break;  // no difference here
+        default: return fail(Errc::usage, fmt::format("lm: unknown option '{}'", letter));
         }
     }
     return {};
@@ -72,7 +82,8 @@ void printVerbose(CommandCall& call, const Module& module) {
     field("Symbol file:", symbols.debugPath);
     field("Image file:", symbols.imagePath);
     if (symbols.kind == SymbolKind::none || symbols.kind == SymbolKind::mismatch) {
-        for (const std::string& sentence : symbols.tried) field("Tried:", sentence);
+        for (const std::string& sentence : symbols.tried)
+            field("Tried:", sentence);
     }
 }
 
@@ -122,10 +133,9 @@ Result<void> listModules(CommandCall& call) {
         }
     }
     if (modules.empty() && !everything) {
-        return fail(Errc::not_found, options.address
-                                         ? "no module lies at that address"
-                                         : fmt::format("no module matches '{}'",
-                                                       printable(options.pattern)));
+        return fail(Errc::not_found, options.address ? "no module lies at that address"
+                                                     : fmt::format("no module matches '{}'",
+                                                                   printable(options.pattern)));
     }
     return {};
 }

@@ -1,10 +1,10 @@
 #include "debugger/module_names.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <unordered_set>
-
-#include <fmt/format.h>
 
 #include "base/text.h"
 

@@ -18,9 +18,9 @@ public:
     explicit ModuleNames(const Process& process);
 
     [[nodiscard]] const std::string& name(const Module& module) const;
-    /// The module a person means: its name exactly, its file name, then the only one that begins so.
-    /// Case does not count, and '_' stands for '-', '+' and '.' too, as WinDbg spells such names.
-    /// Null when there is none or several begin so.
+    /// The module a person means: its name exactly, its file name, then the only one that begins
+    /// so. Case does not count, and '_' stands for '-', '+' and '.' too, as WinDbg spells such
+    /// names. Null when there is none or several begin so.
     [[nodiscard]] const Module* find(std::string_view text) const;
     /// All whose name or file name matches a pattern with wildcards.
     [[nodiscard]] std::vector<const Module*> matching(std::string_view pattern) const;

@@ -25,8 +25,7 @@ std::string symbolStateText(const Session& session, const Module& module) {
     if (symbols == nullptr) return "(deferred)";
     std::string text = stateWord(*symbols);
     if (symbols->forced) text += " FORCED: the file does not match";
-    const std::string& file =
-        symbols->debugPath.empty() ? symbols->imagePath : symbols->debugPath;
+    const std::string& file = symbols->debugPath.empty() ? symbols->imagePath : symbols->debugPath;
     if (!file.empty()) text = fmt::format("{:<24} {}", text, printable(file));
     return text;
 }

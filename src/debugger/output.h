@@ -1,11 +1,11 @@
 // Where commands print: the debugger room itself writes to no terminal.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include <fmt/format.h>
 
 namespace icecore::debugger {
 

@@ -17,12 +17,20 @@ struct AuxiliaryName {
 };
 // Linux: uapi/linux/auxvec.h.
 constexpr std::array<AuxiliaryName, 27> auxiliaryNames = {{
-    {3, "AT_PHDR"}, {4, "AT_PHENT"}, {5, "AT_PHNUM"}, {6, "AT_PAGESZ"}, {7, "AT_BASE"},
-    {8, "AT_FLAGS"}, {9, "AT_ENTRY"}, {10, "AT_NOTELF"}, {11, "AT_UID"}, {12, "AT_EUID"},
-    {13, "AT_GID"}, {14, "AT_EGID"}, {15, "AT_PLATFORM"}, {16, "AT_HWCAP"}, {17, "AT_CLKTCK"},
-    {23, "AT_SECURE"}, {24, "AT_BASE_PLATFORM"}, {25, "AT_RANDOM"}, {26, "AT_HWCAP2"},
-    {27, "AT_RSEQ_FEATURE_SIZE"}, {28, "AT_RSEQ_ALIGN"}, {29, "AT_HWCAP3"}, {30, "AT_HWCAP4"},
-    {31, "AT_EXECFN"}, {32, "AT_SYSINFO"}, {33, "AT_SYSINFO_EHDR"}, {51, "AT_MINSIGSTKSZ"},
+    {3, "AT_PHDR"},           {4, "AT_PHENT"},
+    {5, "AT_PHNUM"},          {6, "AT_PAGESZ"},
+    {7, "AT_BASE"},           {8, "AT_FLAGS"},
+    {9, "AT_ENTRY"},          {10, "AT_NOTELF"},
+    {11, "AT_UID"},           {12, "AT_EUID"},
+    {13, "AT_GID"},           {14, "AT_EGID"},
+    {15, "AT_PLATFORM"},      {16, "AT_HWCAP"},
+    {17, "AT_CLKTCK"},        {23, "AT_SECURE"},
+    {24, "AT_BASE_PLATFORM"}, {25, "AT_RANDOM"},
+    {26, "AT_HWCAP2"},        {27, "AT_RSEQ_FEATURE_SIZE"},
+    {28, "AT_RSEQ_ALIGN"},    {29, "AT_HWCAP3"},
+    {30, "AT_HWCAP4"},        {31, "AT_EXECFN"},
+    {32, "AT_SYSINFO"},       {33, "AT_SYSINFO_EHDR"},
+    {51, "AT_MINSIGSTKSZ"},
 }};
 
 std::string auxiliaryName(std::uint64_t type) {
@@ -87,9 +95,10 @@ Result<void> processEnvironment(CommandCall& call) {
     }
     field("CommandLine:", command.empty() ? "not recorded in this dump" : command);
     field("CurrentDirectory:", process.workingDirectory);
-    field("ProcessId:", fmt::format("{:x} ({}), parent {}", process.pid, process.pid,
-                                    process.parentPid));
-    if (process.uid) field("User:", fmt::format("uid {}, gid {}", *process.uid, process.gid.value_or(0)));
+    field("ProcessId:",
+          fmt::format("{:x} ({}), parent {}", process.pid, process.pid, process.parentPid));
+    if (process.uid)
+        field("User:", fmt::format("uid {}, gid {}", *process.uid, process.gid.value_or(0)));
     call.out.write("    Modules:\n");
     for (const Module& module : process.modules) {
         call.out.print("        {} {}\n", addressText(call.session, module.range.begin()),
@@ -110,10 +119,12 @@ Result<void> threadEnvironment(CommandCall& call) {
     }
     TRY(call.arguments.finish());
     const bool windows = session.process().system.os == Os::windows;
-    call.out.print("TEB at {}{}\n", base ? addressText(session, *base) : unknownAddressText(session),
+    call.out.print("TEB at {}{}\n",
+                   base ? addressText(session, *base) : unknownAddressText(session),
                    windows ? "" : " (the thread pointer: Linux has a thread control block there)");
     call.out.print("    ClientId:             {:x} . {:x}\n", session.process().pid, thread->id);
-    if (!thread->name.empty()) call.out.print("    Name:                 {}\n", printable(thread->name));
+    if (!thread->name.empty())
+        call.out.print("    Name:                 {}\n", printable(thread->name));
     if (thread->stack) {
         call.out.print("    StackBase:            {}\n    StackLimit:           {}\n",
                        addressText(session, thread->stack->end()),
@@ -147,8 +158,9 @@ Result<void> listHandles(CommandCall& call) {
     }
     const auto& handles = call.session.process().handles;
     if (handles.coverage == Coverage::absent) {
-        return fail(Errc::not_found, "this dump does not hold open handles (dump with "
-                                     "MiniDumpWithHandleData to have them)");
+        return fail(Errc::not_found,
+                    "this dump does not hold open handles (dump with "
+                    "MiniDumpWithHandleData to have them)");
     }
     std::size_t shown = 0;
     for (const Handle& handle : handles) {

@@ -35,9 +35,9 @@ Result<void> showOne(CommandCall& call, std::string_view name) {
     const auto value = call.session.registerValue(name);
     if (!value) return fail(Errc::not_found, fmt::format("Bad register error at '{}'", name));
     call.out.print("{}={}\n", toLower(name),
-                   name.starts_with('$') ? hexDigits(*value, static_cast<int>(
-                                                                 call.session.pointerSize() * 2))
-                                         : fmt::format("{:x}", *value));
+                   name.starts_with('$')
+                       ? hexDigits(*value, static_cast<int>(call.session.pointerSize() * 2))
+                       : fmt::format("{:x}", *value));
     return {};
 }
 
@@ -63,7 +63,8 @@ Result<void> showRegisters(CommandCall& call) {
         return assign(call, name, text.substr(equals + 1));
     }
     for (const std::string_view field : split(text, ',')) {
-        for (const std::string_view name : splitBlanks(field)) TRY(showOne(call, name));
+        for (const std::string_view name : splitBlanks(field))
+            TRY(showOne(call, name));
     }
     return {};
 }

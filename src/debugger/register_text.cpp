@@ -1,9 +1,9 @@
 #include "debugger/register_text.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <initializer_list>
-
-#include <fmt/format.h>
 
 #include "base/text.h"
 #include "debugger/code_text.h"
@@ -76,8 +76,8 @@ std::string tableText(const Registers& r, std::size_t perLine) {
     std::string text;
     for (std::size_t i = 0; i < info.registers.size(); ++i) {
         const RegisterInfo& row = info.registers[i];
-        text += fmt::format("{:>5}={}", row.name,
-                            digits(r, static_cast<RegisterId>(i), row.size * 2));
+        text +=
+            fmt::format("{:>5}={}", row.name, digits(r, static_cast<RegisterId>(i), row.size * 2));
         text += i % perLine == perLine - 1 || i + 1 == info.registers.size() ? '\n' : ' ';
     }
     return text;

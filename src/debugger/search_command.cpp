@@ -1,8 +1,8 @@
 // s: bytes, numbers and strings in memory.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
-
-#include <fmt/format.h>
 
 #include "base/range.h"
 #include "base/text.h"
@@ -21,10 +21,10 @@ constexpr std::size_t mostHits = 100'000;
 struct Search {
     enum class Kind { bytes, words, dwords, qwords, ascii, unicode, asciiStrings, wideStrings };
     Kind kind = Kind::bytes;
-    bool addressesOnly = false;   ///< [1]
-    std::size_t shortest = 3;     ///< [lN]: characters of -sa and -su
+    bool addressesOnly = false;  ///< [1]
+    std::size_t shortest = 3;    ///< [lN]: characters of -sa and -su
     Range range;
-    std::string pattern;          ///< the bytes looked for
+    std::string pattern;  ///< the bytes looked for
 };
 
 std::size_t unitOf(Search::Kind kind) {
@@ -55,15 +55,24 @@ Result<void> readOption(std::string_view option, Search& search) {
         option.remove_prefix(close + 1);
     }
     using Kind = Search::Kind;
-    if (option == "b" || option.empty()) search.kind = Kind::bytes;
-    else if (option == "w") search.kind = Kind::words;
-    else if (option == "d") search.kind = Kind::dwords;
-    else if (option == "q") search.kind = Kind::qwords;
-    else if (option == "a") search.kind = Kind::ascii;
-    else if (option == "u") search.kind = Kind::unicode;
-    else if (option == "sa") search.kind = Kind::asciiStrings;
-    else if (option == "su") search.kind = Kind::wideStrings;
-    else return fail(Errc::usage, fmt::format("s: unknown option '-{}'", printable(option)));
+    if (option == "b" || option.empty())
+        search.kind = Kind::bytes;
+    else if (option == "w")
+        search.kind = Kind::words;
+    else if (option == "d")
+        search.kind = Kind::dwords;
+    else if (option == "q")
+        search.kind = Kind::qwords;
+    else if (option == "a")
+        search.kind = Kind::ascii;
+    else if (option == "u")
+        search.kind = Kind::unicode;
+    else if (option == "sa")
+        search.kind = Kind::asciiStrings;
+    else if (option == "su")
+        search.kind = Kind::wideStrings;
+    else
+        return fail(Errc::usage, fmt::format("s: unknown option '-{}'", printable(option)));
     return {};
 }
 
@@ -81,7 +90,8 @@ Result<std::string> readPattern(CommandCall& call, Search::Kind kind) {
         if (text.size() >= 2 && text.front() == '"' && text.back() == '"')
             text = text.substr(1, text.size() - 2);
         if (kind == Search::Kind::ascii) return std::string(text);
-        for (const char16_t c : utf8ToUtf16(text)) appendUnit(bytes, c, 2);
+        for (const char16_t c : utf8ToUtf16(text))
+            appendUnit(bytes, c, 2);
         return bytes;
     }
     while (!call.arguments.empty()) {
@@ -108,8 +118,8 @@ Result<Search> readSearch(CommandCall& call) {
     ASSIGN_OR_RETURN(const ObjectRange range, call.arguments.takeRange(unit));
     if (!range.count) return fail(Errc::usage, "s RANGE PATTERN: how far? (ADDRESS L?COUNT)");
     search.range = Range::ofSize(range.address, *range.count * unit);
-    const bool strings = search.kind == Search::Kind::asciiStrings ||
-                         search.kind == Search::Kind::wideStrings;
+    const bool strings =
+        search.kind == Search::Kind::asciiStrings || search.kind == Search::Kind::wideStrings;
     if (strings) {
         TRY(call.arguments.finish());
         return search;
@@ -158,8 +168,8 @@ void printHit(CommandCall& call, const Search& search, std::uint64_t address) {
                    valuesText(line, 0, 16, unitOf(search.kind), true));
 }
 
-/// Reads a range in chunks; `visit(bytes, address, last)` returns how many bytes at the end it wants
-/// to see again in front of the next chunk.
+/// Reads a range in chunks; `visit(bytes, address, last)` returns how many bytes at the end it
+/// wants to see again in front of the next chunk.
 template <class Visit>
 void scan(const Session& session, const Range& range, Visit visit) {
     std::string buffer;

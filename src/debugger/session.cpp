@@ -17,30 +17,29 @@ struct RegisterPart {
     unsigned bits;
 };
 constexpr std::array<RegisterPart, 68> x64Parts = {{
-    {"eax", x64::rax, 0, 32},   {"ebx", x64::rbx, 0, 32},   {"ecx", x64::rcx, 0, 32},
-    {"edx", x64::rdx, 0, 32},   {"esi", x64::rsi, 0, 32},   {"edi", x64::rdi, 0, 32},
-    {"ebp", x64::rbp, 0, 32},   {"esp", x64::rsp, 0, 32},   {"eip", x64::rip, 0, 32},
-    {"ax", x64::rax, 0, 16},    {"bx", x64::rbx, 0, 16},    {"cx", x64::rcx, 0, 16},
-    {"dx", x64::rdx, 0, 16},    {"si", x64::rsi, 0, 16},    {"di", x64::rdi, 0, 16},
-    {"bp", x64::rbp, 0, 16},    {"sp", x64::rsp, 0, 16},    {"al", x64::rax, 0, 8},
-    {"bl", x64::rbx, 0, 8},     {"cl", x64::rcx, 0, 8},     {"dl", x64::rdx, 0, 8},
-    {"ah", x64::rax, 8, 8},     {"bh", x64::rbx, 8, 8},     {"ch", x64::rcx, 8, 8},
-    {"dh", x64::rdx, 8, 8},     {"sil", x64::rsi, 0, 8},    {"dil", x64::rdi, 0, 8},
-    {"bpl", x64::rbp, 0, 8},    {"spl", x64::rsp, 0, 8},    {"r8d", x64::r8, 0, 32},
-    {"r9d", x64::r9, 0, 32},    {"r10d", x64::r10, 0, 32},  {"r11d", x64::r11, 0, 32},
-    {"r12d", x64::r12, 0, 32},  {"r13d", x64::r13, 0, 32},  {"r14d", x64::r14, 0, 32},
-    {"r15d", x64::r15, 0, 32},  {"r8w", x64::r8, 0, 16},    {"r9w", x64::r9, 0, 16},
-    {"r10w", x64::r10, 0, 16},  {"r11w", x64::r11, 0, 16},  {"r12w", x64::r12, 0, 16},
-    {"r13w", x64::r13, 0, 16},  {"r14w", x64::r14, 0, 16},  {"r15w", x64::r15, 0, 16},
-    {"r8b", x64::r8, 0, 8},     {"r9b", x64::r9, 0, 8},     {"r10b", x64::r10, 0, 8},
-    {"r11b", x64::r11, 0, 8},   {"r12b", x64::r12, 0, 8},   {"r13b", x64::r13, 0, 8},
-    {"r14b", x64::r14, 0, 8},   {"r15b", x64::r15, 0, 8},   {"cf", x64::eflags, 0, 1},
-    {"pf", x64::eflags, 2, 1},  {"af", x64::eflags, 4, 1},  {"zf", x64::eflags, 6, 1},
-    {"sf", x64::eflags, 7, 1},  {"tf", x64::eflags, 8, 1},  {"if", x64::eflags, 9, 1},
-    {"df", x64::eflags, 10, 1}, {"of", x64::eflags, 11, 1}, {"iopl", x64::eflags, 12, 2},
-    {"fsbase", x64::fs_base, 0, 64}, {"gsbase", x64::gs_base, 0, 64},
-    {"flags", x64::eflags, 0, 16},   {"rflags", x64::eflags, 0, 64},
-    {"eflags", x64::eflags, 0, 32},
+    {"eax", x64::rax, 0, 32},        {"ebx", x64::rbx, 0, 32},        {"ecx", x64::rcx, 0, 32},
+    {"edx", x64::rdx, 0, 32},        {"esi", x64::rsi, 0, 32},        {"edi", x64::rdi, 0, 32},
+    {"ebp", x64::rbp, 0, 32},        {"esp", x64::rsp, 0, 32},        {"eip", x64::rip, 0, 32},
+    {"ax", x64::rax, 0, 16},         {"bx", x64::rbx, 0, 16},         {"cx", x64::rcx, 0, 16},
+    {"dx", x64::rdx, 0, 16},         {"si", x64::rsi, 0, 16},         {"di", x64::rdi, 0, 16},
+    {"bp", x64::rbp, 0, 16},         {"sp", x64::rsp, 0, 16},         {"al", x64::rax, 0, 8},
+    {"bl", x64::rbx, 0, 8},          {"cl", x64::rcx, 0, 8},          {"dl", x64::rdx, 0, 8},
+    {"ah", x64::rax, 8, 8},          {"bh", x64::rbx, 8, 8},          {"ch", x64::rcx, 8, 8},
+    {"dh", x64::rdx, 8, 8},          {"sil", x64::rsi, 0, 8},         {"dil", x64::rdi, 0, 8},
+    {"bpl", x64::rbp, 0, 8},         {"spl", x64::rsp, 0, 8},         {"r8d", x64::r8, 0, 32},
+    {"r9d", x64::r9, 0, 32},         {"r10d", x64::r10, 0, 32},       {"r11d", x64::r11, 0, 32},
+    {"r12d", x64::r12, 0, 32},       {"r13d", x64::r13, 0, 32},       {"r14d", x64::r14, 0, 32},
+    {"r15d", x64::r15, 0, 32},       {"r8w", x64::r8, 0, 16},         {"r9w", x64::r9, 0, 16},
+    {"r10w", x64::r10, 0, 16},       {"r11w", x64::r11, 0, 16},       {"r12w", x64::r12, 0, 16},
+    {"r13w", x64::r13, 0, 16},       {"r14w", x64::r14, 0, 16},       {"r15w", x64::r15, 0, 16},
+    {"r8b", x64::r8, 0, 8},          {"r9b", x64::r9, 0, 8},          {"r10b", x64::r10, 0, 8},
+    {"r11b", x64::r11, 0, 8},        {"r12b", x64::r12, 0, 8},        {"r13b", x64::r13, 0, 8},
+    {"r14b", x64::r14, 0, 8},        {"r15b", x64::r15, 0, 8},        {"cf", x64::eflags, 0, 1},
+    {"pf", x64::eflags, 2, 1},       {"af", x64::eflags, 4, 1},       {"zf", x64::eflags, 6, 1},
+    {"sf", x64::eflags, 7, 1},       {"tf", x64::eflags, 8, 1},       {"if", x64::eflags, 9, 1},
+    {"df", x64::eflags, 10, 1},      {"of", x64::eflags, 11, 1},      {"iopl", x64::eflags, 12, 2},
+    {"fsbase", x64::fs_base, 0, 64}, {"gsbase", x64::gs_base, 0, 64}, {"flags", x64::eflags, 0, 16},
+    {"rflags", x64::eflags, 0, 64},  {"eflags", x64::eflags, 0, 32},
 }};
 
 std::optional<std::uint64_t> registerPart(const Registers& registers, std::string_view name) {
@@ -133,7 +132,8 @@ const NamedStack& Session::stackOf(std::size_t index) {
 
 void Session::prepareAllStacks() {
     std::size_t missing = 0;
-    for (const auto& kept : threadStacks_) missing += kept ? 0 : 1;
+    for (const auto& kept : threadStacks_)
+        missing += kept ? 0 : 1;
     if (missing < 2) return;
     std::vector<NamedStack> stacks = nameStacks(process(), *unwinder_, *symbolizer_);
     for (std::size_t i = 0; i < stacks.size() && i < threadStacks_.size(); ++i)
@@ -144,7 +144,8 @@ void Session::reload(SymbolOptions options) {
     symbolizer_->reload(std::move(options));
     // Rules and names may come from other files now.
     unwinder_ = std::make_unique<Unwinder>(process(), *symbolizer_);
-    for (auto& kept : threadStacks_) kept.reset();
+    for (auto& kept : threadStacks_)
+        kept.reset();
     contextStack_.reset();
     toldSymbols.clear();
 }
@@ -206,14 +207,15 @@ Result<std::uint64_t> Session::symbolValue(std::string_view name) const {
     for (const Symbol& symbol : symbolizer_->find(module->fileName(), wanted, 16)) {
         if (symbol.module == module && symbol.name == wanted) return symbol.address;
     }
-    if (const auto symbol =
-            symbolizer_->byName(fmt::format("{}!{}", module->fileName(), wanted))) {
+    if (const auto symbol = symbolizer_->byName(fmt::format("{}!{}", module->fileName(), wanted))) {
         return symbol->address;
     }
     return fail(Errc::not_found, fmt::format("Couldn't resolve error at '{}'", name));
 }
 
-bool Session::isModule(std::string_view name) const { return moduleNames_.find(name) != nullptr; }
+bool Session::isModule(std::string_view name) const {
+    return moduleNames_.find(name) != nullptr;
+}
 
 Result<std::uint64_t> Session::readMemory(std::uint64_t address, std::size_t size) const {
     std::byte raw[8] = {};
@@ -224,7 +226,9 @@ Result<std::uint64_t> Session::readMemory(std::uint64_t address, std::size_t siz
     return loadInteger<std::uint64_t>(raw);
 }
 
-std::size_t Session::pointerSize() const { return archInfo(arch()).pointerSize; }
+std::size_t Session::pointerSize() const {
+    return archInfo(arch()).pointerSize;
+}
 
 ThreadVisit::ThreadVisit(Session& session, std::size_t index)
     : session_(session),

@@ -1,8 +1,8 @@
 // ls, lsa, .srcpath.
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <fstream>
-
-#include <fmt/format.h>
 
 #include "base/text.h"
 #include "debugger/commands.h"
@@ -45,7 +45,8 @@ std::optional<fs::path> findSource(const Session& session, const std::string& re
                 return fs::path(directory) / tail;
             auto rest = tail.begin();
             fs::path shorter;
-            for (++rest; rest != tail.end(); ++rest) shorter /= *rest;
+            for (++rest; rest != tail.end(); ++rest)
+                shorter /= *rest;
             tail = shorter;
         }
     }
@@ -70,8 +71,10 @@ Result<void> printLines(CommandCall& call, const Place& place, std::uint32_t fir
         if (!line.empty() && line.back() == '\r') line.pop_back();
         std::string shown;
         for (const char c : line) {
-            if (c == '\t') shown.append(4 - shown.size() % 4, ' ');
-            else shown += c;
+            if (c == '\t')
+                shown.append(4 - shown.size() % 4, ' ');
+            else
+                shown += c;
         }
         call.out.print("{}{:>5}: {}\n", mark && number == place.line ? '>' : ' ', number,
                        printable(shown));
@@ -95,11 +98,12 @@ Result<void> listSource(CommandCall& call) {
             return fail(Errc::usage, "ls [FIRST [COUNT]], decimal");
         place.file = session.lastSource;
         if (place.file.empty())
-            place.file = placeOf(session, session.registers().pc(), session.pcIsReturnAddress()).file;
+            place.file =
+                placeOf(session, session.registers().pc(), session.pcIsReturnAddress()).file;
         if (place.file.empty()) return fail(Errc::not_found, "no source is current; lsa finds it");
         place.line = static_cast<std::uint32_t>(*first);
-        return printLines(call, place, place.line,
-                          static_cast<std::uint32_t>(*first + *count - 1), false);
+        return printLines(call, place, place.line, static_cast<std::uint32_t>(*first + *count - 1),
+                          false);
     }
     if (call.arguments.empty() || call.arguments.rest() == ".") {
         call.arguments.takeRest();

@@ -38,8 +38,8 @@ Result<NamedStack> stackFrom(CommandCall& call) {
     registers.set(info.sp, sp);
     registers.set(info.pc, pc);
     const Thread* thread = call.session.thread();
-    return nameStack(thread != nullptr ? thread->id : 0,
-                     call.session.unwinder().unwind(registers), call.session.symbolizer());
+    return nameStack(thread != nullptr ? thread->id : 0, call.session.unwinder().unwind(registers),
+                     call.session.symbolizer());
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // !uniqstack, !findstack: all stacks at once.
-#include <map>
-
 #include <fmt/format.h>
+
+#include <map>
 
 #include "base/text.h"
 #include "debugger/commands.h"
@@ -15,7 +15,8 @@ namespace {
 
 std::vector<std::uint64_t> programCounters(const NamedStack& stack) {
     std::vector<std::uint64_t> pcs;
-    for (const Frame& frame : stack.stack.frames) pcs.push_back(frame.pc);
+    for (const Frame& frame : stack.stack.frames)
+        pcs.push_back(frame.pc);
     return pcs;
 }
 

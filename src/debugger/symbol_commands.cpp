@@ -1,7 +1,7 @@
 // x, ln.
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "base/text.h"
 #include "debugger/commands.h"
@@ -30,7 +30,8 @@ Result<void> examineSymbols(CommandCall& call) {
     if (pattern.empty()) return fail(Errc::usage, "x MODULE!PATTERN, e.g. x libc!mallo*");
     Session& session = call.session;
     const std::size_t bang = pattern.find('!');
-    const std::string_view name = bang == std::string_view::npos ? pattern : pattern.substr(bang + 1);
+    const std::string_view name =
+        bang == std::string_view::npos ? pattern : pattern.substr(bang + 1);
     std::vector<const Module*> modules = session.moduleNames().matching(
         bang == std::string_view::npos ? "*" : pattern.substr(0, bang));
     if (modules.empty()) {
@@ -76,8 +77,8 @@ Result<void> nearestSymbols(CommandCall& call) {
         return fail(Errc::not_found,
                     module == nullptr
                         ? fmt::format("{} lies in no module", addressText(session, address))
-                        : fmt::format("no symbol is known at {} ({})", addressText(session, address),
-                                      symbolText(session, address)));
+                        : fmt::format("no symbol is known at {} ({})",
+                                      addressText(session, address), symbolText(session, address)));
     }
     const Symbolization known = session.symbolizer().symbolize(address, false);
     if (!known.frames.empty() && known.frames.front().line != 0) {

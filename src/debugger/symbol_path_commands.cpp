@@ -17,9 +17,9 @@ void showPath(CommandCall& call) {
         call.out.write("Besides: the modules' own paths, /usr/lib/debug\n");
     }
     if (!options.root.empty()) call.out.print("Target's root: {}\n", printable(options.root));
-    call.out.print("Servers (DEBUGINFOD_URLS): {}\n",
-                   options.debuginfodUrls.empty() ? "none: the network is not used"
-                                                  : printable(options.debuginfodUrls));
+    call.out.print("Servers (DEBUGINFOD_URLS): {}\n", options.debuginfodUrls.empty()
+                                                          ? "none: the network is not used"
+                                                          : printable(options.debuginfodUrls));
 }
 
 /// Looks for a module's files now and tells how it went.
@@ -43,7 +43,14 @@ Result<void> reloadSymbols(CommandCall& call) {
             switch (letter) {
             case 'f': now = true; break;
             case 'i': anyFile = true; break;
-            case 'd': case 'n': case 's': case 'u': case 'v': case 'w': case 'a': case 'o': break;
+            case 'd':
+            case 'n':
+            case 's':
+            case 'u':
+            case 'v':
+            case 'w':
+            case 'a':
+            case 'o': break;
             default: return fail(Errc::usage, fmt::format(".reload: unknown option /{}", letter));
             }
         }
@@ -51,18 +58,18 @@ Result<void> reloadSymbols(CommandCall& call) {
     const std::string_view name = call.arguments.takeWord();
     TRY(call.arguments.finish());
     Session& session = call.session;
-    std::vector<const Module*> modules =
-        session.moduleNames().matching(name.empty() ? "*" : name);
+    std::vector<const Module*> modules = session.moduleNames().matching(name.empty() ? "*" : name);
     if (modules.empty()) {
-        return fail(Errc::not_found, fmt::format("no module is called '{}' (lm lists them)",
-                                                 printable(name)));
+        return fail(Errc::not_found,
+                    fmt::format("no module is called '{}' (lm lists them)", printable(name)));
     }
     SymbolOptions options = session.symbolizer().options();
     options.allowMismatch = anyFile;
     session.reload(std::move(options));
     if (anyFile) {
-        call.out.write("Files that do not match the dump are used from now on and marked as FORCED; "
-                       ".reload without /i ends that.\n");
+        call.out.write(
+            "Files that do not match the dump are used from now on and marked as FORCED; "
+            ".reload without /i ends that.\n");
     }
     if (!now && name.empty()) {
         call.out.write("Symbols are looked for anew when they are needed.\n");
@@ -91,8 +98,7 @@ Result<void> symbolNoise(CommandCall& call) {
     } else if (!word.empty()) {
         return fail(Errc::usage, "!sym noisy, !sym quiet");
     }
-    call.out.print("{} - symbol prompts off\n",
-                   session.noisySymbols ? "noisy mode" : "quiet mode");
+    call.out.print("{} - symbol prompts off\n", session.noisySymbols ? "noisy mode" : "quiet mode");
     return {};
 }
 

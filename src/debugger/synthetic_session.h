@@ -12,16 +12,17 @@ namespace icecore::debugger {
 
 /// Addresses of the made-up process.
 namespace synthetic {
-inline constexpr std::uint64_t code = 0x401000;   ///< 0x40 bytes: some x86-64 instructions
-inline constexpr std::uint64_t data = 0x10000;    ///< 0x40 bytes 00 01 02 …, then a hole of 0x10
-inline constexpr std::uint64_t more = 0x10050;    ///< 0x30 bytes: text
+inline constexpr std::uint64_t code = 0x401000;     ///< 0x40 bytes: some x86-64 instructions
+inline constexpr std::uint64_t data = 0x10000;      ///< 0x40 bytes 00 01 02 …, then a hole of 0x10
+inline constexpr std::uint64_t more = 0x10050;      ///< 0x30 bytes: text
 inline constexpr std::uint64_t stack = 0x7fff0000;  ///< 0x1000 bytes of zeros and a return address
-}
+}  // namespace synthetic
 
 inline Snapshot syntheticSnapshot() {
     const auto bytesAt = [](std::vector<std::byte>& file, std::string_view text) {
         const std::uint64_t offset = file.size();
-        for (const char c : text) file.push_back(static_cast<std::byte>(c));
+        for (const char c : text)
+            file.push_back(static_cast<std::byte>(c));
         return offset;
     };
     std::vector<std::byte> file;
@@ -29,7 +30,8 @@ inline Snapshot syntheticSnapshot() {
     const std::string code("\x55\x48\x89\xe5\x83\x3f\x00\x74\x02\x31\xc0\x5d\xc3", 13);
     const std::uint64_t codeOffset = bytesAt(file, code + std::string(0x40 - 13, '\x90'));
     std::string counting;
-    for (int i = 0; i < 0x40; ++i) counting += static_cast<char>(i);
+    for (int i = 0; i < 0x40; ++i)
+        counting += static_cast<char>(i);
     const std::uint64_t dataOffset = bytesAt(file, counting);
     const std::uint64_t moreOffset =
         bytesAt(file, std::string("Hello, ice core\0W\0i\0d\0e\0\0\0needle needle\0\0\0\0", 0x2a) +

@@ -1,8 +1,8 @@
 // .echo, .cls, logs, aliases, .help, q.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
-
-#include <fmt/format.h>
 
 #include "base/text.h"
 #include "debugger/commands.h"
@@ -107,9 +107,10 @@ Result<void> showHelp(CommandCall& call) {
         return fail(Errc::not_found, fmt::format("no command is called '{}'", printable(wanted)));
     }
     if (wanted.empty()) {
-        call.out.write("\n~N, ~., ~#, ~* before a command run it for thread N, the current one, the "
-                       "one of the exception, all; ~Ns goes to thread N. Commands are joined by ';'. "
-                       "Numbers are hex unless they begin with 0n.\n");
+        call.out.write(
+            "\n~N, ~., ~#, ~* before a command run it for thread N, the current one, the "
+            "one of the exception, all; ~Ns goes to thread N. Commands are joined by ';'. "
+            "Numbers are hex unless they begin with 0n.\n");
     }
     return {};
 }

@@ -1,8 +1,8 @@
 // ~, |, !runaway.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
-
-#include <fmt/format.h>
 
 #include "base/text.h"
 #include "debugger/commands.h"
@@ -35,8 +35,7 @@ void printDetails(CommandCall& call, const Thread& thread) {
         if (!facts.empty()) facts += "  ";
         facts += std::move(text);
     };
-    if (thread.startAddress)
-        add("Start: " + symbolOrAddressText(session, *thread.startAddress));
+    if (thread.startAddress) add("Start: " + symbolOrAddressText(session, *thread.startAddress));
     if (thread.priority) add(fmt::format("Priority: {}", *thread.priority));
     if (thread.affinity) add(fmt::format("Affinity: {:x}", *thread.affinity));
     add(fmt::format("Thread: {}", thread.id));

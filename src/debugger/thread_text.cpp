@@ -11,10 +11,10 @@ namespace icecore::debugger {
 std::string threadLine(const Session& session, std::size_t index, std::size_t current) {
     const Thread& thread = session.process().threads[index];
     const char mark = index == current ? '.' : session.eventThread() == index ? '#' : ' ';
-    std::string text = fmt::format("{} {:>2}  Id: {:x}.{:x} Suspend: {} Teb: {} Unfrozen", mark,
-                                   index, session.process().pid, thread.id, thread.suspendCount,
-                                   thread.tls ? addressText(session, *thread.tls)
-                                              : unknownAddressText(session));
+    std::string text =
+        fmt::format("{} {:>2}  Id: {:x}.{:x} Suspend: {} Teb: {} Unfrozen", mark, index,
+                    session.process().pid, thread.id, thread.suspendCount,
+                    thread.tls ? addressText(session, *thread.tls) : unknownAddressText(session));
     if (!thread.name.empty()) text += fmt::format(" \"{}\"", printable(thread.name));
     return text + "\n";
 }
