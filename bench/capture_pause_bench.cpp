@@ -3,7 +3,6 @@
 // process, which is what a copy-on-write snapshot cannot do without.
 #include <fmt/format.h>
 
-#include <charconv>
 #include <filesystem>
 #include <utility>
 
@@ -125,18 +124,22 @@ private:
     ScratchDirectory scratch_;
 };
 
+std::string resident(std::uint64_t mebibytes) {
+    return humanBytes(mebibytes << 20) + " resident";
+}
+
 int measure(Report& report) {
     Pause pause(report);
     const std::uint64_t gibibyte = report.quick() ? 64 : 1024;
     const int many = report.quick() ? 200 : 2000;
     report.note(
         "as the target's own clock thread sees it; `icecore dump --type full`; 4 KiB pages");
-    if (report.wants("gcore")) pause.againstGcore({"2 GiB resident", 2 * gibibyte, 0}, 20);
+    if (report.wants("gcore")) pause.againstGcore({resident(2 * gibibyte), 2 * gibibyte, 0}, 20);
     if (report.wants("threads"))
         pause.againstGcore({fmt::format("{} threads", many), 64, many}, 10);
     if (report.wants("fork")) {
         for (const std::uint64_t size : {1, 4, 8})
-            pause.againstFork({fmt::format("{} GiB resident", size), size * gibibyte, 0});
+            pause.againstFork({resident(size * gibibyte), size * gibibyte, 0});
     }
     return report.finish();
 }
