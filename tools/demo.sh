@@ -4,11 +4,34 @@
 set -euo pipefail
 cd "$(dirname "$0")/../build/release"
 
-dump=$(mktemp -d)
-trap 'rm -rf "$dump"' EXIT
+built=$PWD
+icecore() { "$built/icecore" "$@"; }
+crasher() { exec "$built/targets/crasher" "$@"; }
 
-show() { printf '\n$ %s\n' "${*/$dump\//}"; "$@"; }
+folder=$(mktemp -d)
+victim=
+cleanup() {
+    if [[ -n $victim ]]; then kill -KILL "$victim"; wait "$victim"; fi 2>/dev/null || true
+    rm -rf "$folder"
+}
+trap cleanup EXIT
+cd "$folder"
 
-# Started by icecore, so that it is there when the signal arrives.
-show ./icecore dump --signal SEGV --type full -o "$dump/crasher.core" -x ./targets/crasher
-show ./icecore analyze "$dump/crasher.core"
+bold='' plain=''
+if [[ -t 1 ]]; then bold=$'\e[1m' plain=$'\e[0m'; fi
+show() { printf '%s$ %s%s\n' "$bold" "$*" "$plain"; }
+
+# The program catches its own crash and stands still with it, as many servers do.
+show crasher --wait '&'
+mkfifo said
+crasher --wait >said &
+victim=$!
+head -n 1 said
+
+echo
+show icecore dump --type full -o crasher.core "$victim"
+icecore dump --type full -o crasher.core "$victim"
+
+echo
+show icecore analyze crasher.core
+icecore analyze crasher.core

@@ -1,12 +1,20 @@
 // The program of `make demo`: a few named threads at work, one of which follows a null pointer.
+//
+//   crasher          dies of it
+//   crasher --wait   catches the signal as many programs do, prints "crashed" and stands still, so
+//                    that somebody can look at it
 
 #include <pthread.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <condition_variable>
+#include <csignal>
 #include <cstdio>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -57,7 +65,20 @@ void audit() {
 
 }  // namespace shop
 
-int main() {
+void wait_for_a_visitor(int, siginfo_t*, void*) {
+    (void)!write(STDOUT_FILENO, "crashed\n", 8);
+    for (;;) pause();
+}
+
+int main(int argc, char** argv) {
+    if (argc > 1 && std::string_view(argv[1]) == "--wait") {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+        struct sigaction action {};
+        action.sa_sigaction = wait_for_a_visitor;
+        action.sa_flags = SA_SIGINFO;
+        sigaction(SIGSEGV, &action, nullptr);
+    }
     std::vector<std::thread> threads;
     for (int desk = 1; desk <= 3; ++desk) threads.emplace_back(shop::serve, desk);
     threads.emplace_back(shop::audit);
