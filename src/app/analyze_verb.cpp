@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "analysis/analysis.h"
+#include "analysis/caught_signal.h"
 #include "app/report.h"
 #include "app/screen.h"
 #include "app/symbol_flags.h"
@@ -55,7 +56,7 @@ public:
 
 private:
     void one(const std::string& path, Json& documents) {
-        const auto snapshot = openDump(path);
+        auto snapshot = openDump(path);
         if (!snapshot) {
             printError(path, snapshot.error());
             worsen(failed);
@@ -73,6 +74,7 @@ private:
         }
         const Symbolizer symbolizer(*snapshot->process, symbols_.options());
         const Unwinder unwinder(*snapshot->process, symbolizer);
+        adoptCaughtSignal(*snapshot, unwinder);
         SilentProgress progress;
         const Analysis analysis = analyze(*snapshot, unwinder, symbolizer, progress);
         if (analysis.issues.lossy()) worsen(doneWithLosses);
