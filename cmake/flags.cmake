@@ -41,7 +41,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     else()
         # And out-of-bounds copies in its moves, once all is inlined (105762): the sanitizers of the
         # dev preset see the real ones.
-        target_compile_options(icecore_flags INTERFACE -Wno-array-bounds -Wno-stringop-overflow)
+        target_compile_options(icecore_flags INTERFACE -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread)
     endif()
 endif()
 
