@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "analysis/caught_signal.h"
 #include "base/text.h"
 #include "unwind/image_memory.h"
 
@@ -78,6 +79,7 @@ Session::Session(Snapshot snapshot, const SymbolOptions& options)
       moduleNames_(*snapshot_.process),
       memory_(imageBackedMemory(*snapshot_.process, *symbolizer_)),
       threadStacks_(snapshot_.process->threads.size()) {
+    adoptCaughtSignal(snapshot_, *unwinder_);
     const Process& process = *snapshot_.process;
     if (process.exception) {
         for (std::size_t i = 0; i < process.threads.size(); ++i) {
