@@ -30,7 +30,9 @@ std::mutex mutex;
 std::condition_variable arrival;
 bool open = true;
 
-void name_this_thread(const std::string& name) { pthread_setname_np(pthread_self(), name.c_str()); }
+void name_this_thread(const std::string& name) {
+    pthread_setname_np(pthread_self(), name.c_str());
+}
 
 // Waits for orders that never come.
 void serve(int desk) {
@@ -41,7 +43,7 @@ void serve(int desk) {
 
 __attribute__((noinline)) int sum_of_ids(const Order* order) {
     int sum = 0;
-    while (order->id != 0) {   // the list has no end mark: the crash
+    while (order->id != 0) {  // the list has no end mark: the crash
         sum += order->id;
         order = order->next;
     }
@@ -67,20 +69,23 @@ void audit() {
 
 void wait_for_a_visitor(int, siginfo_t*, void*) {
     (void)!write(STDOUT_FILENO, "crashed\n", 8);
-    for (;;) pause();
+    for (;;)
+        pause();
 }
 
 int main(int argc, char** argv) {
     if (argc > 1 && std::string_view(argv[1]) == "--wait") {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
-        struct sigaction action {};
+        struct sigaction action{};
         action.sa_sigaction = wait_for_a_visitor;
         action.sa_flags = SA_SIGINFO;
         sigaction(SIGSEGV, &action, nullptr);
     }
     std::vector<std::thread> threads;
-    for (int desk = 1; desk <= 3; ++desk) threads.emplace_back(shop::serve, desk);
+    for (int desk = 1; desk <= 3; ++desk)
+        threads.emplace_back(shop::serve, desk);
     threads.emplace_back(shop::audit);
-    for (auto& thread : threads) thread.join();
+    for (auto& thread : threads)
+        thread.join();
 }
