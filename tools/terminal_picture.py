@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Runs a command in a terminal of its own and draws what it prints as SVG.
 
-    tools/terminal_picture.py [--columns 100] [--lines 40] OUT.svg COMMAND...
+    tools/terminal_picture.py [--columns 100] [--first LINES] OUT.svg COMMAND...
 
-The picture in README.md is  tools/terminal_picture.py docs/demo.svg tools/demo.sh
+The picture in README.md, made in a checkout at /usr/src/icecore, is
+    tools/terminal_picture.py --first 36 docs/demo.svg tools/demo.sh
 """
 
 import argparse
@@ -22,13 +23,13 @@ TEXT, PAPER = "#cdd6f4", "#1e1e2e"
 ADVANCE, LEADING, SIZE, MARGIN = 8.4, 18, 14, 16
 
 
-def run(command, columns, lines):
+def run(command, columns):
     """What the command prints when its output is a terminal; fails when it fails."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.environ["TERM"] = "xterm-256color"
         os.execvp(command[0], command)
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     text = b""
     while True:
         try:
@@ -135,11 +136,14 @@ def draw(lines, columns):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--columns", type=int, default=100)
-    parser.add_argument("--lines", type=int, default=40, help="of the terminal, not of the picture")
+    parser.add_argument("--first", type=int, help="draw no more than so many lines")
     parser.add_argument("out")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
-    lines = list(wrapped(settled(run(options.command, options.columns, options.lines)), options.columns))
+    text = run(options.command, options.columns)
+    lines = list(wrapped(settled(text), options.columns))
+    if options.first and len(lines) > options.first:
+        lines = lines[: options.first] + ["\x1b[2m…"]
     with open(options.out, "w", encoding="utf-8") as file:
         file.write(draw(lines, options.columns))
 
