@@ -74,7 +74,9 @@ for thread in sorted(gdb.selected_inferior().threads(), key=lambda t: t.num):
 )";
     PlainStacks gdb;
     std::vector<PlainFrame>* stack = nullptr;
-    for (const auto& fields : fieldsOf(core_->askGdb({"source " + script}))) {
+    // Fields are views: the answer must outlive the loop.
+    const auto answer = core_->askGdb({"source " + script});
+    for (const auto& fields : fieldsOf(answer)) {
         if (fields.size() == 2 && fields[0] == "TID") stack = &gdb[*parseDecimal(fields[1])];
         if (fields.size() == 3 && fields[0] == "FRAME" && stack != nullptr)
             stack->push_back({*parseHex(fields[2]), *parseHex(fields[1])});
