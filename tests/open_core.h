@@ -88,11 +88,11 @@ private:
 };
 
 /// The fields of each line that `accept` takes.
-inline std::vector<std::vector<std::string_view>> fieldsOf(std::string_view text) {
-    std::vector<std::vector<std::string_view>> rows;
+inline std::vector<std::vector<std::string>> fieldsOf(std::string_view text) {
+    std::vector<std::vector<std::string>> rows;
     for (const std::string_view line : split(text, '\n')) {
-        auto fields = splitBlanks(line);
-        if (!fields.empty()) rows.push_back(std::move(fields));
+        const auto fields = splitBlanks(line);
+        if (!fields.empty()) rows.emplace_back(fields.begin(), fields.end());
     }
     return rows;
 }
