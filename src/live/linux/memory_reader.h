@@ -3,7 +3,6 @@
 
 #include <sys/types.h>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -12,8 +11,12 @@
 
 namespace icecore::live {
 
-/// Copies with process_vm_readv, which moves bytes once, and turns to /proc/PID/mem where that is
-/// refused: by a seccomp filter around us, or by the protection of a page (PROT_NONE). Thread-safe.
+/// Reads through /proc/PID/mem, and turns to process_vm_readv where that cannot be opened. Not the
+/// other way round, although process_vm_readv moves bytes once and mem twice: it pins the pages, and
+/// since Linux 5.19 (mm/gup.c, gup_must_unshare) a page that is shared after a fork is copied before
+/// it is pinned. Reading a clone would so make a second copy of the whole target, and reading a
+/// stopped server's worker would take away the pages it shares with its parent. mem also reads what
+/// the protection of a page (PROT_NONE) hides. Thread-safe.
 class MemoryReader {
 public:
     /// `process` may be any thread of the process that has its memory.
@@ -25,10 +28,10 @@ public:
 
 private:
     std::size_t readMem(std::uint64_t address, std::span<std::byte> out) const;
+    std::size_t readPinned(std::uint64_t address, std::span<std::byte> out) const;
 
     pid_t process_;
     Descriptor mem_;
-    mutable std::atomic<bool> direct_{true};
 };
 
 }  // namespace icecore::live
