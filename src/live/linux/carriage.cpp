@@ -27,10 +27,11 @@ std::vector<bool> populated(const PageMap& pages, const std::vector<Region>& reg
     std::vector<bool> answer(regions.size(), false);
     if (asked.empty()) return answer;
     std::size_t next = 0;
-    const Range all = Range::between(regions[asked.front()].range.begin(),
-                                     regions[asked.back()].range.end());
+    const Range all =
+        Range::between(regions[asked.front()].range.begin(), regions[asked.back()].range.end());
     pages.forEachPopulated(all, [&](Range run) {
-        while (next < asked.size() && regions[asked[next]].range.end() <= run.begin()) ++next;
+        while (next < asked.size() && regions[asked[next]].range.end() <= run.begin())
+            ++next;
         // A run may reach over several regions.
         std::size_t at = next;
         std::uint64_t on = run.end();
@@ -38,7 +39,8 @@ std::vector<bool> populated(const PageMap& pages, const std::vector<Region>& reg
             answer[asked[at]] = true;
             on = std::max(on, regions[asked[at]].range.end());
         }
-        return on;
+        // What lies before the next region in question may be large and full.
+        return std::max(on, at < asked.size() ? regions[asked[at]].range.begin() : all.end());
     });
     return answer;
 }
@@ -48,8 +50,7 @@ bool savesPrivateMemory(DumpType type) {
     return type.kernelDefault || type.has(DumpFlag::with_full_memory) ||
            type.has(DumpFlag::with_private_read_write_memory) ||
            type.has(DumpFlag::with_indirectly_referenced_memory) ||
-           type.has(DumpFlag::with_data_segs) ||
-           type.has(DumpFlag::with_process_thread_data);
+           type.has(DumpFlag::with_data_segs) || type.has(DumpFlag::with_process_thread_data);
 }
 
 bool savesShared(const Region& region, DumpType type) {
@@ -62,8 +63,7 @@ bool savesShared(const Region& region, DumpType type) {
 RegionSource sourceOf(const Region& region) {
     if (region.kind == RegionKind::special || region.io) return RegionSource::unreadable;
     if (region.kind == RegionKind::vdso) return RegionSource::direct;
-    if (region.inode == 0)
-        return region.shared ? RegionSource::direct : RegionSource::anonymous;
+    if (region.inode == 0) return region.shared ? RegionSource::direct : RegionSource::anonymous;
     if (region.name.starts_with("anon_inode:")) return RegionSource::direct;
     return region.shared ? RegionSource::sharedFile : RegionSource::privateFile;
 }
@@ -72,13 +72,13 @@ Result<Carriage> compareWithClone(pid_t target, pid_t clone, std::vector<Region>
                                   DumpType type, std::span<const std::uint64_t> stackPointers) {
     Carriage carriage;
     carriage.sources.reserve(regions.size());
-    for (const Region& region : regions) carriage.sources.push_back(sourceOf(region));
+    for (const Region& region : regions)
+        carriage.sources.push_back(sourceOf(region));
     ASSIGN_OR_RETURN(auto targetPages, PageMap::open(target));
     ASSIGN_OR_RETURN(const auto clonePages, PageMap::open(clone));
     const auto holdsStack = [&](const Region& region) {
-        return std::ranges::any_of(stackPointers, [&](std::uint64_t sp) {
-            return region.range.contains(sp);
-        });
+        return std::ranges::any_of(stackPointers,
+                                   [&](std::uint64_t sp) { return region.range.contains(sp); });
     };
     std::vector<LiveArea> toKeep;
     const auto keepOrLeave = [&](std::size_t index) {
@@ -87,8 +87,8 @@ Result<Carriage> compareWithClone(pid_t target, pid_t clone, std::vector<Region>
         if (here == RegionSource::unreadable) return;
         if (savesPrivateMemory(type) || holdsStack(region)) {
             toKeep.push_back({region, here});
-            carriage.sources[index] = here == RegionSource::privateFile ? RegionSource::keptFile
-                                                                        : RegionSource::kept;
+            carriage.sources[index] =
+                here == RegionSource::privateFile ? RegionSource::keptFile : RegionSource::kept;
         } else {
             carriage.sources[index] = RegionSource::notCaptured;
         }
@@ -117,9 +117,10 @@ Result<Carriage> compareWithClone(pid_t target, pid_t clone, std::vector<Region>
     }
     const std::vector<bool> inClone = populated(clonePages, regions, candidates);
     std::erase_if(candidates, [&](std::size_t i) { return inClone[i]; });
+    // One question for all of them: each thread's guard pages are such a region.
+    const std::vector<bool> inTarget = populated(targetPages, regions, candidates);
     for (const std::size_t i : candidates) {
-        std::vector<std::size_t> one{i};
-        if (!populated(targetPages, regions, one)[i]) continue;
+        if (!inTarget[i]) continue;
         regions[i].wipeOnFork = true;
         keepOrLeave(i);
     }
@@ -144,10 +145,12 @@ Result<Carriage> compareWithClone(pid_t target, pid_t clone, std::vector<Region>
     if (toKeep.empty()) return carriage;
     std::ranges::sort(toKeep, {}, [](const LiveArea& area) { return area.region.range.begin(); });
     std::vector<Range> ranges;
-    for (const LiveArea& area : toKeep) ranges.push_back(area.region.range);
+    for (const LiveArea& area : toKeep)
+        ranges.push_back(area.region.range);
     const LiveSpace stopped(std::move(toKeep), std::make_unique<MemoryReader>(target),
                             std::move(targetPages), KeptMemory());
-    for (const Range& range : ranges) TRY(carriage.kept.keep(range, stopped));
+    for (const Range& range : ranges)
+        TRY(carriage.kept.keep(range, stopped));
     carriage.kept.seal();
     return carriage;
 }
