@@ -20,6 +20,7 @@ import termios
 COLOURS = ["#45475a", "#f38ba8", "#a6e3a1", "#f9e2af", "#89b4fa", "#cba6f7", "#94e2d5", "#bac2de"]
 BRIGHT = ["#7f849c"] + COLOURS[1:7] + ["#ffffff"]
 TEXT, PAPER = "#cdd6f4", "#1e1e2e"
+NBSP = "\u00a0"  # plain blanks are collapsed, whatever xml:space says
 ADVANCE, LEADING, SIZE, MARGIN = 8.4, 18, 14, 16
 
 
@@ -113,7 +114,7 @@ def draw(lines, columns):
         f'viewBox="0 0 {width:.0f} {height:.0f}">',
         f'<rect width="100%" height="100%" rx="8" fill="{PAPER}"/>',
         f'<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,\'DejaVu Sans Mono\',monospace" '
-        f'font-size="{SIZE}" xml:space="preserve">',
+        f'font-size="{SIZE}">',
     ]
     style = Style()
     for number, line in enumerate(lines):
@@ -127,7 +128,7 @@ def draw(lines, columns):
                 out.append(
                     f'<text x="{MARGIN + column * ADVANCE:.1f}" y="{y:.1f}" '
                     f'textLength="{len(token) * ADVANCE:.1f}"{style.attributes()}>'
-                    f"{html.escape(token)}</text>"
+                    f"{html.escape(token).replace(" ", NBSP)}</text>"
                 )
             column += len(token)
     return "\n".join(out + ["</g>", "</svg>"]) + "\n"
