@@ -43,13 +43,13 @@ public:
             time.remark = "dd is not installed: nothing to compare with";
         }
         for (int i = 0; i < report_.runs(); ++i) {
-            settle();
+            settle(core_);
             const auto ours = dump(victim, core_, {"--type", "full"});
             if (!ours) return report_.failure(ours.error().describe());
             time.ours.add(ours->cost.seconds);
             memory.ours.add(static_cast<double>(ours->cost.peakResident));
             if (!time.remark.empty()) continue;
-            settle();
+            settle(copy_);
             const Run theirs = run({"dd", "if=" + core_, "of=" + copy_, "bs=1M", "conv=fsync"});
             if (!theirs.succeeded) return report_.failure("dd: " + theirs.output);
             time.theirs.add(theirs.seconds);
@@ -72,13 +72,13 @@ public:
         if (installed("gcore")) size.peer = time.peer = versionOf("gcore");
         const std::string theirs = scratch_ / ("gcore." + std::to_string(victim.pid()));
         for (int i = 0; i < report_.runs(); ++i) {
-            settle();
+            settle(core_);
             const auto ours = dump(victim, core_, {"--type", "full"});
             if (!ours) return report_.failure(ours.error().describe());
             time.ours.add(ours->cost.seconds);
             size.ours.add(static_cast<double>(allocatedBytes(core_)) / bytes);
             if (size.peer.empty()) continue;
-            settle();
+            settle(theirs);
             const Run peer = run({"gcore", "-o", scratch_ / "gcore", std::to_string(victim.pid())});
             if (!peer.succeeded) return report_.failure("gcore: " + peer.output);
             sync();
@@ -108,7 +108,7 @@ public:
         if (peer) size.peer = time.peer = versionOf("zstd") + " -T0";
         const double plain = static_cast<double>(fileBytes(core_));
         for (int i = 0; i < report_.runs(); ++i) {
-            settle();
+            settle(ours);
             const auto result = dump(victim, ours, {"--type", "full", "--compress", "zstd"});
             if (!result) return report_.failure(result.error().describe());
             time.ours.add(result->cost.seconds);
@@ -116,7 +116,7 @@ public:
             memory.ours.add(static_cast<double>(result->cost.peakResident));
             std::filesystem::remove(ours);
             if (!peer) continue;
-            settle();
+            settle(theirs);
             const Run cost = run({"zstd", "-q", "-f", "-T0", core_, "-o", theirs});
             if (!cost.succeeded) return report_.failure("zstd: " + cost.output);
             time.theirs.add(cost.seconds);
@@ -131,9 +131,9 @@ public:
     }
 
 private:
-    /// Nobody pays for the writing of someone else.
-    void settle() {
-        std::filesystem::remove(copy_);
+    /// Nobody pays for the writing of someone else, nor for removing a file that is replaced.
+    void settle(const std::string& replaced) {
+        std::filesystem::remove(replaced);
         sync();
     }
 
