@@ -113,7 +113,7 @@ private:
             const std::string name = version("eu-stack");
             all.push_back(
                 {name + " -i -s", {"eu-stack", "-i", "-s", "-n", "0", "--core", core_}, three});
-            all.push_back({name, {"eu-stack", "-n", "0", "--core", core_}, std::nullopt});
+            all.push_back({name, {"eu-stack", "-n", "0", "--core", core_}, three});
         } else {
             report_.note("eu-stack is not installed: not compared");
         }

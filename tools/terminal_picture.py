@@ -4,7 +4,7 @@
     tools/terminal_picture.py [--columns 100] [--first LINES] OUT.svg COMMAND...
 
 The picture in README.md, made in a checkout at /usr/src/icecore, is
-    tools/terminal_picture.py --first 36 docs/demo.svg tools/demo.sh
+    tools/terminal_picture.py --columns 104 --first 36 docs/demo.svg tools/demo.sh
 """
 
 import argparse
@@ -125,10 +125,11 @@ def draw(lines, columns):
                 style.apply(token[2:-1])
                 continue
             if token.strip():
+                shown = html.escape(token).replace(" ", NBSP)
                 out.append(
                     f'<text x="{MARGIN + column * ADVANCE:.1f}" y="{y:.1f}" '
                     f'textLength="{len(token) * ADVANCE:.1f}"{style.attributes()}>'
-                    f"{html.escape(token).replace(" ", NBSP)}</text>"
+                    f"{shown}</text>"
                 )
             column += len(token)
     return "\n".join(out + ["</g>", "</svg>"]) + "\n"

@@ -85,7 +85,8 @@ std::string text(double value, Unit unit) {
 
 std::optional<double> Row::ratio() const {
     if (ours.empty() || theirs.empty()) return std::nullopt;
-    const bool theirsAbove = target && target->kind == Target::Kind::peerAtLeast;
+    const bool theirsAbove =
+        target ? target->kind == Target::Kind::peerAtLeast : unit == Unit::seconds;
     const double above = theirsAbove ? theirs.median() : ours.median();
     const double below = theirsAbove ? ours.median() : theirs.median();
     if (below == 0) return std::nullopt;
@@ -128,6 +129,10 @@ void Report::printHeader() {
     fmt::print("{}{}: {}, {} cores, {}, {}, {}\n", name_,
                quick_ ? " (quick: figures say nothing)" : "", machine.cpu, machine.cores,
                humanBytes(machine.memory), machine.kernel, machine.disk);
+    fmt::print(
+        "medians of {}; ratio: what the peer takes of what icecore takes; of sizes, and where the "
+        "target is ≤, the reverse\n",
+        runs_);
     fmt::print("{} {} {} {} {} {} {}\n", padded("", 42), padded("icecore", 11), padded("peer", 24),
                padded("", 11), padded("ratio", 8), padded("target", 12), "");
 }

@@ -38,7 +38,8 @@ struct Row {
     std::string remark = {};  ///< why something is missing, or how to read it
     std::optional<Target> target = {};
 
-    /// theirs / ours for peerAtLeast, ours / theirs otherwise; nothing without both.
+    /// theirs / ours for peerAtLeast and for times without a target, ours / theirs otherwise;
+    /// nothing without both.
     [[nodiscard]] std::optional<double> ratio() const;
     /// Nothing without a target, or when what it needs was not measured.
     [[nodiscard]] std::optional<bool> met() const;
