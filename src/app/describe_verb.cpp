@@ -1,5 +1,5 @@
-// `icecore describe FILE`: everything in a dump as text; `icecore build TEXT -o FILE`: the file such
-// a text describes.
+// `icecore describe FILE`: everything in a dump as text; `icecore build TEXT -o FILE`: the file
+// such a text describes.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -55,7 +55,8 @@ public:
         command.add_option("TEXT", path_, "a description, as `icecore describe` prints it")
             ->required();
         command.add_option("-o,--output", output_, "the file to make")->required();
-        command.add_option("-f,--format", format_, "core or minidump; else what the text speaks of");
+        command.add_option("-f,--format", format_,
+                           "core or minidump; else what the text speaks of");
         command.add_flag("--overwrite", overwrite_, "replace an existing file");
     }
     [[nodiscard]] int run() override {
@@ -105,7 +106,11 @@ private:
 
 }  // namespace
 
-std::unique_ptr<VerbRun> makeDescribeVerb() { return std::make_unique<DescribeVerb>(); }
-std::unique_ptr<VerbRun> makeBuildVerb() { return std::make_unique<BuildVerb>(); }
+std::unique_ptr<VerbRun> makeDescribeVerb() {
+    return std::make_unique<DescribeVerb>();
+}
+std::unique_ptr<VerbRun> makeBuildVerb() {
+    return std::make_unique<BuildVerb>();
+}
 
 }  // namespace icecore::app

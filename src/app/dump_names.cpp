@@ -67,7 +67,9 @@ bool namesOneFile(const std::string& given) {
     return given.find("%p") == std::string::npos;
 }
 
-bool namesCompressed(std::string_view given) { return given.ends_with(compressedExtension); }
+bool namesCompressed(std::string_view given) {
+    return given.ends_with(compressedExtension);
+}
 
 const Format* namedFormat(std::string_view given) {
     if (namesCompressed(given)) given.remove_suffix(compressedExtension.size());

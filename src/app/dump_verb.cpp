@@ -131,8 +131,7 @@ Result<Request> understand(const DumpOptions& options) {
     using live::SnapshotMode;
     const auto modes = {SnapshotMode::automatic, SnapshotMode::clone, SnapshotMode::stop};
     const auto mode = std::ranges::find(modes, std::string_view(options.snapshot), modeName);
-    if (mode == modes.end())
-        return fail(Errc::usage, "--snapshot takes auto, clone or stop");
+    if (mode == modes.end()) return fail(Errc::usage, "--snapshot takes auto, clone or stop");
     request.mode = *mode;
 
     const auto style = progressStyle(options.progress);
@@ -141,8 +140,8 @@ Result<Request> understand(const DumpOptions& options) {
 
     if (!options.compress.empty() && options.compress != "zstd" && options.compress != "none")
         return fail(Errc::usage, "--compress takes zstd or none");
-    request.compress = options.compress == "zstd" ||
-                       (options.compress.empty() && namesCompressed(options.output));
+    request.compress =
+        options.compress == "zstd" || (options.compress.empty() && namesCompressed(options.output));
     return request;
 }
 
@@ -168,11 +167,12 @@ public:
         outcome.process.process = processName(pid);
         outcome.process.host = hostName();
         outcome.process.unixSeconds = std::chrono::duration_cast<std::chrono::seconds>(
-            std::chrono::system_clock::now().time_since_epoch()).count();
-        outcome.path = request_.toStandardOutput
-                           ? std::string(standardOutput)
-                           : outputPath(options_.output, outcome.process, *request_.format,
-                                        request_.compress).string();
+                                          std::chrono::system_clock::now().time_since_epoch())
+                                          .count();
+        outcome.path = request_.toStandardOutput ? std::string(standardOutput)
+                                                 : outputPath(options_.output, outcome.process,
+                                                              *request_.format, request_.compress)
+                                                       .string();
         // Before the target is touched for nothing.
         TRY(checkFree(outcome.path));
 
@@ -218,8 +218,8 @@ private:
         outcome.regions = snapshot.process->regions.size();
         outcome.mode = frozen.mode();
         outcome.fallbackReason = frozen.fallbackReason();
-        ASSIGN_OR_RETURN(outcome.report, request_.format->write(snapshot, frozen.plan(), *sink,
-                                                                progress));
+        ASSIGN_OR_RETURN(outcome.report,
+                         request_.format->write(snapshot, frozen.plan(), *sink, progress));
         // A stopped target need not wait for the disk.
         frozen.release();
         outcome.pause = frozen.pause();
@@ -233,7 +233,8 @@ private:
 
 std::string closingLine(const Outcome& outcome, const Request& request) {
     std::string text = fmt::format(
-        "{}: {} ({} bytes), {} of {} (pid {}), {}, {} threads, {} regions; stood still for {:.1f} ms ({})",
+        "{}: {} ({} bytes), {} of {} (pid {}), {}, {} threads, {} regions; stood still for {:.1f} "
+        "ms ({})",
         outcome.path == standardOutput ? "standard output" : printable(outcome.path),
         humanBytes(outcome.fileBytes), outcome.fileBytes, request.format->description,
         printable(outcome.process.process), outcome.process.pid, toString(request.type),
@@ -245,9 +246,10 @@ std::string closingLine(const Outcome& outcome, const Request& request) {
 
 std::string unreadText(const std::vector<Range>& unread) {
     std::uint64_t bytes = 0;
-    for (const Range& range : unread) bytes += range.size();
-    std::string text = fmt::format("lost: {} in {} ranges could not be read:", humanBytes(bytes),
-                                   unread.size());
+    for (const Range& range : unread)
+        bytes += range.size();
+    std::string text =
+        fmt::format("lost: {} in {} ranges could not be read:", humanBytes(bytes), unread.size());
     for (const Range& range : std::span(unread).first(std::min(unread.size(), shownRanges)))
         text += fmt::format(" {}-{}", hex(range.begin()), hex(range.end()));
     if (unread.size() > shownRanges) text += " …";
@@ -291,7 +293,8 @@ public:
         command.add_option("-t,--type", options_.type,
                            "mini, triage, heap, full, or MINIDUMP_TYPE flags joined by | or ,. "
                            "Default: a core what the kernel keeps, a minidump mini");
-        command.add_option("--compress", options_.compress, "zstd (also by an -o that ends in .zst)");
+        command.add_option("--compress", options_.compress,
+                           "zstd (also by an -o that ends in .zst)");
         command.add_option("--snapshot", options_.snapshot,
                            "clone: the target goes on while its copy is read; stop: it stands "
                            "still; auto: clone where possible");
@@ -366,7 +369,8 @@ private:
             return {};
         }
         std::vector<std::uint64_t> pids;
-        for (const live::ProcessName& match : matches) pids.push_back(match.pid);
+        for (const live::ProcessName& match : matches)
+            pids.push_back(match.pid);
         return pids;
     }
 
@@ -382,8 +386,7 @@ private:
         fmt::print(request.toStandardOutput ? stderr : stdout, "{}\n",
                    closingLine(outcome, request));
         const std::string target = std::to_string(outcome.process.pid);
-        if (!outcome.report.unread.empty())
-            printError(target, unreadText(outcome.report.unread));
+        if (!outcome.report.unread.empty()) printError(target, unreadText(outcome.report.unread));
         printIssues(target, outcome.issues);
         printIssues(target, outcome.report.losses);
     }
@@ -393,6 +396,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<VerbRun> makeDumpVerb() { return std::make_unique<DumpVerb>(); }
+std::unique_ptr<VerbRun> makeDumpVerb() {
+    return std::make_unique<DumpVerb>();
+}
 
 }  // namespace icecore::app

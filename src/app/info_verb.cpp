@@ -26,9 +26,10 @@ std::string counted(const Listing<T>& list) {
 }
 
 std::string timeText(TimePoint time) {
-    return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC",
-                       fmt::gmtime(std::chrono::system_clock::to_time_t(
-                           std::chrono::time_point_cast<std::chrono::system_clock::duration>(time))));
+    return fmt::format(
+        "{:%Y-%m-%d %H:%M:%S} UTC",
+        fmt::gmtime(std::chrono::system_clock::to_time_t(
+            std::chrono::time_point_cast<std::chrono::system_clock::duration>(time))));
 }
 
 std::string_view consistencyText(Consistency consistency) {
@@ -71,8 +72,8 @@ void printSystem(const SystemInfo& system) {
 }
 
 void printProcess(const Process& process) {
-    line("Process", fmt::format("{} (pid {}, parent {})", process.name, process.pid,
-                                process.parentPid));
+    line("Process",
+         fmt::format("{} (pid {}, parent {})", process.name, process.pid, process.parentPid));
     line("Program", process.executable);
     line("Command", joined(process.commandLine));
     if (process.started) line("Started", timeText(*process.started));
@@ -107,12 +108,13 @@ void printText(const Snapshot& snapshot) {
         printProcess(*snapshot.process);
     }
     if (!snapshot.unread.empty()) {
-        line("Unread", fmt::format("{} ranges could not be read when it was taken",
-                                   snapshot.unread.size()));
+        line("Unread",
+             fmt::format("{} ranges could not be read when it was taken", snapshot.unread.size()));
     }
     if (!snapshot.attachments.empty()) {
         std::vector<std::string> names;
-        for (const Attachment& attachment : snapshot.attachments) names.push_back(attachment.name);
+        for (const Attachment& attachment : snapshot.attachments)
+            names.push_back(attachment.name);
         line("Also holds", joined(names));
     }
     for (const Issue& issue : snapshot.issues.items()) {
@@ -149,12 +151,8 @@ Json processJson(const Process& process) {
 
 Json snapshotJson(const Snapshot& snapshot) {
     const Provenance& from = snapshot.provenance;
-    Json json = {{"schema", "icecore.info/1"},
-                 {"path", from.path},
-                 {"format", from.format},
-                 {"bytes", from.bytes},
-                 {"tool", from.tool},
-                 {"type", from.type}};
+    Json json = {{"schema", "icecore.info/1"}, {"path", from.path}, {"format", from.format},
+                 {"bytes", from.bytes},        {"tool", from.tool}, {"type", from.type}};
     if (from.time) json["time"] = timeText(*from.time);
     if (const auto text = consistencyText(from.consistency); !text.empty())
         json["consistency"] = text;
@@ -167,7 +165,8 @@ Json snapshotJson(const Snapshot& snapshot) {
         json["process"] = processJson(*snapshot.process);
     }
     Json names = Json::array();
-    for (const Attachment& attachment : snapshot.attachments) names.push_back(attachment.name);
+    for (const Attachment& attachment : snapshot.attachments)
+        names.push_back(attachment.name);
     json["attachments"] = std::move(names);
     Json unread = Json::array();
     for (const Range& range : snapshot.unread)
@@ -204,6 +203,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<VerbRun> makeInfoVerb() { return std::make_unique<InfoVerb>(); }
+std::unique_ptr<VerbRun> makeInfoVerb() {
+    return std::make_unique<InfoVerb>();
+}
 
 }  // namespace icecore::app

@@ -40,7 +40,8 @@ void printHelp(std::FILE* to) {
                "       icecore help VERB\n"
                "       icecore --version\n\n"
                "Verbs:\n");
-    for (const Verb& verb : allVerbs()) fmt::print(to, "  {:<10} {}\n", verb.name, verb.summary);
+    for (const Verb& verb : allVerbs())
+        fmt::print(to, "  {:<10} {}\n", verb.name, verb.summary);
     fmt::print(to,
                "\nExit status: 0 done; 1 the input or target could not be used; 2 wrong usage;\n"
                "3 done, with losses that the output names.\n");

@@ -22,8 +22,7 @@ constexpr std::size_t barWidth = 30;
 }  // namespace
 
 std::optional<ProgressStyle> progressStyle(std::string_view word) {
-    if (word == "auto")
-        return standardErrorIsTerminal() ? ProgressStyle::bar : ProgressStyle::none;
+    if (word == "auto") return standardErrorIsTerminal() ? ProgressStyle::bar : ProgressStyle::none;
     if (word == "bar") return ProgressStyle::bar;
     if (word == "plain") return ProgressStyle::plain;
     if (word == "none") return ProgressStyle::none;
@@ -81,6 +80,8 @@ void ProgressBar::draw(Clock::time_point now) {
     lastDrawn_ = now;
 }
 
-bool ProgressBar::cancelled() const { return SignalGuard::stopRequested(); }
+bool ProgressBar::cancelled() const {
+    return SignalGuard::stopRequested();
+}
 
 }  // namespace icecore::app

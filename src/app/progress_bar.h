@@ -14,7 +14,8 @@ namespace icecore::app {
 
 enum class ProgressStyle : std::uint8_t { none, plain, bar };
 
-/// "auto" (a bar on a terminal, otherwise nothing), "bar", "plain", "none"; nothing for other words.
+/// "auto" (a bar on a terminal, otherwise nothing), "bar", "plain", "none"; nothing for other
+/// words.
 std::optional<ProgressStyle> progressStyle(std::string_view word);
 
 /// A bar that is redrawn in place, or a line now and then. Cancelled by SignalGuard. Thread-safe.

@@ -21,7 +21,8 @@ std::string_view placeWithin(std::string_view where, std::string_view target) {
 std::string_view hintFor(const Error& error) {
     // The innermost cause knows best what was wrong.
     const Error* innermost = &error;
-    while (innermost->cause) innermost = innermost->cause.get();
+    while (innermost->cause)
+        innermost = innermost->cause.get();
     switch (innermost->code) {
     case Errc::exists: return "choose another name, or give --overwrite";
     case Errc::not_found: return {};

@@ -22,12 +22,18 @@ struct Handled {
 };
 std::array<Handled, 4> handled = {{{SIGINT, {}}, {SIGTERM, {}}, {SIGHUP, {}}, {SIGPIPE, {}}}};
 
-extern "C" void requestStop(int) { stop.store(true); }
+extern "C" void requestStop(int) {
+    stop.store(true);
+}
 
 }  // namespace
 
-bool standardOutputIsTerminal() { return ::isatty(STDOUT_FILENO) == 1; }
-bool standardErrorIsTerminal() { return ::isatty(STDERR_FILENO) == 1; }
+bool standardOutputIsTerminal() {
+    return ::isatty(STDOUT_FILENO) == 1;
+}
+bool standardErrorIsTerminal() {
+    return ::isatty(STDERR_FILENO) == 1;
+}
 
 std::string hostName() {
     std::array<char, 256> name{};
@@ -37,7 +43,7 @@ std::string hostName() {
 
 std::string timeStamp(std::int64_t unixSeconds) {
     const time_t seconds = unixSeconds;
-    struct tm local {};
+    struct tm local{};
     std::array<char, 32> text{};
     if (::localtime_r(&seconds, &local) == nullptr) return {};
     (void)::strftime(text.data(), text.size(), "%y%m%d_%H%M%S", &local);
@@ -54,7 +60,7 @@ std::string processName(std::uint64_t pid) {
 SignalGuard::SignalGuard() {
     stop.store(false);
     for (Handled& item : handled) {
-        struct sigaction action {};
+        struct sigaction action{};
         action.sa_handler = item.signal == SIGPIPE ? SIG_IGN : requestStop;
         // No SA_RESTART: a write into a full pipe must come back to see that it should stop.
         (void)::sigaction(item.signal, nullptr, &item.before);
@@ -65,11 +71,16 @@ SignalGuard::SignalGuard() {
 }
 
 SignalGuard::~SignalGuard() {
-    for (const Handled& item : handled) (void)::sigaction(item.signal, &item.before, nullptr);
+    for (const Handled& item : handled)
+        (void)::sigaction(item.signal, &item.before, nullptr);
 }
 
-bool SignalGuard::stopRequested() { return stop.load(); }
+bool SignalGuard::stopRequested() {
+    return stop.load();
+}
 
-int binaryStandardOutput() { return STDOUT_FILENO; }
+int binaryStandardOutput() {
+    return STDOUT_FILENO;
+}
 
 }  // namespace icecore::app

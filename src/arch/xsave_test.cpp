@@ -9,7 +9,8 @@ namespace {
 
 std::vector<std::byte> area(std::size_t size, std::uint64_t enabled) {
     std::vector<std::byte> bytes(size);
-    for (std::size_t i = 576; i < size; ++i) bytes[i] = static_cast<std::byte>(i * 31 >> 3);
+    for (std::size_t i = 576; i < size; ++i)
+        bytes[i] = static_cast<std::byte>(i * 31 >> 3);
     storeInteger(bytes.data() + 464, enabled);
     return bytes;
 }
@@ -38,10 +39,10 @@ TEST(Xsave, MovesProtectionKeysAlone) {
 }
 
 TEST(Xsave, LeavesTheRest) {
-    EXPECT_TRUE(xsaveInIntelLayout(area(2696, 0x2e7)).empty());     // Intel
-    EXPECT_TRUE(xsaveInIntelLayout(area(832, 0x7)).empty());        // AVX: the same on both
-    EXPECT_TRUE(xsaveInIntelLayout(area(2440, 0x602e7)).empty());   // AMX: not understood
-    EXPECT_TRUE(xsaveInIntelLayout(area(2400, 0x2e7)).empty());     // a size of neither
+    EXPECT_TRUE(xsaveInIntelLayout(area(2696, 0x2e7)).empty());    // Intel
+    EXPECT_TRUE(xsaveInIntelLayout(area(832, 0x7)).empty());       // AVX: the same on both
+    EXPECT_TRUE(xsaveInIntelLayout(area(2440, 0x602e7)).empty());  // AMX: not understood
+    EXPECT_TRUE(xsaveInIntelLayout(area(2400, 0x2e7)).empty());    // a size of neither
     EXPECT_TRUE(xsaveInIntelLayout(std::vector<std::byte>(100)).empty());
 }
 

@@ -11,21 +11,21 @@ namespace icecore {
 
 /// What kind of thing went wrong; callers branch on this, people read `Error::message`.
 enum class Errc {
-    io,             ///< the operating system refused a read, write, seek…
-    not_found,      ///< the file, process, symbol… is not there
-    permission,     ///< it is there, and we may not
-    exists,         ///< it is there already, and must not be replaced
-    truncated,      ///< the data ends before what it promises
-    malformed,      ///< the data contradicts itself or its specification
-    unsupported,    ///< understood, and not handled
-    limit,          ///< handling it would exceed a bound we keep for safety
-    unreadable,     ///< an address that cannot be read
-    target_gone,    ///< the process ended while we looked at it
-    busy,           ///< someone else holds it (a tracer, a lock)
-    cancelled,      ///< the user asked to stop
-    mismatch,       ///< a file that does not belong to this dump
-    usage,          ///< the caller's arguments are wrong
-    internal,       ///< a defect of ours
+    io,           ///< the operating system refused a read, write, seek…
+    not_found,    ///< the file, process, symbol… is not there
+    permission,   ///< it is there, and we may not
+    exists,       ///< it is there already, and must not be replaced
+    truncated,    ///< the data ends before what it promises
+    malformed,    ///< the data contradicts itself or its specification
+    unsupported,  ///< understood, and not handled
+    limit,        ///< handling it would exceed a bound we keep for safety
+    unreadable,   ///< an address that cannot be read
+    target_gone,  ///< the process ended while we looked at it
+    busy,         ///< someone else holds it (a tracer, a lock)
+    cancelled,    ///< the user asked to stop
+    mismatch,     ///< a file that does not belong to this dump
+    usage,        ///< the caller's arguments are wrong
+    internal,     ///< a defect of ours
 };
 
 /// The word for `code` used in messages and JSON, e.g. "truncated".
@@ -67,17 +67,17 @@ using Result = std::expected<T, Error>;
 #define ICECORE_CONCAT(a, b) ICECORE_CONCAT_(a, b)
 
 /// Evaluates an expression of type Result<…> and returns its error, if it has one.
-#define TRY(expression)                                                        \
-    do {                                                                       \
-        if (auto icecoreTried = (expression); !icecoreTried)                   \
-            return std::unexpected(std::move(icecoreTried).error());           \
+#define TRY(expression)                                              \
+    do {                                                             \
+        if (auto icecoreTried = (expression); !icecoreTried)         \
+            return std::unexpected(std::move(icecoreTried).error()); \
     } while (false)
 
-/// ASSIGN_OR_RETURN(auto file, openFile(path)): declares or assigns the value, or returns the error.
-#define ASSIGN_OR_RETURN(declaration, expression)                              \
+/// ASSIGN_OR_RETURN(auto file, openFile(path)): declares or assigns the value, or returns the
+/// error.
+#define ASSIGN_OR_RETURN(declaration, expression) \
     ICECORE_ASSIGN_OR_RETURN_(ICECORE_CONCAT(icecoreResult, __LINE__), declaration, expression)
-#define ICECORE_ASSIGN_OR_RETURN_(result, declaration, expression)             \
-    auto result = (expression);                                                \
-    if (!result)                                                               \
-        return std::unexpected(std::move(result).error());                     \
+#define ICECORE_ASSIGN_OR_RETURN_(result, declaration, expression)  \
+    auto result = (expression);                                     \
+    if (!result) return std::unexpected(std::move(result).error()); \
     declaration = std::move(result).value()

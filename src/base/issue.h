@@ -10,8 +10,8 @@ namespace icecore {
 
 /// How much an Issue takes away from what the reader sees.
 enum class Severity {
-    note,   ///< odd, nothing lost
-    loss,   ///< something is missing or could not be understood
+    note,  ///< odd, nothing lost
+    loss,  ///< something is missing or could not be understood
 };
 
 /// A reader returns a model PLUS its issues, and fails only when nothing is readable.
@@ -49,7 +49,8 @@ public:
     }
     void loss(const Error& error) { add(Severity::loss, error.describe()); }
     void append(const Issues& other) {
-        for (const Issue& issue : other.items_) add(issue.severity, issue.message, issue.where);
+        for (const Issue& issue : other.items_)
+            add(issue.severity, issue.message, issue.where);
         dropped_ += other.dropped_;
     }
 

@@ -78,7 +78,8 @@ std::vector<Range> RangeSet::missing(Range range) const {
 
 std::uint64_t RangeSet::bytes() const {
     std::uint64_t total = 0;
-    for (const Range& range : ranges_) total += range.size();
+    for (const Range& range : ranges_)
+        total += range.size();
     return total;
 }
 

@@ -137,9 +137,8 @@ std::size_t RangeMap<T>::seal(Shift shift) {
 
     std::vector<std::size_t> order(entries_.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::ranges::sort(order, {}, [this](std::size_t i) {
-        return std::pair(entries_[i].range.begin(), i);
-    });
+    std::ranges::sort(order, {},
+                      [this](std::size_t i) { return std::pair(entries_[i].range.begin(), i); });
     // A sweep from the lowest address up. Of the entries that contain a place the one added first
     // has it: the smallest index.
     std::priority_queue<std::size_t, std::vector<std::size_t>, std::greater<>> open;

@@ -10,13 +10,16 @@ using Map = RangeMap<std::uint64_t>;
 std::vector<Map::Entry> sealed(std::vector<std::pair<Range, std::uint64_t>> added,
                                std::size_t* cut = nullptr) {
     Map map;
-    for (const auto& [range, value] : added) map.add(range, value);
+    for (const auto& [range, value] : added)
+        map.add(range, value);
     const std::size_t count =
         map.seal([](std::uint64_t& value, std::uint64_t bytes) { value += bytes; });
     if (cut != nullptr) *cut = count;
     return map.entries();
 }
-Range r(std::uint64_t begin, std::uint64_t end) { return Range::between(begin, end); }
+Range r(std::uint64_t begin, std::uint64_t end) {
+    return Range::between(begin, end);
+}
 
 TEST(Range, NeverWraps) {
     EXPECT_EQ(Range::ofSize(UINT64_MAX - 1, 10).end(), UINT64_MAX);
@@ -38,10 +41,9 @@ TEST(RangeMap, TheOneAddedFirstKeepsTheCommonPart) {
     // The second lies around the first: it keeps a piece on either side, shifted by what is gone.
     const auto entries = sealed({{r(40, 50), 7}, {r(0, 100), 1000}}, &cut);
     EXPECT_EQ(cut, 1U);
-    EXPECT_EQ(entries, (std::vector<Map::Entry>{
-                           {r(0, 40), 1000}, {r(40, 50), 7}, {r(50, 100), 1050}}));
-    EXPECT_EQ(sealed({{r(0, 100), 1}, {r(40, 50), 7}}),
-              (std::vector<Map::Entry>{{r(0, 100), 1}}));
+    EXPECT_EQ(entries,
+              (std::vector<Map::Entry>{{r(0, 40), 1000}, {r(40, 50), 7}, {r(50, 100), 1050}}));
+    EXPECT_EQ(sealed({{r(0, 100), 1}, {r(40, 50), 7}}), (std::vector<Map::Entry>{{r(0, 100), 1}}));
 }
 
 TEST(RangeMap, AgreesWithAByteByByteModel) {

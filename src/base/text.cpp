@@ -17,9 +17,13 @@ int hexValue(char c) {
     return -1;
 }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
-bool isBlank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+bool isBlank(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
 std::optional<std::uint64_t> parseBase(std::string_view text, int base) {
     std::uint64_t value = 0;
@@ -82,7 +86,9 @@ void appendUtf8(std::string& out, char32_t c) {
 
 }  // namespace
 
-std::string hex(std::uint64_t value) { return fmt::format("{:#x}", value); }
+std::string hex(std::uint64_t value) {
+    return fmt::format("{:#x}", value);
+}
 
 std::string hexDigits(std::uint64_t value, int digits) {
     return fmt::format("{:0{}x}", value, digits);
@@ -129,7 +135,9 @@ std::optional<std::uint64_t> parseHex(std::string_view text) {
     return parseBase(plain, 16);
 }
 
-std::optional<std::uint64_t> parseDecimal(std::string_view text) { return parseBase(text, 10); }
+std::optional<std::uint64_t> parseDecimal(std::string_view text) {
+    return parseBase(text, 10);
+}
 
 std::string humanBytes(std::uint64_t bytes) {
     constexpr std::array<std::string_view, 6> units = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
@@ -143,8 +151,10 @@ std::string humanBytes(std::uint64_t bytes) {
 }
 
 std::string_view trim(std::string_view text) {
-    while (!text.empty() && isBlank(text.front())) text.remove_prefix(1);
-    while (!text.empty() && isBlank(text.back())) text.remove_suffix(1);
+    while (!text.empty() && isBlank(text.front()))
+        text.remove_prefix(1);
+    while (!text.empty() && isBlank(text.back()))
+        text.remove_suffix(1);
     return text;
 }
 
@@ -167,7 +177,8 @@ std::vector<std::string_view> splitBlanks(std::string_view text) {
             continue;
         }
         std::size_t end = position;
-        while (end < text.size() && !isBlank(text[end])) ++end;
+        while (end < text.size() && !isBlank(text[end]))
+            ++end;
         parts.push_back(text.substr(position, end - position));
         position = end;
     }
@@ -207,7 +218,8 @@ bool matchesWildcard(std::string_view text, std::string_view pattern, bool ignor
             return false;
         }
     }
-    while (p < pattern.size() && pattern[p] == '*') ++p;
+    while (p < pattern.size() && pattern[p] == '*')
+        ++p;
     return p == pattern.size();
 }
 
@@ -237,8 +249,8 @@ std::string utf16ToUtf8(std::u16string_view text) {
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char16_t unit = text[i];
         const bool high = unit >= 0xd800 && unit <= 0xdbff;
-        const bool paired = high && i + 1 < text.size() && text[i + 1] >= 0xdc00 &&
-                            text[i + 1] <= 0xdfff;
+        const bool paired =
+            high && i + 1 < text.size() && text[i + 1] >= 0xdc00 && text[i + 1] <= 0xdfff;
         if (paired) {
             appendUtf8(out, 0x10000U + ((static_cast<char32_t>(unit) - 0xd800U) << 10) +
                                 (static_cast<char32_t>(text[i + 1]) - 0xdc00U));
@@ -274,7 +286,8 @@ std::u16string utf8ToUtf16(std::string_view text) {
 }
 
 std::size_t editDistance(std::string_view a, std::string_view b) {
-    std::vector<std::vector<std::size_t>> cost(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+    std::vector<std::vector<std::size_t>> cost(a.size() + 1,
+                                               std::vector<std::size_t>(b.size() + 1));
     for (std::size_t i = 0; i <= a.size(); ++i) {
         for (std::size_t j = 0; j <= b.size(); ++j) {
             if (i == 0 || j == 0) {
@@ -282,8 +295,8 @@ std::size_t editDistance(std::string_view a, std::string_view b) {
                 continue;
             }
             const std::size_t change = a[i - 1] == b[j - 1] ? 0 : 1;
-            cost[i][j] = std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1,
-                                   cost[i - 1][j - 1] + change});
+            cost[i][j] =
+                std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + change});
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
                 cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
         }

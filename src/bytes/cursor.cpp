@@ -59,7 +59,9 @@ std::string_view Cursor::cString() {
     return {start, length};
 }
 
-void Cursor::align(std::uint64_t alignment) { skip(alignUp(position_, alignment) - position_); }
+void Cursor::align(std::uint64_t alignment) {
+    skip(alignUp(position_, alignment) - position_);
+}
 
 void Cursor::seek(std::uint64_t offset) {
     if (failed_ || offset > view_.size()) {

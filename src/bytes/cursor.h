@@ -46,7 +46,9 @@ public:
         requires(std::is_trivially_copyable_v<T> && alignof(T) == 1)
     T structure() {
         T value{};
-        if (take(sizeof(T))) std::memcpy(static_cast<void*>(&value), view_.data() + position_ - sizeof(T), sizeof(T));
+        if (take(sizeof(T)))
+            std::memcpy(static_cast<void*>(&value), view_.data() + position_ - sizeof(T),
+                        sizeof(T));
         return value;
     }
 

@@ -69,7 +69,8 @@ Result<void> appendFrame(std::vector<Frame>& frames, std::uint64_t compressedSiz
 }
 
 Result<std::vector<Frame>> readSeekTable(const Source& file, const SeekFooter& footer) {
-    const std::uint64_t entrySize = sizeof(SeekEntry) + ((footer.descriptor & hasChecksums) ? 4 : 0);
+    const std::uint64_t entrySize =
+        sizeof(SeekEntry) + ((footer.descriptor & hasChecksums) ? 4 : 0);
     const std::uint64_t count = footer.frameCount;
     const std::uint64_t body = count * entrySize + sizeof(SeekFooter);
     const std::uint64_t whole = body + sizeof(SkippableHeader);
@@ -195,8 +196,8 @@ private:
                         file_->where(frame.offset));
         }
         std::vector<std::byte> content(frame.contentSize);
-        const std::size_t got = ZSTD_decompress(content.data(), content.size(),
-                                                packed.span().data(), packed.size());
+        const std::size_t got =
+            ZSTD_decompress(content.data(), content.size(), packed.span().data(), packed.size());
         if (ZSTD_isError(got) != 0) {
             return fail(Errc::malformed,
                         std::string("damaged compressed block: ") + ZSTD_getErrorName(got),
@@ -224,7 +225,9 @@ bool isZstd(const Source& source) {
     return magic && *magic == frameMagic;
 }
 
-bool isSeekableZstd(const Source& source) { return isZstd(source) && readFooter(source); }
+bool isSeekableZstd(const Source& source) {
+    return isZstd(source) && readFooter(source);
+}
 
 Result<std::shared_ptr<const Source>> openSeekableZstd(std::shared_ptr<const Source> file) {
     std::vector<Frame> frames;

@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
-#include <atomic>
 #include <thread>
 
 #include "bytes/endian.h"
@@ -46,7 +46,8 @@ Packed sample() {
     auto sink = compressZstd(std::make_unique<Tee>(packed.file), 1, 3);
     EXPECT_TRUE(sink);
     std::vector<std::byte> piece(300'001);
-    for (std::size_t i = 0; i < piece.size(); ++i) piece[i] = static_cast<std::byte>(i * i >> 7);
+    for (std::size_t i = 0; i < piece.size(); ++i)
+        piece[i] = static_cast<std::byte>(i * i >> 7);
     for (const std::size_t zeros : {0UL, 5UL, 1UL << 20, 3UL << 20, 777'777UL, 1UL << 21}) {
         EXPECT_TRUE((*sink)->write(piece));
         EXPECT_TRUE((*sink)->zeros(zeros));
@@ -137,7 +138,7 @@ TEST(SeekableZstd, DamageIsToldAndBounded) {
         storeInteger(file.data() + at, value);
         return openSeekableZstd(memorySource(std::move(file), "broken"));
     };
-    EXPECT_FALSE(broken(end - 9, 0xffffffff));          // the number of frames
+    EXPECT_FALSE(broken(end - 9, 0xffffffff));  // the number of frames
     EXPECT_FALSE(broken(end - 9, 1));
     EXPECT_FALSE(broken(end - 9 - 8, 0xfffffff0));      // the last frame's size in the file
     const auto lying = broken(end - 9 - 4, 0x7ffffff);  // the size of its content

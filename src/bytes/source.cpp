@@ -55,7 +55,9 @@ Result<SharedBytes> Source::load(std::uint64_t offset, std::uint64_t size) const
     return SharedBytes::own(std::move(copy));
 }
 
-std::string Source::where(std::uint64_t offset) const { return name() + " at " + hex(offset); }
+std::string Source::where(std::uint64_t offset) const {
+    return name() + " at " + hex(offset);
+}
 
 std::shared_ptr<const Source> memorySource(std::vector<std::byte> bytes, std::string name) {
     return std::make_shared<MemorySource>(std::move(bytes), std::move(name));

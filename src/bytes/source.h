@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <memory>
 #include <span>
-#include <vector>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "bytes/byte_view.h"

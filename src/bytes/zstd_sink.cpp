@@ -31,10 +31,11 @@ struct Job {
     bool ready = false;
 };
 
-Result<std::vector<std::byte>> compressOnce(ZSTD_CCtx* context, std::span<const std::byte> content) {
+Result<std::vector<std::byte>> compressOnce(ZSTD_CCtx* context,
+                                            std::span<const std::byte> content) {
     std::vector<std::byte> packed(ZSTD_compressBound(content.size()));
-    const std::size_t size = ZSTD_compress2(context, packed.data(), packed.size(), content.data(),
-                                            content.size());
+    const std::size_t size =
+        ZSTD_compress2(context, packed.data(), packed.size(), content.data(), content.size());
     if (ZSTD_isError(size) != 0)
         return fail(Errc::internal, std::string("cannot compress: ") + ZSTD_getErrorName(size));
     packed.resize(size);
@@ -64,7 +65,8 @@ public:
 
     void start(int threads) {
         slots_ = static_cast<std::size_t>(threads) + 2;
-        for (int i = 0; i < threads; ++i) workers_.emplace_back([this] { runWorker(); });
+        for (int i = 0; i < threads; ++i)
+            workers_.emplace_back([this] { runWorker(); });
     }
 
     [[nodiscard]] Result<void> write(std::span<const std::byte> bytes) override {
@@ -101,7 +103,8 @@ public:
 
     [[nodiscard]] Result<void> finish() override {
         if (!current_.empty()) TRY(submit());
-        while (!jobs_.empty()) TRY(writeOldest());
+        while (!jobs_.empty())
+            TRY(writeOldest());
         TRY(writeSeekTable());
         return inner_->finish();
     }
@@ -136,7 +139,8 @@ private:
     }
 
     Result<Job*> newJob() {
-        while (jobs_.size() >= slots_) TRY(writeOldest());
+        while (jobs_.size() >= slots_)
+            TRY(writeOldest());
         jobs_.push_back(std::make_unique<Job>());
         return jobs_.back().get();
     }
@@ -177,8 +181,7 @@ private:
     }
 
     Result<void> writeFrame(std::span<const std::byte> packed, std::size_t contentSize) {
-        if (table_.size() >= maxFrames)
-            return fail(Errc::limit, "too big for one compressed file");
+        if (table_.size() >= maxFrames) return fail(Errc::limit, "too big for one compressed file");
         TRY(inner_->write(packed));
         SeekEntry entry;
         entry.compressedSize = static_cast<std::uint32_t>(packed.size());

@@ -115,18 +115,17 @@ private:
 template <class Use>
 bool forEachPart(const AddressSpace& memory, Range range, Use use) {
     for (std::uint64_t from = range.begin(); from < range.end();) {
-        const Range window =
-            Range::ofSize(from, std::min(extentWindow, range.end() - from));
+        const Range window = Range::ofSize(from, std::min(extentWindow, range.end() - from));
         std::uint64_t position = from;
         for (const Extent& extent : memory.extents(window)) {
             const Range part = extent.range.intersect(window);
-            if (part.begin() > position &&
-                !use(Range::between(position, part.begin()), nullptr)) return false;
+            if (part.begin() > position && !use(Range::between(position, part.begin()), nullptr))
+                return false;
             if (!part.empty() && !use(part, &extent)) return false;
             position = std::max(position, part.end());
         }
-        if (position < window.end() &&
-            !use(Range::between(position, window.end()), nullptr)) return false;
+        if (position < window.end() && !use(Range::between(position, window.end()), nullptr))
+            return false;
         from = window.end();
     }
     return true;
@@ -196,8 +195,7 @@ private:
             if (got == want) continue;
             // One page cannot be read (a guard page, a file cut short, a target that died): the
             // pages behind it may well be readable.
-            const std::uint64_t next =
-                std::min(range.end(), alignDown(at, pageSize) + pageSize);
+            const std::uint64_t next = std::min(range.end(), alignDown(at, pageSize) + pageSize);
             if (!emitUnread(Range::between(at, next))) return false;
             at = next;
         }

@@ -25,9 +25,15 @@ std::string_view looksLike(std::span<const std::byte> start) {
     };
     using namespace std::string_view_literals;
     static constexpr std::array magics = {
-        Magic{"\x7f" "ELF\x01\x02"sv, "a big-endian ELF file, which is not supported"},
-        Magic{"\x7f" "ELF\x02\x02"sv, "a big-endian ELF file, which is not supported"},
-        Magic{"\x7f" "ELF"sv, "an ELF program or library, not a dump of a running one"},
+        Magic{"\x7f"
+              "ELF\x01\x02"sv,
+              "a big-endian ELF file, which is not supported"},
+        Magic{"\x7f"
+              "ELF\x02\x02"sv,
+              "a big-endian ELF file, which is not supported"},
+        Magic{"\x7f"
+              "ELF"sv,
+              "an ELF program or library, not a dump of a running one"},
         Magic{"MDMP"sv, "a damaged minidump"},
         Magic{"MZ"sv, "a Windows program or library, not a dump of a running one"},
         Magic{"PAGEDU64"sv, "a Windows kernel dump, which is not supported yet"},
@@ -35,7 +41,9 @@ std::string_view looksLike(std::span<const std::byte> start) {
         Magic{"EMiL"sv, "a LiME image of physical memory, which is not supported yet"},
         Magic{"KDUMP   "sv, "a kdump file, which is not supported yet"},
         Magic{"\x1f\x8b"sv, "compressed with gzip: decompress it first"},
-        Magic{"\xfd" "7zXZ"sv, "compressed with xz: decompress it first"},
+        Magic{"\xfd"
+              "7zXZ"sv,
+              "compressed with xz: decompress it first"},
         Magic{"\x04\x22\x4d\x18"sv, "compressed with lz4: decompress it first"},
         Magic{"\x28\xb5\x2f\xfd"sv, "compressed with zstd twice: decompress it first"},
         Magic{"BZh"sv, "compressed with bzip2: decompress it first"},
@@ -54,7 +62,9 @@ std::string_view looksLike(std::span<const std::byte> start) {
 
 }  // namespace
 
-std::span<const Format> allFormats() { return table; }
+std::span<const Format> allFormats() {
+    return table;
+}
 
 const Format* formatByName(std::string_view name) {
     const auto found = std::ranges::find(table, name, &Format::name);
@@ -75,10 +85,10 @@ Result<const Format*> recognise(const Source& source) {
     }
     std::array<std::byte, 16> start{};
     ASSIGN_OR_RETURN(const std::size_t got, source.read(0, start));
-    return fail(Errc::malformed,
-                "not a dump that icecore can read: " +
-                    std::string(looksLike(std::span(start).first(got))),
-                source.name());
+    return fail(
+        Errc::malformed,
+        "not a dump that icecore can read: " + std::string(looksLike(std::span(start).first(got))),
+        source.name());
 }
 
 Result<Snapshot> openDump(const std::filesystem::path& path) {

@@ -22,7 +22,8 @@ std::string_view toString(Absence absence) {
 Result<void> AddressSpace::readExactly(std::uint64_t address, std::span<std::byte> out) const {
     const ReadOutcome outcome = read(address, out);
     if (outcome.bytes == out.size()) return {};
-    return fail(Errc::unreadable, std::string("memory is ") + std::string(toString(outcome.stopped)),
+    return fail(Errc::unreadable,
+                std::string("memory is ") + std::string(toString(outcome.stopped)),
                 hex(address + outcome.bytes));
 }
 
@@ -80,7 +81,8 @@ public:
 
 class OverlaySpace final : public AddressSpace {
 public:
-    OverlaySpace(std::shared_ptr<const AddressSpace> front, std::shared_ptr<const AddressSpace> back)
+    OverlaySpace(std::shared_ptr<const AddressSpace> front,
+                 std::shared_ptr<const AddressSpace> back)
         : front_(std::move(front)), back_(std::move(back)) {}
 
     [[nodiscard]] ReadOutcome read(std::uint64_t address, std::span<std::byte> out) const override {
@@ -157,7 +159,9 @@ private:
 
 }  // namespace
 
-std::shared_ptr<const AddressSpace> emptySpace() { return std::make_shared<EmptySpace>(); }
+std::shared_ptr<const AddressSpace> emptySpace() {
+    return std::make_shared<EmptySpace>();
+}
 
 std::shared_ptr<const AddressSpace> overlay(std::shared_ptr<const AddressSpace> front,
                                             std::shared_ptr<const AddressSpace> back) {

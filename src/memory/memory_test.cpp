@@ -8,7 +8,8 @@ namespace {
 
 std::shared_ptr<const Source> numbered(std::size_t size) {
     std::vector<std::byte> bytes(size);
-    for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i);
+    for (std::size_t i = 0; i < size; ++i)
+        bytes[i] = static_cast<std::byte>(i);
     return memorySource(std::move(bytes), "file");
 }
 

@@ -32,8 +32,7 @@ public:
                 done += count;
                 continue;
             }
-            const auto got =
-                source_->read(segment.offset + (*at - entry->range.begin()), piece);
+            const auto got = source_->read(segment.offset + (*at - entry->range.begin()), piece);
             if (!got) return {done, Absence::unreadable};
             done += *got;
             if (*got < count) return {done, Absence::truncated};
@@ -49,11 +48,12 @@ public:
              ++entry) {
             const Extent extent{entry->range.intersect(within), entry->value.absence,
                                 entry->value.zero};
-            const bool joins = !result.empty() && result.back().range.end() == extent.range.begin() &&
-                               result.back().absence == extent.absence &&
-                               result.back().zero == extent.zero;
+            const bool joins =
+                !result.empty() && result.back().range.end() == extent.range.begin() &&
+                result.back().absence == extent.absence && result.back().zero == extent.zero;
             if (joins) {
-                result.back().range = Range::between(result.back().range.begin(), extent.range.end());
+                result.back().range =
+                    Range::between(result.back().range.begin(), extent.range.end());
             } else if (!extent.range.empty()) {
                 result.push_back(extent);
             }
@@ -97,9 +97,13 @@ void SegmentSpaceBuilder::addStored(Range range, std::uint64_t offset) {
     map_.add(Range::between(cut, range.end()), {0, Absence::truncated, false});
 }
 
-void SegmentSpaceBuilder::addZero(Range range) { map_.add(range, {0, Absence::none, true}); }
+void SegmentSpaceBuilder::addZero(Range range) {
+    map_.add(range, {0, Absence::none, true});
+}
 
-void SegmentSpaceBuilder::addAbsent(Range range, Absence why) { map_.add(range, {0, why, false}); }
+void SegmentSpaceBuilder::addAbsent(Range range, Absence why) {
+    map_.add(range, {0, why, false});
+}
 
 std::shared_ptr<const AddressSpace> SegmentSpaceBuilder::build(std::size_t* overlaps) {
     const std::size_t cut =

@@ -32,7 +32,8 @@ public:
     }
 
     /// Pointers below `end`, downwards to a NULL; `end` becomes the address of that NULL.
-    [[nodiscard]] std::optional<std::vector<std::uint64_t>> pointersBelow(std::uint64_t& end) const {
+    [[nodiscard]] std::optional<std::vector<std::uint64_t>> pointersBelow(
+        std::uint64_t& end) const {
         std::vector<std::uint64_t> pointers;
         while (pointers.size() < maxPointers && end > wordSize_) {
             end -= wordSize_;

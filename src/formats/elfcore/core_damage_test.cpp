@@ -69,9 +69,8 @@ TEST(CoreDamage, CutAtEveryOffset) {
 TEST(CoreDamage, EveryFieldOfTheTables) {
     const std::vector<std::byte> whole = golden();
     const std::uint64_t tables = loadInteger<std::uint64_t>(whole.data() + 64 + 8);
-    for (const std::uint64_t value :
-         {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{UINT32_MAX}, std::uint64_t{1} << 32,
-          UINT64_MAX - 0xfff, UINT64_MAX}) {
+    for (const std::uint64_t value : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{UINT32_MAX},
+                                      std::uint64_t{1} << 32, UINT64_MAX - 0xfff, UINT64_MAX}) {
         for (std::uint64_t at = 4; at + 8 <= tables; at += 4) {
             std::vector<std::byte> broken = whole;
             storeInteger(broken.data() + at, value);
@@ -92,8 +91,8 @@ TEST(CoreDamage, EveryWordOfTheNotes) {
 
 TEST(CoreDamage, CountsOfLists) {
     // NT_FILE and the list of unread ranges with counts that their notes cannot hold.
-    for (const std::uint64_t count : {std::uint64_t{1000}, std::uint64_t{1} << 32, UINT64_MAX / 24,
-                                      UINT64_MAX}) {
+    for (const std::uint64_t count :
+         {std::uint64_t{1000}, std::uint64_t{1} << 32, UINT64_MAX / 24, UINT64_MAX}) {
         std::vector<std::byte> content;
         appendInteger(content, count);
         appendInteger(content, std::uint64_t{4096});
@@ -116,8 +115,8 @@ TEST(CoreText, ComesBackByteForByte) {
     const std::vector<std::byte> whole = golden();
     const auto text = describeCore(memorySource(whole, "golden"));
     ASSERT_TRUE(text) << text.error().describe();
-    for (const std::string_view part : {"ELF64_HEADER", "PRSTATUS_X64", "PRPSINFO_64", "FILE_LIST_64",
-                                        "SIGINFO_64", "UNREAD_LIST"})
+    for (const std::string_view part : {"ELF64_HEADER", "PRSTATUS_X64", "PRPSINFO_64",
+                                        "FILE_LIST_64", "SIGINFO_64", "UNREAD_LIST"})
         EXPECT_NE(text->find(part), std::string::npos) << part;
     const auto built = buildCore(*text);
     ASSERT_TRUE(built) << built.error().describe();

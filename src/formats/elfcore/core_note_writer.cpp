@@ -80,7 +80,8 @@ PrPsInfo64 prPsInfo(const Snapshot& snapshot, const SavePlan& plan) {
     constexpr std::string_view letters = "RSDTZW";
     const char letter = leader != nullptr && leader->state != 0 ? leader->state : 'R';
     const std::size_t state = letters.find(letter);
-    info.state = static_cast<std::uint8_t>(state == std::string_view::npos ? letters.size() : state);
+    info.state =
+        static_cast<std::uint8_t>(state == std::string_view::npos ? letters.size() : state);
     info.stateLetter = state == std::string_view::npos ? '.' : letter;
     info.zombie = letter == 'Z' ? 1 : 0;
     info.nice = static_cast<std::int8_t>(
@@ -163,7 +164,8 @@ std::vector<std::byte> mappedFiles(const Process& process, bool fileNamesOnly) {
 std::vector<const Thread*> threadOrder(const Process& process) {
     std::vector<const Thread*> order;
     order.reserve(process.threads.size());
-    for (const Thread& thread : process.threads) order.push_back(&thread);
+    for (const Thread& thread : process.threads)
+        order.push_back(&thread);
     const std::uint64_t first =
         process.exception && process.thread(process.exception->threadId) != nullptr
             ? process.exception->threadId

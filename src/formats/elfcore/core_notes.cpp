@@ -43,8 +43,18 @@ std::chrono::nanoseconds durationOf(const TimeValue<Word>& value) {
 
 /// Linux, include/uapi/asm-generic/signal.h; the same numbers on x86 and ARM.
 enum Signal : std::int32_t {
-    sigIll = 4, sigTrap = 5, sigBus = 7, sigFpe = 8, sigSegv = 11, sigChild = 17, sigContinue = 18,
-    sigStop = 19, sigTerminalStop = 20, sigUrgent = 23, sigWindow = 28, sigMax = 64,
+    sigIll = 4,
+    sigTrap = 5,
+    sigBus = 7,
+    sigFpe = 8,
+    sigSegv = 11,
+    sigChild = 17,
+    sigContinue = 18,
+    sigStop = 19,
+    sigTerminalStop = 20,
+    sigUrgent = 23,
+    sigWindow = 28,
+    sigMax = 64,
 };
 
 bool carriesAddress(std::int32_t signal) {
@@ -56,7 +66,11 @@ bool carriesAddress(std::int32_t signal) {
 
 bool isCrashSignal(std::int32_t signal) {
     switch (signal) {
-    case sigChild: case sigContinue: case sigStop: case sigTerminalStop: case sigUrgent:
+    case sigChild:
+    case sigContinue:
+    case sigStop:
+    case sigTerminalStop:
+    case sigUrgent:
     case sigWindow: return false;
     default: return signal > 0 && signal <= sigMax;
     }
@@ -136,9 +150,7 @@ void NoteReader::takeOwn(const ElfNote& note) {
     case noteThreads: ownThreads_ = text; return;
     case noteRegions: return decodeRegions(text, process());
     case noteHandles: return decodeHandles(text, process());
-    case noteModules:
-        notes_.hasModules = true;
-        return decodeModules(text, process());
+    case noteModules: notes_.hasModules = true; return decodeModules(text, process());
     case noteUnread: {
         auto unread = decodeUnread(note.content);
         if (unread) {
@@ -267,7 +279,8 @@ void NoteReader::readFiles(ByteView content) {
         file.offset = checkedMultiply(offset, unit).value_or(0);
         notes_.files.push_back(std::move(file));
     }
-    for (MappedFile& file : notes_.files) file.path = cursor.cString();
+    for (MappedFile& file : notes_.files)
+        file.path = cursor.cString();
     if (!cursor.ok())
         snapshot_.issues.loss("the names of mapped files end too early", content.where());
     std::ranges::sort(notes_.files, {}, [](const MappedFile& file) { return file.range.begin(); });
@@ -282,8 +295,8 @@ void NoteReader::setException() {
     if (!isCrashSignal(signal)) return;
 
     Exception exception;
-    const Thread& thread = process.threads[std::min(signalThread_.value_or(0),
-                                                    process.threads.size() - 1)];
+    const Thread& thread =
+        process.threads[std::min(signalThread_.value_or(0), process.threads.size() - 1)];
     exception.threadId = thread.id;
     exception.code = static_cast<std::uint32_t>(signal);
     if (thread.context) exception.address = thread.context->registers.pc();
@@ -299,9 +312,9 @@ void NoteReader::setException() {
             exception.sender = loadInteger<std::uint32_t>(info.data() + detail);
         } else if (exception.signalCode != fromKernel && carriesAddress(signal) &&
                    info.size() >= detail + wordSize()) {
-            exception.faultAddress =
-                wordSize() == 8 ? loadInteger<std::uint64_t>(info.data() + detail)
-                                : loadInteger<std::uint32_t>(info.data() + detail);
+            exception.faultAddress = wordSize() == 8
+                                         ? loadInteger<std::uint64_t>(info.data() + detail)
+                                         : loadInteger<std::uint32_t>(info.data() + detail);
         }
     }
     process.exception = std::move(exception);

@@ -22,13 +22,13 @@ struct MappedFile {
 struct CoreNotes {
     std::vector<MappedFile> files;  ///< ascending
     bool hasFiles = false;
-    bool own = false;               ///< written by icecore
-    bool hasModules = false;        ///< the module list is in the core
-    bool hasUnread = false;         ///< the list of unread ranges is in the core
-    bool expectsUnread = false;     ///< and has to be
-    std::uint32_t firstType = 0;    ///< of the first note: tells writers apart
-    std::int32_t signal = 0;        ///< pr_cursig of the first thread
-    std::string arguments;          ///< pr_psargs: joined by blanks, at most 79 bytes
+    bool own = false;             ///< written by icecore
+    bool hasModules = false;      ///< the module list is in the core
+    bool hasUnread = false;       ///< the list of unread ranges is in the core
+    bool expectsUnread = false;   ///< and has to be
+    std::uint32_t firstType = 0;  ///< of the first note: tells writers apart
+    std::int32_t signal = 0;      ///< pr_cursig of the first thread
+    std::string arguments;        ///< pr_psargs: joined by blanks, at most 79 bytes
 };
 
 /// Takes notes in file order. The first NT_PRSTATUS belongs to the thread the core was written

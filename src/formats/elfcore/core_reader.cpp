@@ -100,7 +100,8 @@ private:
         SegmentSpaceBuilder builder(source_);
         builder.reserve(image_->segments().size() + snapshot_.unread.size());
         // First come, first kept: the file has zeros where reading failed, and they are no content.
-        for (const Range& range : snapshot_.unread) builder.addAbsent(range, Absence::unreadable);
+        for (const Range& range : snapshot_.unread)
+            builder.addAbsent(range, Absence::unreadable);
         std::uint64_t lost = 0;
         std::uint64_t end = 0;
         std::size_t overlaps = 0;
@@ -139,20 +140,21 @@ private:
             if (segment.type == elf::segmentLoad && !range.empty())
                 pieces.push_back({range, protectionOf(segment)});
         }
-        std::ranges::stable_sort(pieces, {}, [](const Piece& piece) { return piece.range.begin(); });
+        std::ranges::stable_sort(pieces, {},
+                                 [](const Piece& piece) { return piece.range.begin(); });
         auto file = notes_.files.begin();
         std::uint64_t position = 0;
         for (const Piece& piece : pieces) {
             Range rest = Range::between(std::max(piece.range.begin(), position), piece.range.end());
             position = std::max(position, piece.range.end());
             while (!rest.empty()) {
-                while (file != notes_.files.end() && file->range.end() <= rest.begin()) ++file;
+                while (file != notes_.files.end() && file->range.end() <= rest.begin())
+                    ++file;
                 const bool inside =
                     file != notes_.files.end() && file->range.contains(rest.begin());
-                const std::uint64_t end =
-                    file == notes_.files.end() ? rest.end()
-                    : inside                   ? std::min(rest.end(), file->range.end())
-                                               : std::min(rest.end(), file->range.begin());
+                const std::uint64_t end = file == notes_.files.end() ? rest.end()
+                                          : inside ? std::min(rest.end(), file->range.end())
+                                                   : std::min(rest.end(), file->range.begin());
                 addRegion(Range::between(rest.begin(), end), piece.protection,
                           inside ? &*file : nullptr);
                 rest = Range::between(end, rest.end());

@@ -33,7 +33,8 @@ Snapshot reread(std::vector<std::byte> bytes) {
 
 std::string describe(const Issues& issues) {
     std::string text;
-    for (const Issue& issue : issues.items()) text += issue.describe() + "\n";
+    for (const Issue& issue : issues.items())
+        text += issue.describe() + "\n";
     return text;
 }
 
@@ -71,7 +72,8 @@ TEST(CoreRoundTrip, KeepsTheProcess) {
     EXPECT_EQ(a.exception, b.exception);
     EXPECT_EQ(b.threads.coverage, Coverage::complete);
     ASSERT_EQ(b.threads.size(), 2U);
-    for (const Thread& thread : a.threads) EXPECT_EQ(thread, byId(b, thread.id));
+    for (const Thread& thread : a.threads)
+        EXPECT_EQ(thread, byId(b, thread.id));
 }
 
 TEST(CoreRoundTrip, PutsTheCrashedThreadFirst) {
@@ -83,7 +85,8 @@ TEST(CoreRoundTrip, PutsTheCrashedThreadFirst) {
 TEST(CoreRoundTrip, PutsTheLeaderFirstWithoutACrash) {
     Snapshot before = sampleSnapshot();
     before.process->exception.reset();
-    for (Thread& thread : before.process->threads) thread.currentSignal = 0;
+    for (Thread& thread : before.process->threads)
+        thread.currentSignal = 0;
     std::ranges::reverse(before.process->threads.items);
     const Snapshot after = reread(write(before, samplePlan(before)).bytes);
     EXPECT_EQ(after.process->threads[0].id, 42U);
@@ -163,12 +166,10 @@ TEST(CoreRoundTrip, RecordsWhatCouldNotBeRead) {
     Snapshot before = sampleSnapshot();
     RangeSet broken;
     broken.add(Range::ofSize(heapAt + 3 * pageBytes + 100, 1));
-    before.process->memory =
-        std::make_shared<BrokenSpace>(before.process->memory, broken);
+    before.process->memory = std::make_shared<BrokenSpace>(before.process->memory, broken);
     const Written written = write(before, samplePlan(before));
     // The readable start of a page that breaks is kept.
-    const Range lost =
-        Range::between(heapAt + 3 * pageBytes + 100, heapAt + 4 * pageBytes);
+    const Range lost = Range::between(heapAt + 3 * pageBytes + 100, heapAt + 4 * pageBytes);
     EXPECT_EQ(written.report.unread, std::vector<Range>{lost});
     const Snapshot after = reread(written.bytes);
     EXPECT_EQ(after.unread, std::vector<Range>{lost});

@@ -140,11 +140,11 @@ inline Snapshot sampleSnapshot() {
         const SharedBytes page = filled(count * pageBytes, seed);
         bytes.insert(bytes.end(), page.span().begin(), page.span().end());
     };
-    pages(1, 1);                                   // code
-    pages(1, 2);                                   // heap, page 0
-    bytes.resize(bytes.size() + pageBytes);        // heap, page 1: zeros that are stored
-    pages(1, 3);                                   // heap, page 3
-    pages(2, 4);                                   // stack
+    pages(1, 1);                             // code
+    pages(1, 2);                             // heap, page 0
+    bytes.resize(bytes.size() + pageBytes);  // heap, page 1: zeros that are stored
+    pages(1, 3);                             // heap, page 3
+    pages(2, 4);                             // stack
     SegmentSpaceBuilder builder(memorySource(std::move(bytes), "memory"));
     builder.addStored(Range::ofSize(codeAt, pageBytes), 0);
     builder.addAbsent(Range::ofSize(codeAt + pageBytes, pageBytes), Absence::not_captured);

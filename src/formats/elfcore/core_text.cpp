@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <array>
 
-#include "base/text.h"
 #include "base/range.h"
+#include "base/text.h"
 #include "bytes/cursor.h"
 #include "bytes/elf_layout.h"
 #include "formats/dump_text.h"
@@ -28,41 +28,45 @@ constexpr std::size_t mostFiles = 200'000;
 constexpr std::uint64_t mostNoteBytes = std::uint64_t{16} << 20;
 
 constexpr std::array header64 = {
-    FieldSpec{"Ident", bytes, 16},              FieldSpec{"Type", count, 2},
-    FieldSpec{"Machine", count, 2},             FieldSpec{"Version", count, 4},
-    FieldSpec{"Entry", number, 8},              FieldSpec{"ProgramOffset", number, 8},
-    FieldSpec{"SectionOffset", number, 8},      FieldSpec{"Flags", number, 4},
-    FieldSpec{"HeaderSize", count, 2},          FieldSpec{"ProgramEntrySize", count, 2},
-    FieldSpec{"ProgramCount", count, 2},        FieldSpec{"SectionEntrySize", count, 2},
-    FieldSpec{"SectionCount", count, 2},        FieldSpec{"NameSection", count, 2},
+    FieldSpec{"Ident", bytes, 16},         FieldSpec{"Type", count, 2},
+    FieldSpec{"Machine", count, 2},        FieldSpec{"Version", count, 4},
+    FieldSpec{"Entry", number, 8},         FieldSpec{"ProgramOffset", number, 8},
+    FieldSpec{"SectionOffset", number, 8}, FieldSpec{"Flags", number, 4},
+    FieldSpec{"HeaderSize", count, 2},     FieldSpec{"ProgramEntrySize", count, 2},
+    FieldSpec{"ProgramCount", count, 2},   FieldSpec{"SectionEntrySize", count, 2},
+    FieldSpec{"SectionCount", count, 2},   FieldSpec{"NameSection", count, 2},
 };
 constexpr std::array header32 = {
-    FieldSpec{"Ident", bytes, 16},              FieldSpec{"Type", count, 2},
-    FieldSpec{"Machine", count, 2},             FieldSpec{"Version", count, 4},
-    FieldSpec{"Entry", number, 4},              FieldSpec{"ProgramOffset", number, 4},
-    FieldSpec{"SectionOffset", number, 4},      FieldSpec{"Flags", number, 4},
-    FieldSpec{"HeaderSize", count, 2},          FieldSpec{"ProgramEntrySize", count, 2},
-    FieldSpec{"ProgramCount", count, 2},        FieldSpec{"SectionEntrySize", count, 2},
-    FieldSpec{"SectionCount", count, 2},        FieldSpec{"NameSection", count, 2},
+    FieldSpec{"Ident", bytes, 16},         FieldSpec{"Type", count, 2},
+    FieldSpec{"Machine", count, 2},        FieldSpec{"Version", count, 4},
+    FieldSpec{"Entry", number, 4},         FieldSpec{"ProgramOffset", number, 4},
+    FieldSpec{"SectionOffset", number, 4}, FieldSpec{"Flags", number, 4},
+    FieldSpec{"HeaderSize", count, 2},     FieldSpec{"ProgramEntrySize", count, 2},
+    FieldSpec{"ProgramCount", count, 2},   FieldSpec{"SectionEntrySize", count, 2},
+    FieldSpec{"SectionCount", count, 2},   FieldSpec{"NameSection", count, 2},
 };
 constexpr std::array program64 = {
-    FieldSpec{"Type", number, 4},               FieldSpec{"Flags", number, 4},
-    FieldSpec{"Offset", number, 8},             FieldSpec{"VirtualAddress", number, 8},
-    FieldSpec{"PhysicalAddress", number, 8},    FieldSpec{"FileSize", number, 8},
-    FieldSpec{"MemorySize", number, 8},         FieldSpec{"Alignment", number, 8},
+    FieldSpec{"Type", number, 4},
+    FieldSpec{"Flags", number, 4},
+    FieldSpec{"Offset", number, 8},
+    FieldSpec{"VirtualAddress", number, 8},
+    FieldSpec{"PhysicalAddress", number, 8},
+    FieldSpec{"FileSize", number, 8},
+    FieldSpec{"MemorySize", number, 8},
+    FieldSpec{"Alignment", number, 8},
 };
 constexpr std::array program32 = {
-    FieldSpec{"Type", number, 4},               FieldSpec{"Offset", number, 4},
-    FieldSpec{"VirtualAddress", number, 4},     FieldSpec{"PhysicalAddress", number, 4},
-    FieldSpec{"FileSize", number, 4},           FieldSpec{"MemorySize", number, 4},
-    FieldSpec{"Flags", number, 4},              FieldSpec{"Alignment", number, 4},
+    FieldSpec{"Type", number, 4},           FieldSpec{"Offset", number, 4},
+    FieldSpec{"VirtualAddress", number, 4}, FieldSpec{"PhysicalAddress", number, 4},
+    FieldSpec{"FileSize", number, 4},       FieldSpec{"MemorySize", number, 4},
+    FieldSpec{"Flags", number, 4},          FieldSpec{"Alignment", number, 4},
 };
 constexpr std::array section64 = {
-    FieldSpec{"Name", number, 4},               FieldSpec{"Type", number, 4},
-    FieldSpec{"Flags", number, 8},              FieldSpec{"Address", number, 8},
-    FieldSpec{"Offset", number, 8},             FieldSpec{"Size", number, 8},
-    FieldSpec{"Link", count, 4},                FieldSpec{"Info", count, 4},
-    FieldSpec{"Alignment", number, 8},          FieldSpec{"EntrySize", number, 8},
+    FieldSpec{"Name", number, 4},      FieldSpec{"Type", number, 4},
+    FieldSpec{"Flags", number, 8},     FieldSpec{"Address", number, 8},
+    FieldSpec{"Offset", number, 8},    FieldSpec{"Size", number, 8},
+    FieldSpec{"Link", count, 4},       FieldSpec{"Info", count, 4},
+    FieldSpec{"Alignment", number, 8}, FieldSpec{"EntrySize", number, 8},
 };
 /// Name: with its NUL and padding.
 constexpr std::array note = {
@@ -72,71 +76,99 @@ constexpr std::array note = {
     FieldSpec{"Name", text, 0},
 };
 constexpr std::array statusX64 = {
-    FieldSpec{"SignalNumber", signed_count, 4}, FieldSpec{"SignalCode", signed_count, 4},
-    FieldSpec{"SignalError", signed_count, 4},  FieldSpec{"CurrentSignal", count, 2},
-    FieldSpec{"Padding", bytes, 2},             FieldSpec{"Pending", number, 8},
-    FieldSpec{"Held", number, 8},               FieldSpec{"Pid", count, 4},
-    FieldSpec{"ParentPid", count, 4},           FieldSpec{"ProcessGroup", count, 4},
-    FieldSpec{"Session", count, 4},             FieldSpec{"UserSeconds", count, 8},
-    FieldSpec{"UserMicroseconds", count, 8},    FieldSpec{"SystemSeconds", count, 8},
-    FieldSpec{"SystemMicroseconds", count, 8},  FieldSpec{"ChildrenTimes", bytes, 32},
-    FieldSpec{"r15", number, 8},                FieldSpec{"r14", number, 8},
-    FieldSpec{"r13", number, 8},                FieldSpec{"r12", number, 8},
-    FieldSpec{"rbp", number, 8},                FieldSpec{"rbx", number, 8},
-    FieldSpec{"r11", number, 8},                FieldSpec{"r10", number, 8},
-    FieldSpec{"r9", number, 8},                 FieldSpec{"r8", number, 8},
-    FieldSpec{"rax", number, 8},                FieldSpec{"rcx", number, 8},
-    FieldSpec{"rdx", number, 8},                FieldSpec{"rsi", number, 8},
-    FieldSpec{"rdi", number, 8},                FieldSpec{"orig_rax", number, 8},
-    FieldSpec{"rip", number, 8},                FieldSpec{"cs", number, 8},
-    FieldSpec{"eflags", number, 8},             FieldSpec{"rsp", number, 8},
-    FieldSpec{"ss", number, 8},                 FieldSpec{"fs_base", number, 8},
-    FieldSpec{"gs_base", number, 8},            FieldSpec{"ds", number, 8},
-    FieldSpec{"es", number, 8},                 FieldSpec{"fs", number, 8},
-    FieldSpec{"gs", number, 8},                 FieldSpec{"FloatingPointValid", count, 4},
+    FieldSpec{"SignalNumber", signed_count, 4},
+    FieldSpec{"SignalCode", signed_count, 4},
+    FieldSpec{"SignalError", signed_count, 4},
+    FieldSpec{"CurrentSignal", count, 2},
+    FieldSpec{"Padding", bytes, 2},
+    FieldSpec{"Pending", number, 8},
+    FieldSpec{"Held", number, 8},
+    FieldSpec{"Pid", count, 4},
+    FieldSpec{"ParentPid", count, 4},
+    FieldSpec{"ProcessGroup", count, 4},
+    FieldSpec{"Session", count, 4},
+    FieldSpec{"UserSeconds", count, 8},
+    FieldSpec{"UserMicroseconds", count, 8},
+    FieldSpec{"SystemSeconds", count, 8},
+    FieldSpec{"SystemMicroseconds", count, 8},
+    FieldSpec{"ChildrenTimes", bytes, 32},
+    FieldSpec{"r15", number, 8},
+    FieldSpec{"r14", number, 8},
+    FieldSpec{"r13", number, 8},
+    FieldSpec{"r12", number, 8},
+    FieldSpec{"rbp", number, 8},
+    FieldSpec{"rbx", number, 8},
+    FieldSpec{"r11", number, 8},
+    FieldSpec{"r10", number, 8},
+    FieldSpec{"r9", number, 8},
+    FieldSpec{"r8", number, 8},
+    FieldSpec{"rax", number, 8},
+    FieldSpec{"rcx", number, 8},
+    FieldSpec{"rdx", number, 8},
+    FieldSpec{"rsi", number, 8},
+    FieldSpec{"rdi", number, 8},
+    FieldSpec{"orig_rax", number, 8},
+    FieldSpec{"rip", number, 8},
+    FieldSpec{"cs", number, 8},
+    FieldSpec{"eflags", number, 8},
+    FieldSpec{"rsp", number, 8},
+    FieldSpec{"ss", number, 8},
+    FieldSpec{"fs_base", number, 8},
+    FieldSpec{"gs_base", number, 8},
+    FieldSpec{"ds", number, 8},
+    FieldSpec{"es", number, 8},
+    FieldSpec{"fs", number, 8},
+    FieldSpec{"gs", number, 8},
+    FieldSpec{"FloatingPointValid", count, 4},
     FieldSpec{"PaddingAtEnd", bytes, 4},
 };
 /// Any 64-bit architecture: the registers as bytes.
 constexpr std::array status64 = {
-    FieldSpec{"SignalNumber", signed_count, 4}, FieldSpec{"SignalCode", signed_count, 4},
-    FieldSpec{"SignalError", signed_count, 4},  FieldSpec{"CurrentSignal", count, 2},
-    FieldSpec{"Padding", bytes, 2},             FieldSpec{"Pending", number, 8},
-    FieldSpec{"Held", number, 8},               FieldSpec{"Pid", count, 4},
-    FieldSpec{"ParentPid", count, 4},           FieldSpec{"ProcessGroup", count, 4},
-    FieldSpec{"Session", count, 4},             FieldSpec{"Times", bytes, 64},
+    FieldSpec{"SignalNumber", signed_count, 4},
+    FieldSpec{"SignalCode", signed_count, 4},
+    FieldSpec{"SignalError", signed_count, 4},
+    FieldSpec{"CurrentSignal", count, 2},
+    FieldSpec{"Padding", bytes, 2},
+    FieldSpec{"Pending", number, 8},
+    FieldSpec{"Held", number, 8},
+    FieldSpec{"Pid", count, 4},
+    FieldSpec{"ParentPid", count, 4},
+    FieldSpec{"ProcessGroup", count, 4},
+    FieldSpec{"Session", count, 4},
+    FieldSpec{"Times", bytes, 64},
     FieldSpec{"Registers", bytes, 0},
 };
 constexpr std::array processInfo64 = {
-    FieldSpec{"State", count, 1},               FieldSpec{"StateLetter", text, 1},
-    FieldSpec{"Zombie", count, 1},              FieldSpec{"Nice", signed_count, 1},
-    FieldSpec{"Padding", bytes, 4},             FieldSpec{"Flags", number, 8},
-    FieldSpec{"Uid", count, 4},                 FieldSpec{"Gid", count, 4},
-    FieldSpec{"Pid", count, 4},                 FieldSpec{"ParentPid", count, 4},
-    FieldSpec{"ProcessGroup", count, 4},        FieldSpec{"Session", count, 4},
-    FieldSpec{"Name", text, 16},                FieldSpec{"Arguments", text, 80},
+    FieldSpec{"State", count, 1},        FieldSpec{"StateLetter", text, 1},
+    FieldSpec{"Zombie", count, 1},       FieldSpec{"Nice", signed_count, 1},
+    FieldSpec{"Padding", bytes, 4},      FieldSpec{"Flags", number, 8},
+    FieldSpec{"Uid", count, 4},          FieldSpec{"Gid", count, 4},
+    FieldSpec{"Pid", count, 4},          FieldSpec{"ParentPid", count, 4},
+    FieldSpec{"ProcessGroup", count, 4}, FieldSpec{"Session", count, 4},
+    FieldSpec{"Name", text, 16},         FieldSpec{"Arguments", text, 80},
 };
 constexpr std::array signalInfo64 = {
-    FieldSpec{"Number", signed_count, 4},       FieldSpec{"Error", signed_count, 4},
-    FieldSpec{"Code", signed_count, 4},         FieldSpec{"Padding", bytes, 4},
-    FieldSpec{"Address", number, 8},            FieldSpec{"Rest", bytes, 0},
+    FieldSpec{"Number", signed_count, 4}, FieldSpec{"Error", signed_count, 4},
+    FieldSpec{"Code", signed_count, 4},   FieldSpec{"Padding", bytes, 4},
+    FieldSpec{"Address", number, 8},      FieldSpec{"Rest", bytes, 0},
 };
 constexpr std::array auxEntry64 = {FieldSpec{"Type", count, 8}, FieldSpec{"Value", number, 8}};
 constexpr std::array fileList64 = {FieldSpec{"Count", count, 8}, FieldSpec{"Unit", count, 8}};
-constexpr std::array fileEntry64 = {
-    FieldSpec{"Begin", number, 8}, FieldSpec{"End", number, 8}, FieldSpec{"Offset", number, 8}};
+constexpr std::array fileEntry64 = {FieldSpec{"Begin", number, 8}, FieldSpec{"End", number, 8},
+                                    FieldSpec{"Offset", number, 8}};
 constexpr std::array ownText = {FieldSpec{"Text", text, 0}};
 constexpr std::array unreadList = {FieldSpec{"Count", count, 8}, FieldSpec{"Total", count, 8}};
 constexpr std::array unreadEntry = {FieldSpec{"Begin", number, 8}, FieldSpec{"End", number, 8}};
 
 constexpr std::array specs = {
-    StructSpec{"ELF64_HEADER", header64},       StructSpec{"ELF32_HEADER", header32},
-    StructSpec{"ELF64_PROGRAM", program64},     StructSpec{"ELF32_PROGRAM", program32},
-    StructSpec{"ELF64_SECTION", section64},     StructSpec{"NOTE", note},
-    StructSpec{"PRSTATUS_X64", statusX64},      StructSpec{"PRSTATUS_64", status64},
-    StructSpec{"PRPSINFO_64", processInfo64},   StructSpec{"SIGINFO_64", signalInfo64},
-    StructSpec{"AUXV_64", auxEntry64},          StructSpec{"FILE_LIST_64", fileList64},
-    StructSpec{"FILE_ENTRY_64", fileEntry64},   StructSpec{"ICECORE_TEXT", ownText},
-    StructSpec{"UNREAD_LIST", unreadList},      StructSpec{"UNREAD_ENTRY", unreadEntry},
+    StructSpec{"ELF64_HEADER", header64},     StructSpec{"ELF32_HEADER", header32},
+    StructSpec{"ELF64_PROGRAM", program64},   StructSpec{"ELF32_PROGRAM", program32},
+    StructSpec{"ELF64_SECTION", section64},   StructSpec{"NOTE", note},
+    StructSpec{"PRSTATUS_X64", statusX64},    StructSpec{"PRSTATUS_64", status64},
+    StructSpec{"PRPSINFO_64", processInfo64}, StructSpec{"SIGINFO_64", signalInfo64},
+    StructSpec{"AUXV_64", auxEntry64},        StructSpec{"FILE_LIST_64", fileList64},
+    StructSpec{"FILE_ENTRY_64", fileEntry64}, StructSpec{"ICECORE_TEXT", ownText},
+    StructSpec{"UNREAD_LIST", unreadList},    StructSpec{"UNREAD_ENTRY", unreadEntry},
 };
 
 const StructSpec& specOf(std::string_view name) {

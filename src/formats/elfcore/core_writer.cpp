@@ -86,16 +86,20 @@ std::vector<Segment> makeSegments(const std::vector<Region>& regions,
             position = segments.back().range.end();
         }
     }
-    while (next < stored.size()) takeUntil(UINT64_MAX, elf::flagRead);
+    while (next < stored.size())
+        takeUntil(UINT64_MAX, elf::flagRead);
     return segments;
 }
 
 class CoreWriter {
 public:
     CoreWriter(const Snapshot& snapshot, const SavePlan& plan, Sink& sink, Progress& progress)
-        : snapshot_(snapshot), process_(*snapshot.process),
+        : snapshot_(snapshot),
+          process_(*snapshot.process),
           plan_(inWholePages(process_, plan)),
-          memory_(memoryToSave(process_, plan_)), sink_(sink), progress_(progress) {}
+          memory_(memoryToSave(process_, plan_)),
+          sink_(sink),
+          progress_(progress) {}
 
     Result<WriteReport> run() {
         const auto machine = machineOf(process_.system.arch);
@@ -155,8 +159,8 @@ private:
         header.headerSize = sizeof header;
         header.programOffset = sizeof header;
         header.programEntrySize = sizeof(elf::Program64);
-        header.programCount = extended_ ? elf::extendedProgramCount
-                                        : static_cast<std::uint16_t>(programCount_);
+        header.programCount =
+            extended_ ? elf::extendedProgramCount : static_cast<std::uint16_t>(programCount_);
         if (extended_) {
             header.sectionOffset = sizeof header + programCount_ * sizeof(elf::Program64);
             header.sectionEntrySize = sizeof(elf::Section64);
@@ -207,11 +211,11 @@ private:
 
     Result<void> writeNotes() {
         const std::uint64_t begin = sink_.position();
-        TRY(forEachNote(snapshot_, plan_,
-                        [&](std::string_view name, std::uint32_t type,
-                            std::span<const std::byte> content) {
-                            return writeNote(name, type, content);
-                        }));
+        TRY(forEachNote(
+            snapshot_, plan_,
+            [&](std::string_view name, std::uint32_t type, std::span<const std::byte> content) {
+                return writeNote(name, type, content);
+            }));
         if (sink_.position() - begin != notesSize_)
             return fail(Errc::internal, "the notes changed between measuring and writing");
         return {};
@@ -219,7 +223,8 @@ private:
 
     Result<void> writeMemory() {
         std::uint64_t total = 0;
-        for (const Segment& segment : segments_) total += segment.stored ? segment.range.size() : 0;
+        for (const Segment& segment : segments_)
+            total += segment.stored ? segment.range.size() : 0;
         progress_.begin("writing memory", total);
         // Segments that lie one behind the other in the file are copied in one go.
         std::vector<Range> run;
@@ -240,8 +245,7 @@ private:
 
     Result<void> copy(std::vector<Range>& ranges) {
         if (ranges.empty()) return {};
-        ASSIGN_OR_RETURN(CopyResult result,
-                         copyMemory(*memory_, ranges, sink_, progress_));
+        ASSIGN_OR_RETURN(CopyResult result, copyMemory(*memory_, ranges, sink_, progress_));
         report_.zeroBytes += result.zeroBytes;
         unread_.insert(unread_.end(), result.unread.begin(), result.unread.end());
         ranges.clear();
@@ -254,11 +258,13 @@ private:
         all.insert(all.end(), snapshot_.unread.begin(), snapshot_.unread.end());
         RangeSet merged;
         std::ranges::sort(all);
-        for (const Range& range : all) merged.add(range);
+        for (const Range& range : all)
+            merged.add(range);
         TRY(writeNote(ownNoteName, noteUnread, encodeUnread(merged.ranges())));
         RangeSet own;
         std::ranges::sort(unread_);
-        for (const Range& range : unread_) own.add(range);
+        for (const Range& range : unread_)
+            own.add(range);
         report_.unread = own.ranges();
         return {};
     }

@@ -22,8 +22,8 @@ constexpr std::array<std::string_view, 4> consistencyNames = {"unknown", "frozen
 constexpr std::array<std::string_view, 4> coverageNames = {"absent", "complete", "partial",
                                                            "failed"};
 constexpr std::array regionKinds = {
-    RegionKind::unknown, RegionKind::anonymous, RegionKind::file,     RegionKind::image,
-    RegionKind::shared,  RegionKind::stack,     RegionKind::heap,     RegionKind::vdso,
+    RegionKind::unknown, RegionKind::anonymous, RegionKind::file, RegionKind::image,
+    RegionKind::shared,  RegionKind::stack,     RegionKind::heap, RegionKind::vdso,
     RegionKind::special, RegionKind::reserved,  RegionKind::free,
 };
 
@@ -38,14 +38,17 @@ std::string_view nameOf(const std::array<std::string_view, N>& names, Enum value
 }
 
 RegionKind regionKindByName(std::string_view name) {
-    const auto found = std::ranges::find(regionKinds, name, [](RegionKind kind) {
-        return toString(kind);
-    });
+    const auto found =
+        std::ranges::find(regionKinds, name, [](RegionKind kind) { return toString(kind); });
     return found == regionKinds.end() ? RegionKind::unknown : *found;
 }
 
-std::int64_t nanoseconds(TimePoint time) { return time.time_since_epoch().count(); }
-TimePoint timePoint(std::int64_t value) { return TimePoint(std::chrono::nanoseconds(value)); }
+std::int64_t nanoseconds(TimePoint time) {
+    return time.time_since_epoch().count();
+}
+TimePoint timePoint(std::int64_t value) {
+    return TimePoint(std::chrono::nanoseconds(value));
+}
 
 void optionalTime(RecordWriter& out, std::string_view key,
                   const std::optional<std::chrono::nanoseconds>& time) {
@@ -100,7 +103,7 @@ Protection protectionOf(std::string_view text) {
 
 struct RegionFlag {
     char letter;
-    bool Region::*member;
+    bool Region::* member;
 };
 constexpr std::array regionFlags = {
     RegionFlag{'s', &Region::shared},   RegionFlag{'d', &Region::dontDump},
@@ -139,7 +142,8 @@ std::string encodeInfo(const Snapshot& snapshot, const SavePlan& plan) {
         encodeCoverage(out, "modules", process.modules);
     encodeCoverage(out, "regions", process.regions);
     if (plan.handles) encodeCoverage(out, "handles", process.handles);
-    if (process.exception) out.number("exception-thread", std::int64_t(process.exception->threadId));
+    if (process.exception)
+        out.number("exception-thread", std::int64_t(process.exception->threadId));
     out.endRecord();
     if (!plan.arguments) return out.take();
     for (const std::string& argument : process.commandLine) {
@@ -212,7 +216,8 @@ std::string encodeThreads(const Process& process, const SavePlan& plan) {
 
 void decodeThreads(std::string_view text, Process& process) {
     std::unordered_map<std::uint64_t, Thread*> byId;
-    for (Thread& thread : process.threads) byId.emplace(thread.id, &thread);
+    for (Thread& thread : process.threads)
+        byId.emplace(thread.id, &thread);
     forEachRecord(text, [&](const Record& record) {
         const auto id = record.number("id");
         const auto found = id ? byId.find(static_cast<std::uint64_t>(*id)) : byId.end();

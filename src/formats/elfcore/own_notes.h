@@ -18,12 +18,12 @@ inline constexpr std::string_view ownNoteName = "ICECORE";
 /// Far from all numbers of "CORE" and "LINUX": some tools look at the type alone.
 enum OwnNote : std::uint32_t {
     noteInfo = 0x49434501,  ///< records: who wrote it, when, the system, the process
-    noteAttachment,      ///< name, NUL, content
-    noteThreads,     ///< records, one per thread
-    noteRegions,     ///< records, one per region
-    noteUnread,      ///< ranges that could not be read; in the last note segment
-    noteHandles,     ///< records
-    noteModules,     ///< records
+    noteAttachment,         ///< name, NUL, content
+    noteThreads,            ///< records, one per thread
+    noteRegions,            ///< records, one per region
+    noteUnread,             ///< ranges that could not be read; in the last note segment
+    noteHandles,            ///< records
+    noteModules,            ///< records
 };
 
 /// What the info note says besides filling the snapshot.

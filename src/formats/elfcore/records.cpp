@@ -76,7 +76,8 @@ std::string Record::text(std::string_view key) const {
     plain.reserve(value->size());
     for (std::size_t i = 0; i < value->size(); ++i) {
         if ((*value)[i] == '%') {
-            if (const auto byte = parseHexBytes(value->substr(i + 1, 2)); byte && byte->size() == 1) {
+            if (const auto byte = parseHexBytes(value->substr(i + 1, 2));
+                byte && byte->size() == 1) {
                 plain += static_cast<char>((*byte)[0]);
                 i += 2;
                 continue;

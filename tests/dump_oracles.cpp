@@ -1,0 +1,179 @@
+// gdb, lldb and eu-stack are asked the same question about our cores as about the living process:
+// they open the core without a warning and show the same stacks.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.h"
+#include "support/paths.h"
+#include "support/scratch.h"
+#include "support/victim.h"
+
+namespace icecore::tests {
+namespace {
+
+bool installed(const std::string& tool) {
+    return shell("command -v " + tool + " >/dev/null").status == 0;
+}
+
+/// Program counters that a tool printed at the start of frames, without addresses of data.
+std::vector<std::string> frames(const std::string& text) {
+    std::vector<std::string> result;
+    for (const std::string_view line : split(text, '\n')) {
+        const std::size_t at = line.find('#');
+        if (at == std::string_view::npos || trim(line.substr(0, at)).size() > 0) continue;
+        const auto words = splitBlanks(line.substr(at));
+        // gdb leaves the address out where a line begins there: take the function's name then.
+        std::string frame(words[0]);
+        for (const std::string_view word :
+             words.size() > 1 ? std::span(words).subspan(1) : std::span(words)) {
+            if (word.starts_with("0x") || word == "in") continue;
+            frame += " " + std::string(word);
+            break;
+        }
+        result.push_back(std::move(frame));
+    }
+    return result;
+}
+
+/// What follows the line "asked", or everything.
+std::string behindMark(const std::string& text) {
+    const std::size_t at = text.find("\nasked\n");
+    return at == std::string::npos ? text : text.substr(at + 1);
+}
+
+/// Not the core's fault: scripts that gdb may not load, and mapped files that are deleted, of which
+/// it warns with the kernel's own cores too.
+bool isWarning(std::string_view line) {
+    const std::string lower = toLower(line);
+    return (lower.find("warning:") != std::string::npos &&
+            lower.find("auto-load") == std::string::npos &&
+            lower.find("(deleted)") == std::string::npos) ||
+           lower.find("core file may not match") != std::string::npos;
+}
+std::string warnings(const std::string& text) {
+    std::string found;
+    for (const std::string_view line : split(text, '\n')) {
+        if (isWarning(line)) found += std::string(line) + "\n";
+    }
+    return found;
+}
+
+class Oracle : public testing::TestWithParam<std::string> {
+protected:
+    /// A process of the kind, waiting in a system call in all its threads.
+    void start() {
+        const std::string kind = GetParam();
+        const std::string command =
+            kind == "sleep"     ? "exec sleep 600"
+            : kind == "python3" ? "exec python3 -c 'import threading,time\n"
+                                  "for i in range(3): threading.Thread(target=time.sleep,"
+                                  "args=(600,),daemon=True).start()\ntime.sleep(600)'"
+            : kind == "node"    ? "exec node -e 'setTimeout(()=>{}, 600000)'"
+                                : "exec " + target("dump_types") + " " + scratch_.file("mapped");
+        // What waits for its input to end waits as long as we hold the other end.
+        ASSERT_EQ(::pipe2(input_, O_CLOEXEC), 0);
+        pid_ = ::fork();
+        if (pid_ == 0) {
+            ::dup2(input_[0], 0);
+            ::close(1);
+            ::open("/dev/null", O_WRONLY);
+            ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+            ::_exit(127);
+        }
+        // Settled: the same threads, all asleep, for twenty looks in a row.
+        std::string before;
+        int same = 0;
+        ASSERT_TRUE(eventually([&] {
+            std::string now;
+            bool asleep = true;
+            std::error_code gone;
+            const std::string tasks = "/proc/" + std::to_string(pid_) + "/task";
+            for (const auto& task : std::filesystem::directory_iterator(tasks, gone)) {
+                const std::string stat = readText(task.path().string() + "/stat");
+                const std::size_t end = stat.rfind(')');
+                asleep &= end != std::string::npos && stat.compare(end, 3, ") S") == 0;
+                now +=
+                    task.path().filename().string() + readText(task.path().string() + "/syscall");
+            }
+            same = asleep && now == before ? same + 1 : 0;
+            before = now;
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+            return same >= 20;
+        }));
+        executable_ = std::filesystem::read_symlink("/proc/" + std::to_string(pid_) + "/exe");
+    }
+    void TearDown() override {
+        if (pid_ > 0) {
+            ::kill(pid_, SIGKILL);
+            ::waitpid(pid_, nullptr, 0);
+        }
+        for (const int end : input_)
+            ::close(end);
+    }
+    void dump() {
+        core_ = scratch_.file("core");
+        const auto output =
+            shell(program() + " dump " + std::to_string(pid_) + " -o " + core_ + " 2>&1");
+        ASSERT_EQ(output.status, 0) << output.text;
+    }
+    pid_t pid_ = -1;
+    int input_[2] = {-1, -1};
+    std::string executable_, core_;
+    Scratch scratch_;
+};
+
+TEST_P(Oracle, SeesTheSameStacks) {
+    if (GetParam() == "node" && !installed("node")) GTEST_SKIP() << "node is missing";
+    start();
+    if (HasFatalFailure()) return;
+    dump();
+    if (HasFatalFailure()) return;
+    const std::string pid = std::to_string(pid_);
+    const auto compare = [](const std::string& tool, const ShellOutput& live,
+                            const ShellOutput& core) {
+        EXPECT_EQ(warnings(core.text), warnings(live.text)) << tool;
+        std::vector<std::string> a = frames(behindMark(live.text));
+        std::vector<std::string> b = frames(behindMark(core.text));
+        std::ranges::sort(a);  // the order of threads differs
+        std::ranges::sort(b);
+        EXPECT_FALSE(a.empty()) << tool << ": " << live.text;
+        EXPECT_EQ(a, b) << tool;
+    };
+    if (installed("eu-stack")) {
+        compare("eu-stack", shell("eu-stack -p " + pid + " 2>&1"),
+                shell("eu-stack --core " + core_ + " 2>&1"));
+    }
+    if (installed("gdb")) {
+        const std::string gdb = "gdb -nx -q -batch -ex 'set debuginfod enabled off' ";
+        // What it shows of its own accord when it attaches or opens comes before the mark.
+        const std::string ask =
+            " -ex 'echo asked\\n' -ex 'thread apply all -q bt -frame-info short-location' 2>&1";
+        const auto core =
+            shell(gdb + "-ex 'file " + executable_ + "' -ex 'core-file " + core_ + "'" + ask);
+        compare("gdb", shell(gdb + "-p " + pid + ask), core);
+        EXPECT_EQ(core.text.find("warning: Section"), std::string::npos) << core.text;
+    }
+    if (installed("lldb-14")) {
+        const std::string end =
+            " -o 'thread backtrace all' 2>/dev/null | sed '1,/thread backtrace all/d' | grep -o "
+            "'frame #[0-9]*: 0x[0-9a-f]*'";
+        const auto live = shell("lldb-14 -x -b -p " + pid + end);
+        const auto core = shell("lldb-14 -x -b -c " + core_ + end);
+        const auto sorted = [](const std::string& text) {
+            std::multiset<std::string> set;
+            for (const std::string_view line : split(text, '\n'))
+                set.insert(std::string(trim(line)));
+            return set;
+        };
+        EXPECT_GT(split(live.text, '\n').size(), 2U);
+        EXPECT_EQ(sorted(live.text), sorted(core.text)) << "lldb";
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Processes, Oracle, testing::Values("sleep", "python3", "threads", "node"),
+                         [](const auto& test) { return test.param; });
+
+}  // namespace
+}  // namespace icecore::tests
