@@ -23,13 +23,16 @@ public:
         arguments.push_back(nullptr);
         pid_ = fork();
         if (pid_ == 0) {
+            // A group of its own: bash has a child, which must end with it.
+            setpgid(0, 0);
             execvp(arguments[0], arguments.data());
             _exit(127);
         }
     }
     ~Child() {
         if (pid_ <= 0) return;
-        kill(pid_, SIGKILL);
+        kill(-pid_, SIGKILL);
+        kill(pid_, SIGKILL);  // should it not have come to make its group
         waitpid(pid_, nullptr, 0);
     }
     Child(const Child&) = delete;

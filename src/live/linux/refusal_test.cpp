@@ -270,11 +270,15 @@ TEST(Crash, OneThatIsAboutToDieIsCaughtInTheAct) {
     for (int attempt = 0; attempt < 30; ++attempt) {
         Victim victim("capture_threads", {"many", "400"});
         ASSERT_TRUE(victim.until("ready"));
+        // The capture may be over before the killer has seen it: then this attempt was in vain.
+        std::atomic<bool> over = false;
         std::thread killer([&] {
-            while (tests::statusValue(victim.pid(), "TracerPid") == "0") std::this_thread::yield();
+            while (!over && tests::statusValue(victim.pid(), "TracerPid") == "0")
+                std::this_thread::yield();
             ::kill(victim.pid(), SIGSEGV);
         });
         auto process = tryFreeze(victim.pid(), SnapshotMode::automatic, mini);
+        over = true;
         killer.join();
         if (process && (*process)->snapshot().process->exception) {
             const Process& model = *(*process)->snapshot().process;
