@@ -60,6 +60,8 @@ private:
     GuardianReply reap() noexcept;
     GuardianReply reapIn(pid_t thread) noexcept;
     void serveLateStops() noexcept;
+    void awaitLateStops() noexcept;
+    static void letGo(const ThreadRecord& record) noexcept;
     [[nodiscard]] seccomp::Verdict seccompVerdict(
         pid_t thread, int number, std::span<const std::uint64_t> arguments) const noexcept;
 
@@ -258,7 +260,9 @@ GuardianReply Server::freeze(std::int64_t timeoutMs) noexcept {
     for (;;) {
         askAll();
         while (collect() > 0) {
-            if (traced::now() > deadline || ownerGone()) break;
+            // Not even without an owner is it broken off: who has been told to stop must have done
+            // so before we can put back what the stop broke off.
+            if (traced::now() > deadline) break;
             traced::sleepForChild(2'000'000);
         }
         for (ThreadRecord& record : records()) {
@@ -363,18 +367,22 @@ GuardianReply Server::clone(std::uint64_t site) noexcept {
     return {GuardianFailure::none, 0, child_};
 }
 
+void Server::letGo(const ThreadRecord& record) noexcept {
+    if (record.repeat) {
+        native::RegisterSet again = record.registers;
+        native::repeatCall(again);
+        native::writeRegisters(record.id, again);
+    }
+    // A stopped process (SIGSTOP) goes back into its stop by itself: ptrace(2), group-stop.
+    ::ptrace(PTRACE_DETACH, record.id, 0, record.signal);
+}
+
 GuardianReply Server::release() noexcept {
     if (!holding_) return {};
     holding_ = false;
     for (ThreadRecord& record : records()) {
         if (record.state != ThreadState::stopped) continue;
-        if (record.repeat) {
-            native::RegisterSet again = record.registers;
-            native::repeatCall(again);
-            native::writeRegisters(record.id, again);
-        }
-        // A stopped process (SIGSTOP) goes back into its stop by itself: ptrace(2), group-stop.
-        ::ptrace(PTRACE_DETACH, record.id, 0, record.signal);
+        letGo(record);
         record.state = ThreadState::seized;
     }
     header_.releasedAt = traced::now();
@@ -391,18 +399,41 @@ void Server::serveLateStops() noexcept {
             if (!WIFSTOPPED(status)) child_ = -child_;  // killed by someone: only to be reaped
             continue;
         }
-        if (!WIFSTOPPED(status)) continue;
+        const std::uint32_t index = *slot(got);
+        if (!WIFSTOPPED(status)) {
+            if (index != 0) records_[index - 1].state = ThreadState::gone;
+            continue;
+        }
         if (holding_) {
             // Until the others go too it stands still like them.
-            const std::uint32_t index = *slot(got);
             if (index == 0) continue;
             ThreadRecord& record = records_[index - 1];
             record.state = ThreadState::asked;
             if (!note(record, status)) record.state = ThreadState::stuck;
             continue;
         }
-        const bool inDelivery = status >> 16 == 0;
-        ::ptrace(PTRACE_DETACH, got, 0, inDelivery ? WSTOPSIG(status) : 0);
+        // A record of its own: what the owner was told of the thread stays as it was.
+        ThreadRecord late{};
+        late.id = got;
+        if (!note(late, status)) continue;
+        const std::uint64_t arena = header_.arenaUsed;
+        describe(late);
+        header_.arenaUsed = arena;
+        letGo(late);
+        if (index != 0) records_[index - 1].state = ThreadState::seized;
+    }
+}
+
+/// Waits for those that were told to stop and have not done so, and lets them go. Ending before
+/// would let them go too, but with the call they are in broken off.
+void Server::awaitLateStops() noexcept {
+    const auto late = [](const ThreadRecord& record) {
+        return record.state == ThreadState::stuck || record.state == ThreadState::asked;
+    };
+    const std::int64_t deadline = traced::now() + 60'000'000'000;
+    while (std::ranges::any_of(records(), late) && traced::now() < deadline) {
+        traced::sleepForChild(20'000'000);
+        serveLateStops();
     }
 }
 
@@ -423,6 +454,8 @@ GuardianReply Server::reapIn(pid_t thread) noexcept {
         }
         if (traced::now() > deadline) {
             late_ = true;  // in the kernel; it is let go when it stops
+            if (const std::uint32_t index = *slot(thread); index != 0)
+                records_[index - 1].state = ThreadState::stuck;
             return {GuardianFailure::zombieLeft, EAGAIN, thread};
         }
         traced::sleepForChild(2'000'000);
@@ -448,12 +481,7 @@ GuardianReply Server::reapIn(pid_t thread) noexcept {
             traced::sleepForChild(1'000'000);
         }
     }
-    if (record.repeat) {
-        native::RegisterSet again = record.registers;
-        native::repeatCall(again);
-        native::writeRegisters(thread, again);
-    }
-    ::ptrace(PTRACE_DETACH, thread, 0, record.signal);
+    letGo(record);
     return reply;
 }
 
@@ -525,6 +553,7 @@ void Server::run() noexcept {
         if (::send(setup_.socket, &reply, sizeof reply, MSG_NOSIGNAL) < 0) break;
     }
     finish();
+    awaitLateStops();
     ::_exit(0);
 }
 

@@ -167,10 +167,7 @@ TEST_P(Undisturbed, TheOneWhoCapturesMayBeKilledAtAnyMoment) {
             << " traced by " << tests::statusValue(pid, "TracerPid") << ", children "
             << leftBy(pid).size();
     }
-    // Known defect (docs/capture.md): when the one who captures is killed while threads are still
-    // being stopped, a call that restarts by no other means may be seen broken off.
-    const std::string verdict = verdictOf(victim);
-    EXPECT_TRUE(verdict == "ok" || verdict.ends_with("Interrupted system call")) << verdict;
+    EXPECT_EQ(verdictOf(victim), "ok");
     EXPECT_EQ(verdictOf(alone), "ok");
 }
 
