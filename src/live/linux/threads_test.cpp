@@ -42,6 +42,9 @@ TEST(Threads, RegistersVectorsNamesAndStacks) {
         std::unique_ptr<FrozenProcess> process;
         const Thread* thread = nullptr;
         ASSERT_TRUE(tests::eventually([&] {
+            process.reset();
+            // And its leader, which the last capture woke, on its way back to sleep.
+            if (!tests::statusValue(victim.pid(), "State").starts_with('S')) return false;
             process = frozen(victim.pid(), mode, mini);
             thread = process == nullptr ? nullptr : threadNamed(*process, "known-thread");
             return thread != nullptr && thread->context &&
