@@ -1,5 +1,6 @@
 // `icecore dump` as people use it, when things go wrong: interrupted, killed, out of disk, with a
 // target that dies or will not be cloned. The target goes on, and no half a file stays behind.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/seccomp.h>
@@ -8,8 +9,6 @@
 #include <sys/stat.h>
 
 #include <filesystem>
-
-#include <fmt/format.h>
 
 #include "support/victim.h"
 
@@ -157,8 +156,8 @@ TEST_P(Interrupted, LeavesNoFileAndAFreeTarget) {
     const auto victim = resident(384);
     const Folder folder;
     for (int attempt = 0; attempt < 20; ++attempt) {
-        Icecore run({"dump", std::to_string(victim->pid()), "-o", folder / "x.core", "--type", "full",
-                 "--snapshot", mode, "--overwrite"});
+        Icecore run({"dump", std::to_string(victim->pid()), "-o", folder / "x.core", "--type",
+                     "full", "--snapshot", mode, "--overwrite"});
         // In the middle of writing.
         ASSERT_TRUE(eventually([&] { return folder.largest() > (1U << 20) || !run.running(); }));
         ::kill(run.pid(), signal);
@@ -168,7 +167,8 @@ TEST_P(Interrupted, LeavesNoFileAndAFreeTarget) {
         EXPECT_EQ(status, 1) << run.text;
         EXPECT_THAT(run.text, HasSubstr("cancelled"));
         // A file of a quicker attempt may be there; what is not there is half of one.
-        for (const std::string& name : folder.files()) EXPECT_EQ(name, "x.core");
+        for (const std::string& name : folder.files())
+            EXPECT_EQ(name, "x.core");
         return;
     }
     FAIL() << "it was always done before it could be interrupted";
@@ -181,7 +181,7 @@ TEST_P(Killed, TheTargetGoesOn) {
     const auto victim = resident(384);
     const Folder folder;
     Icecore run({"dump", std::to_string(victim->pid()), "-o", folder / "x.core", "--type", "full",
-             "--snapshot", GetParam()});
+                 "--snapshot", GetParam()});
     ASSERT_TRUE(eventually([&] { return folder.largest() > (1U << 20) || !run.running(); }));
     ::kill(run.pid(), SIGKILL);
     run.end();
@@ -198,14 +198,16 @@ TEST_P(DiskFull, IsSeenBeforeTheFirstByteOrLeavesNothing) {
     if (!folder.limit("size=1m")) GTEST_SKIP() << "no file system can be mounted here";
     const std::string pid = std::to_string(victim->pid());
     {
-        Icecore run({"dump", pid, "-o", folder / "x.core", "--type", "full", "--snapshot", GetParam()});
+        Icecore run(
+            {"dump", pid, "-o", folder / "x.core", "--type", "full", "--snapshot", GetParam()});
         EXPECT_EQ(run.exitStatus(), 1);
         EXPECT_THAT(run.text, HasSubstr("not enough space"));
         EXPECT_THAT(folder.files(), IsEmpty());
         EXPECT_TRUE(isFree(victim->pid()));
     }
     // How small a compressed one gets is not known before: it has to fail in the middle.
-    Icecore run({"dump", pid, "-o", folder / "x.core.zst", "--type", "full", "--snapshot", GetParam()});
+    Icecore run(
+        {"dump", pid, "-o", folder / "x.core.zst", "--type", "full", "--snapshot", GetParam()});
     EXPECT_EQ(run.exitStatus(), 1);
     EXPECT_THAT(run.text, HasSubstr("No space left on device"));
     EXPECT_THAT(folder.files(), IsEmpty());
@@ -216,7 +218,7 @@ TEST(Target, ThatDiesWhileItsCloneIsWritten) {
     const auto victim = resident(256);
     const Folder folder;
     Icecore run({"dump", std::to_string(victim->pid()), "-o", folder / "x.core", "--type", "full",
-             "--snapshot", "clone"});
+                 "--snapshot", "clone"});
     ASSERT_TRUE(eventually([&] { return folder.largest() > (1U << 20) || !run.running(); }));
     victim->kill();
     EXPECT_EQ(run.exitStatus(), 0) << run.text;
@@ -227,7 +229,7 @@ TEST(Target, ThatDiesWhileItIsWrittenItself) {
     const auto victim = resident(384);
     const Folder folder;
     Icecore run({"dump", std::to_string(victim->pid()), "-o", folder / "x.core", "--type", "full",
-             "--snapshot", "stop"});
+                 "--snapshot", "stop"});
     ASSERT_TRUE(eventually([&] { return folder.largest() > (1U << 20) || !run.running(); }));
     victim->kill();
     const int status = run.exitStatus();
@@ -265,7 +267,8 @@ TEST(Target, ASparseTerabyteIsWrittenWithoutGrowing) {
     };
     const std::string before = size();
     const Folder folder;
-    Icecore run({"dump", std::to_string(victim.pid()), "-o", folder / "x.core", "--snapshot", "stop"});
+    Icecore run(
+        {"dump", std::to_string(victim.pid()), "-o", folder / "x.core", "--snapshot", "stop"});
     EXPECT_EQ(run.exitStatus(), 0) << run.text;
     struct stat file{};
     ASSERT_EQ(::stat((folder / "x.core").c_str(), &file), 0);
@@ -285,7 +288,8 @@ TEST(OurOwnMemory, StaysSmallWhateverTheTarget) {
     EXPECT_LT(run.usage.ru_maxrss, limit);
     Victim threads("capture_threads", {"many", "5000"});
     ASSERT_TRUE(threads.until("ready"));
-    Icecore many({"dump", std::to_string(threads.pid()), "-o", folder / "y.core", "--type", "full"});
+    Icecore many(
+        {"dump", std::to_string(threads.pid()), "-o", folder / "y.core", "--type", "full"});
     EXPECT_EQ(many.exitStatus(), 0) << many.text;
     EXPECT_LT(many.usage.ru_maxrss, limit);
 }

@@ -18,6 +18,8 @@ constexpr std::array table = {
 
 }  // namespace
 
-std::span<const Verb> allVerbs() { return table; }
+std::span<const Verb> allVerbs() {
+    return table;
+}
 
 }  // namespace icecore::app

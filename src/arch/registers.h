@@ -20,30 +20,83 @@ using RegisterId = std::uint8_t;
 // The ids are stable inside one version of icecore and never stored in a file.
 namespace x64 {
 enum : RegisterId {
-    rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8, r9, r10, r11, r12, r13, r14, r15, rip,
-    eflags, cs, ss, ds, es, fs, gs, fs_base, gs_base, orig_rax,
-    dr0, dr1, dr2, dr3, dr6, dr7, count
+    rax,
+    rbx,
+    rcx,
+    rdx,
+    rsi,
+    rdi,
+    rbp,
+    rsp,
+    r8,
+    r9,
+    r10,
+    r11,
+    r12,
+    r13,
+    r14,
+    r15,
+    rip,
+    eflags,
+    cs,
+    ss,
+    ds,
+    es,
+    fs,
+    gs,
+    fs_base,
+    gs_base,
+    orig_rax,
+    dr0,
+    dr1,
+    dr2,
+    dr3,
+    dr6,
+    dr7,
+    count
 };
 }
 namespace x86 {
 enum : RegisterId {
-    eax, ebx, ecx, edx, esi, edi, ebp, esp, eip, eflags, cs, ss, ds, es, fs, gs, orig_eax,
-    dr0, dr1, dr2, dr3, dr6, dr7, count
+    eax,
+    ebx,
+    ecx,
+    edx,
+    esi,
+    edi,
+    ebp,
+    esp,
+    eip,
+    eflags,
+    cs,
+    ss,
+    ds,
+    es,
+    fs,
+    gs,
+    orig_eax,
+    dr0,
+    dr1,
+    dr2,
+    dr3,
+    dr6,
+    dr7,
+    count
 };
 }
 namespace arm64 {
 /// x0 … x30 are 0 … 30 (x29 = fp, x30 = lr).
 enum : RegisterId { x0 = 0, fp = 29, lr = 30, sp = 31, pc = 32, cpsr = 33, tpidr = 34, count };
-}
+}  // namespace arm64
 namespace arm {
 /// r0 … r15 are 0 … 15 (r13 = sp, r14 = lr, r15 = pc).
 enum : RegisterId { r0 = 0, r7 = 7, r11 = 11, sp = 13, lr = 14, pc = 15, cpsr = 16, count };
-}
+}  // namespace arm
 
 struct RegisterInfo {
     std::string_view name;
-    std::uint8_t size;  ///< bytes
-    std::int16_t dwarf; ///< DWARF register number, -1 when it has none
+    std::uint8_t size;   ///< bytes
+    std::int16_t dwarf;  ///< DWARF register number, -1 when it has none
 };
 
 /// What an unwinder, a writer or a view needs to know of an architecture. Everything specific to
@@ -54,10 +107,10 @@ struct ArchInfo {
     std::uint8_t pointerSize;  ///< bytes
     std::uint32_t pageSize;    ///< bytes, the smallest
     RegisterId pc, sp, fp;
-    std::optional<RegisterId> lr;              ///< link register, where there is one
+    std::optional<RegisterId> lr;  ///< link register, where there is one
     std::span<const RegisterInfo> registers;
-    std::span<const RegisterId> calleeSaved;   ///< preserved across calls (System V / AAPCS64)
-    std::uint8_t minInstructionSize;           ///< bytes: to step back into a call
+    std::span<const RegisterId> calleeSaved;  ///< preserved across calls (System V / AAPCS64)
+    std::uint8_t minInstructionSize;          ///< bytes: to step back into a call
     /// How far below the stack pointer a leaf function may keep data (System V red zone).
     std::uint16_t redZone;
     /// Address bits that count, sign-extended from the highest one; 64 when all do. What lies

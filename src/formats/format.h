@@ -17,10 +17,10 @@
 namespace icecore {
 
 struct WriteReport {
-    std::uint64_t bytes = 0;         ///< written, holes included
-    std::uint64_t zeroBytes = 0;     ///< of which holes
-    std::vector<Range> unread;       ///< asked for by the plan, and could not be read
-    Issues losses;                   ///< what the format cannot hold, what was cut
+    std::uint64_t bytes = 0;      ///< written, holes included
+    std::uint64_t zeroBytes = 0;  ///< of which holes
+    std::vector<Range> unread;    ///< asked for by the plan, and could not be read
+    Issues losses;                ///< what the format cannot hold, what was cut
 };
 
 /// One row of the table. Functions may be null where the format cannot do it.

@@ -57,8 +57,8 @@ Result<std::unique_ptr<FrozenProcess>> freeze(std::uint64_t pid, const CaptureOp
 
 struct ProcessName {
     std::uint64_t pid = 0;
-    std::string name;         ///< comm
-    std::string executable;   ///< path, when readable
+    std::string name;        ///< comm
+    std::string executable;  ///< path, when readable
     std::string commandLine;
 };
 /// Running processes whose name (comm, or file name of the executable) is `name`, without and

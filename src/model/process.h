@@ -48,7 +48,7 @@ std::string_view toString(Os os);
 
 struct SystemInfo {
     Os os = Os::unknown;
-    std::string version;   ///< as the OS says it: "6.1.0-18-amd64 #1 SMP …", "10.0.19045"
+    std::string version;  ///< as the OS says it: "6.1.0-18-amd64 #1 SMP …", "10.0.19045"
     std::uint32_t major = 0, minor = 0, build = 0;
     std::string distribution;  ///< "Debian GNU/Linux 12 (bookworm)", service pack
     std::string hostName;
@@ -64,14 +64,14 @@ struct Thread {
     std::optional<Context> context;
     /// The memory in use as stack, from the stack pointer to its base; as far as known.
     std::optional<Range> stack;
-    std::optional<std::uint64_t> tls;           ///< thread pointer (fs_base, tpidr), or the TEB
+    std::optional<std::uint64_t> tls;  ///< thread pointer (fs_base, tpidr), or the TEB
     std::optional<std::uint64_t> startAddress;
-    char state = 0;                              ///< Linux: R S D T t Z…; 0 unknown
-    std::optional<std::int32_t> priority;       ///< nice value, or Windows' base priority
+    char state = 0;                        ///< Linux: R S D T t Z…; 0 unknown
+    std::optional<std::int32_t> priority;  ///< nice value, or Windows' base priority
     std::uint32_t suspendCount = 0;
     std::optional<std::chrono::nanoseconds> userTime, kernelTime;
     std::optional<TimePoint> created;
-    std::optional<std::uint64_t> affinity;      ///< the first 64 CPUs
+    std::optional<std::uint64_t> affinity;  ///< the first 64 CPUs
     // Linux: what NT_PRSTATUS carries besides registers.
     std::uint64_t pendingSignals = 0, blockedSignals = 0;
     std::int32_t currentSignal = 0;
@@ -139,12 +139,12 @@ struct Region {
     Range range;
     Protection protection;
     RegionKind kind = RegionKind::unknown;
-    bool shared = false;        ///< MAP_SHARED / MEM_MAPPED
-    bool dontDump = false;      ///< MADV_DONTDUMP
+    bool shared = false;    ///< MAP_SHARED / MEM_MAPPED
+    bool dontDump = false;  ///< MADV_DONTDUMP
     bool dontFork = false, wipeOnFork = false;
-    bool io = false;            ///< VM_IO / VM_PFNMAP
+    bool io = false;  ///< VM_IO / VM_PFNMAP
     bool hugeTlb = false;
-    std::string name;           ///< file path as the process sees it, "[heap]", "[anon:…]"
+    std::string name;              ///< file path as the process sees it, "[heap]", "[anon:…]"
     std::uint64_t fileOffset = 0;  ///< bytes
     std::uint64_t device = 0, inode = 0;
     std::optional<std::uint64_t> allocationBase;
@@ -155,11 +155,11 @@ struct Region {
 /// The event that made someone take the dump: a signal or a Windows exception.
 struct Exception {
     std::uint64_t threadId = 0;
-    std::uint32_t code = 0;      ///< signal number, or NTSTATUS-like exception code
-    std::int32_t signalCode = 0; ///< si_code
+    std::uint32_t code = 0;       ///< signal number, or NTSTATUS-like exception code
+    std::int32_t signalCode = 0;  ///< si_code
     std::int32_t signalErrno = 0;
-    std::uint32_t flags = 0;     ///< EXCEPTION_NONCONTINUABLE…
-    std::uint64_t address = 0;   ///< where it happened (program counter)
+    std::uint32_t flags = 0;                    ///< EXCEPTION_NONCONTINUABLE…
+    std::uint64_t address = 0;                  ///< where it happened (program counter)
     std::optional<std::uint64_t> faultAddress;  ///< what was accessed (si_addr, parameter 1)
     std::optional<std::uint64_t> sender;        ///< pid that sent the signal
     std::vector<std::uint64_t> parameters;
@@ -170,20 +170,20 @@ struct Exception {
 };
 
 struct Handle {
-    std::uint64_t value = 0;  ///< descriptor number or HANDLE
-    std::string type;         ///< "File", "Pipe", "Socket", "Event"…
-    std::string name;         ///< path or object name
+    std::uint64_t value = 0;                   ///< descriptor number or HANDLE
+    std::string type;                          ///< "File", "Pipe", "Socket", "Event"…
+    std::string name;                          ///< path or object name
     std::uint32_t access = 0, attributes = 0;  ///< open flags on Linux
     std::uint32_t handleCount = 0, pointerCount = 0;
-    std::optional<std::uint64_t> position;     ///< file position in bytes, Linux
+    std::optional<std::uint64_t> position;  ///< file position in bytes, Linux
     bool operator==(const Handle&) const = default;
 };
 
 struct Process {
     SystemInfo system;
     std::uint64_t pid = 0, parentPid = 0;
-    std::string name;         ///< short name (comm, image name)
-    std::string executable;   ///< path
+    std::string name;        ///< short name (comm, image name)
+    std::string executable;  ///< path
     std::vector<std::string> commandLine;
     std::vector<std::string> environment;
     std::string workingDirectory;

@@ -35,8 +35,8 @@ enum class Consistency : std::uint8_t {
 };
 
 struct Provenance {
-    std::string path;    ///< file, or "pid 1234"
-    std::string format;  ///< name of the format's table row: "core", "minidump"
+    std::string path;               ///< file, or "pid 1234"
+    std::string format;             ///< name of the format's table row: "core", "minidump"
     std::uint64_t bytes = 0;        ///< size of the file
     std::optional<TimePoint> time;  ///< when the snapshot was taken
     std::string tool;               ///< who wrote it, when known

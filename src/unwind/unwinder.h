@@ -33,7 +33,7 @@ struct Frame {
     bool pcIsReturnAddress = false;
     bool signalFrame = false;  ///< the kernel's signal trampoline
     Trust trust = Trust::context;
-    Registers registers;       ///< as far as they can be recovered
+    Registers registers;  ///< as far as they can be recovered
 };
 
 /// Why a stack ends where it does.

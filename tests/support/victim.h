@@ -74,7 +74,8 @@ public:
         if (::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(in, O_CLOEXEC) != 0) return;
         const std::string path = target(name);
         std::vector<char*> argv{const_cast<char*>(path.c_str())};
-        for (std::string& argument : arguments) argv.push_back(argument.data());
+        for (std::string& argument : arguments)
+            argv.push_back(argument.data());
         argv.push_back(nullptr);
         pid_ = ::fork();
         if (pid_ == 0) {
@@ -136,9 +137,7 @@ public:
         return parseNumber(value(key)).value_or(0);
     }
 
-    void tell(std::string_view text) {
-        (void)!::write(input_, text.data(), text.size());
-    }
+    void tell(std::string_view text) { (void)!::write(input_, text.data(), text.size()); }
     void closeInput() {
         ::close(input_);
         input_ = -1;

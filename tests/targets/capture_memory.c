@@ -24,7 +24,8 @@ enum { page = 4096 };
 // The 64-bit word at each address tells the address: a page that ends up in the wrong place shows.
 static void pattern(void* at, size_t size) {
     uint64_t* word = at;
-    for (size_t i = 0; i < size / 8; ++i) word[i] = (uint64_t)(uintptr_t)&word[i] ^ 0x1cec04e000000000u;
+    for (size_t i = 0; i < size / 8; ++i)
+        word[i] = (uint64_t)(uintptr_t)&word[i] ^ 0x1cec04e000000000u;
 }
 
 static void* map(size_t size, int flags, int fd) {
@@ -35,8 +36,12 @@ static void* map(size_t size, int flags, int fd) {
     }
     return at;
 }
-static void* anonymous(size_t size) { return map(size, MAP_PRIVATE | MAP_ANONYMOUS, -1); }
-static void place(const char* key, const void* at) { printf("%s 0x%zx\n", key, (size_t)at); }
+static void* anonymous(size_t size) {
+    return map(size, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+}
+static void place(const char* key, const void* at) {
+    printf("%s 0x%zx\n", key, (size_t)at);
+}
 
 static void plain(void) {
     char* at = anonymous(64 * page);
@@ -95,7 +100,8 @@ static void advised(void) {
     pattern(dump, 16 * page);
     pattern(fork, 16 * page);
     pattern(wipe, 4 * page);
-    if (madvise(dump, 16 * page, MADV_DONTDUMP) != 0 || madvise(fork, 16 * page, MADV_DONTFORK) != 0 ||
+    if (madvise(dump, 16 * page, MADV_DONTDUMP) != 0 ||
+        madvise(fork, 16 * page, MADV_DONTFORK) != 0 ||
         madvise(wipe, 16 * page, MADV_WIPEONFORK) != 0 ||
         madvise(wipeUntouched, 16 * page, MADV_WIPEONFORK) != 0)
         exit(2);
@@ -108,7 +114,8 @@ static void advised(void) {
 static void terabyte(void) {
     size_t size = (size_t)1 << 40;
     char* at = map(size, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
-    for (size_t i = 0; i < 64; ++i) pattern(at + i * (size / 64), page);
+    for (size_t i = 0; i < 64; ++i)
+        pattern(at + i * (size / 64), page);
     place("terabyte", at);
 }
 
@@ -116,7 +123,8 @@ static void terabyte(void) {
 static void fileMapping(const char* path) {
     int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
     char bytes[3 * page + 100];
-    for (size_t i = 0; i < sizeof bytes; ++i) bytes[i] = (char)(i / 64 + 1);
+    for (size_t i = 0; i < sizeof bytes; ++i)
+        bytes[i] = (char)(i / 64 + 1);
     if (write(fd, bytes, sizeof bytes) != (ssize_t)sizeof bytes) exit(2);
     char* at = map(16 * page, MAP_PRIVATE, fd);
     at[page] = 'X';
@@ -155,19 +163,32 @@ static void resident(size_t megabytes) {
 int main(int count, char** arguments) {
     for (int i = 1; i < count; ++i) {
         const char* what = arguments[i];
-        if (strcmp(what, "plain") == 0) plain();
-        else if (strcmp(what, "guards") == 0) guards();
-        else if (strcmp(what, "memfd") == 0) sparseMemfd(1);
-        else if (strcmp(what, "private-memfd") == 0) sparseMemfd(0);
-        else if (strcmp(what, "shmem") == 0) sharedAnonymous();
-        else if (strcmp(what, "sysv") == 0) systemV();
-        else if (strcmp(what, "advised") == 0) advised();
-        else if (strcmp(what, "terabyte") == 0) terabyte();
-        else if (strcmp(what, "file") == 0) fileMapping(arguments[++i]);
-        else if (strcmp(what, "none") == 0) noAccess();
-        else if (strcmp(what, "many") == 0) manyMappings(strtoul(arguments[++i], NULL, 10));
-        else if (strcmp(what, "resident") == 0) resident(strtoul(arguments[++i], NULL, 10));
-        else return 1;
+        if (strcmp(what, "plain") == 0)
+            plain();
+        else if (strcmp(what, "guards") == 0)
+            guards();
+        else if (strcmp(what, "memfd") == 0)
+            sparseMemfd(1);
+        else if (strcmp(what, "private-memfd") == 0)
+            sparseMemfd(0);
+        else if (strcmp(what, "shmem") == 0)
+            sharedAnonymous();
+        else if (strcmp(what, "sysv") == 0)
+            systemV();
+        else if (strcmp(what, "advised") == 0)
+            advised();
+        else if (strcmp(what, "terabyte") == 0)
+            terabyte();
+        else if (strcmp(what, "file") == 0)
+            fileMapping(arguments[++i]);
+        else if (strcmp(what, "none") == 0)
+            noAccess();
+        else if (strcmp(what, "many") == 0)
+            manyMappings(strtoul(arguments[++i], NULL, 10));
+        else if (strcmp(what, "resident") == 0)
+            resident(strtoul(arguments[++i], NULL, 10));
+        else
+            return 1;
     }
     puts("ready");
     fflush(stdout);

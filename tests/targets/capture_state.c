@@ -40,9 +40,12 @@ static void complain(const char* format, ...) {
 static void spawn(void* (*run)(void*)) {
     pthread_t thread;
     if (pthread_create(&thread, NULL, run, NULL) != 0) exit(2);
-    while (atomic_exchange(&started, 0) == 0) usleep(500);
+    while (atomic_exchange(&started, 0) == 0)
+        usleep(500);
 }
-static void begin(void) { atomic_store(&started, 1); }
+static void begin(void) {
+    atomic_store(&started, 1);
+}
 
 static uint64_t now(void) {
     struct timespec time;

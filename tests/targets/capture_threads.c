@@ -30,25 +30,30 @@ static pthread_t spawn(void* (*run)(void*), void* argument, size_t stack) {
 static void* sleeper(void* argument) {
     (void)argument;
     atomic_fetch_add(&started, 1);
-    for (;;) pause();
+    for (;;)
+        pause();
     return NULL;
 }
 
 static void many(int count) {
-    for (int i = 0; i < count; ++i) spawn(sleeper, NULL, 16384);
-    while (atomic_load(&started) < count) usleep(1000);
+    for (int i = 0; i < count; ++i)
+        spawn(sleeper, NULL, 16384);
+    while (atomic_load(&started) < count)
+        usleep(1000);
 }
 
 // Each thread makes the next one and ends: their ids change all the time.
 static void* shortLived(void* argument) {
     pthread_detach(pthread_self());
     pthread_t next;
-    while (pthread_create(&next, NULL, shortLived, argument) != 0) usleep(100);
+    while (pthread_create(&next, NULL, shortLived, argument) != 0)
+        usleep(100);
     return NULL;
 }
 
 static void churn(int chains) {
-    for (int i = 0; i < chains; ++i) spawn(shortLived, NULL, 16384);
+    for (int i = 0; i < chains; ++i)
+        spawn(shortLived, NULL, 16384);
 }
 
 // Counts in a register nobody else has, so that a dump can be compared with a known value.
@@ -87,7 +92,8 @@ static void* forker(void* argument) {
         }
         _exit(0);
     }
-    for (;;) pause();
+    for (;;)
+        pause();
 }
 
 // Watches the clock: the longest time that it saw nothing of it is what the target saw of a pause.
@@ -109,23 +115,29 @@ static void* watcher(void* argument) {
 int main(int count, char** arguments) {
     const char* what = count > 1 ? arguments[1] : "";
     const int number = count > 2 ? atoi(arguments[2]) : 0;
-    if (strcmp(what, "many") == 0) many(number);
-    else if (strcmp(what, "churn") == 0) churn(number);
+    if (strcmp(what, "many") == 0)
+        many(number);
+    else if (strcmp(what, "churn") == 0)
+        churn(number);
     else if (strcmp(what, "named") == 0) {
         spawn(named, NULL, 65536);
-        while (atomic_load(&started) == 0) usleep(1000);
+        while (atomic_load(&started) == 0)
+            usleep(1000);
     } else if (strcmp(what, "leader-ends") == 0) {
         spawn(survivor, NULL, 65536);
         pthread_exit(NULL);
     } else if (strcmp(what, "vfork") == 0) {
         spawn(forker, NULL, 65536);
-        while (atomic_load(&started) == 0) usleep(1000);
+        while (atomic_load(&started) == 0)
+            usleep(1000);
         puts("ready");
         fflush(stdout);
-        for (;;) pause();
+        for (;;)
+            pause();
     } else if (strcmp(what, "watch") == 0) {
         spawn(watcher, NULL, 65536);
-        while (atomic_load(&started) == 0) usleep(1000);
+        while (atomic_load(&started) == 0)
+            usleep(1000);
         puts("ready");
         fflush(stdout);
         // For each byte: how long the longest gap was since the last one.

@@ -1,13 +1,12 @@
 #include "live/linux/backing_files.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <string>
-
-#include <fmt/format.h>
 
 #include "live/linux/proc.h"
 
@@ -41,8 +40,7 @@ std::shared_ptr<const BackingFile> openRegular(const std::string& path, const Re
 }  // namespace
 
 std::shared_ptr<const BackingFile> BackingFiles::find(const Region& region) const {
-    const auto name =
-        fmt::format("map_files/{:x}-{:x}", region.range.begin(), region.range.end());
+    const auto name = fmt::format("map_files/{:x}-{:x}", region.range.begin(), region.range.end());
     if (auto file = openRegular(procPath(process_, name), region, false)) return file;
     const std::string descriptors = procPath(process_, "fd");
     for (const std::uint64_t number : numbersIn(descriptors)) {

@@ -17,8 +17,8 @@ namespace icecore::live {
 /// One regular file, as long as someone reads it.
 struct BackingFile {
     Descriptor file;
-    std::uint64_t size = 0;      ///< when opened
-    bool tellsHoles = false;     ///< SEEK_DATA works
+    std::uint64_t size = 0;   ///< when opened
+    bool tellsHoles = false;  ///< SEEK_DATA works
 };
 
 /// Opens what is mapped, whatever became of its name: through /proc/PID/map_files where we may

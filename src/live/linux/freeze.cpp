@@ -1,12 +1,11 @@
 // freeze(): identify, stop, clone, let go; or stop and hold. See docs/capture.md.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "base/text.h"
 #include "base/version.h"
@@ -78,8 +77,8 @@ std::uint64_t findSyscallIn(const std::vector<Region>& regions, const MemoryRead
     for (const Region& region : regions) {
         if (!region.protection.execute || region.kind == RegionKind::special) continue;
         const auto size = std::min<std::uint64_t>(region.range.size(), code.size());
-        const std::size_t got = reader.read(
-            region.range.begin(), std::span(code).first(static_cast<std::size_t>(size)));
+        const std::size_t got = reader.read(region.range.begin(),
+                                            std::span(code).first(static_cast<std::size_t>(size)));
         const auto end = code.begin() + static_cast<std::ptrdiff_t>(got);
         const auto found = std::search(code.begin(), end, native::syscallInstruction.begin(),
                                        native::syscallInstruction.end());
@@ -121,19 +120,20 @@ private:
 };
 
 Result<void> Freezer::checkCancelled() const {
-    if (progress_.cancelled()) return fail(Errc::cancelled, "stopped on request", target_.describe());
+    if (progress_.cancelled())
+        return fail(Errc::cancelled, "stopped on request", target_.describe());
     return {};
 }
 
 Result<void> Freezer::stopThreads() {
-    const std::uint64_t handled = statusMask(target_.status, "SigCgt") |
-                                  statusMask(target_.status, "SigIgn");
+    const std::uint64_t handled =
+        statusMask(target_.status, "SigCgt") | statusMask(target_.status, "SigIgn");
     auto capacity = static_cast<std::uint32_t>(target_.threads.size()) * 2 + 1024;
     constexpr int attempts = 4;
     for (int attempt = 1;; ++attempt, capacity *= 4) {
-        ASSIGN_OR_RETURN(result_->guardian_,
-                         Guardian::start(target_.pid, target_.taskDirectory.get(), capacity,
-                                         handled));
+        ASSIGN_OR_RETURN(
+            result_->guardian_,
+            Guardian::start(target_.pid, target_.taskDirectory.get(), capacity, handled));
         const GuardianReply reply = result_->guardian_->freeze(options_.threadTimeout);
         switch (reply.failure) {
         case GuardianFailure::none: break;
@@ -141,10 +141,9 @@ Result<void> Freezer::stopThreads() {
             if (attempt < attempts) continue;
             return fail(Errc::limit, "makes threads faster than they can be stopped",
                         target_.describe());
-        case GuardianFailure::seize:
-            return std::unexpected(explainRefusal(target_, reply.error));
-        default: return fail(Errc::target_gone, "ended while it was being frozen",
-                             target_.describe());
+        case GuardianFailure::seize: return std::unexpected(explainRefusal(target_, reply.error));
+        default:
+            return fail(Errc::target_gone, "ended while it was being frozen", target_.describe());
         }
         if (!target_.same())
             return fail(Errc::target_gone, "ended while it was being frozen", target_.describe());
@@ -205,8 +204,8 @@ Result<void> Freezer::tryClone() {
         result_->mode_ = SnapshotMode::clone;
         // Should memory run out because the target's writes now cost copies, it is the clone that
         // the kernel is to take.
-        const Descriptor score(::open(procPath(clone_, "oom_score_adj").c_str(),
-                                      O_WRONLY | O_CLOEXEC));
+        const Descriptor score(
+            ::open(procPath(clone_, "oom_score_adj").c_str(), O_WRONLY | O_CLOEXEC));
         if (score.valid()) (void)!::write(score.get(), "1000", 4);
         return {};
     }
@@ -220,7 +219,8 @@ Result<void> Freezer::tryClone() {
 Result<void> Freezer::buildSpace() {
     const pid_t source = clone_ != 0 ? clone_ : target_.memoryThread;
     if (clone_ == 0) {
-        for (const Region& region : regions_) carriage_.sources.push_back(sourceOf(region));
+        for (const Region& region : regions_)
+            carriage_.sources.push_back(sourceOf(region));
     }
     // The clone's flags are those of the target at that moment, and reading them costs it nothing.
     if (auto flags = addRegionFlags(procPath(source, "smaps"), regions_); !flags) {
@@ -272,8 +272,9 @@ Result<std::unique_ptr<FrozenProcess>> Freezer::run() {
     snapshot.provenance.consistency =
         carriage_.sharedStaysLive ? Consistency::mixed : Consistency::frozen;
     if (carriage_.sharedStaysLive) {
-        issues_.note("shared memory of more than 16 MiB is read while the process goes on: it may "
-                     "be newer than the rest");
+        issues_.note(
+            "shared memory of more than 16 MiB is read while the process goes on: it may "
+            "be newer than the rest");
     }
     snapshot.process = std::move(process_);
     snapshot.issues = std::move(issues_);

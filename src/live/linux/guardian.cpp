@@ -31,9 +31,8 @@ Result<std::shared_ptr<std::byte>> makeShared(std::uint32_t capacity) {
                       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED) return failErrno(errno, "cannot get memory for the threads' registers");
     new (at) SharedHeader(header);
-    return std::shared_ptr<std::byte>(static_cast<std::byte*>(at), [size](std::byte* bytes) {
-        ::munmap(bytes, size);
-    });
+    return std::shared_ptr<std::byte>(static_cast<std::byte*>(at),
+                                      [size](std::byte* bytes) { ::munmap(bytes, size); });
 }
 
 }  // namespace
@@ -65,7 +64,9 @@ Result<std::unique_ptr<Guardian>> Guardian::start(pid_t target, int taskDirector
         new Guardian(std::move(ours), static_cast<pid_t>(process), std::move(shared)));
 }
 
-Guardian::~Guardian() { finish(); }
+Guardian::~Guardian() {
+    finish();
+}
 
 GuardianReply Guardian::ask(GuardianOp op, std::int64_t argument) {
     const GuardianReply lost{GuardianFailure::gone, EPIPE, 0};
@@ -75,7 +76,8 @@ GuardianReply Guardian::ask(GuardianOp op, std::int64_t argument) {
         return lost;
     GuardianReply reply;
     ssize_t got = 0;
-    do got = ::recv(socket_.get(), &reply, sizeof reply, 0);
+    do
+        got = ::recv(socket_.get(), &reply, sizeof reply, 0);
     while (got < 0 && errno == EINTR);
     return got == sizeof reply ? reply : lost;
 }
@@ -86,7 +88,9 @@ GuardianReply Guardian::freeze(std::chrono::milliseconds timeout) {
 GuardianReply Guardian::clone(std::uint64_t site) {
     return ask(GuardianOp::clone, static_cast<std::int64_t>(site));
 }
-GuardianReply Guardian::release() { return ask(GuardianOp::release, 0); }
+GuardianReply Guardian::release() {
+    return ask(GuardianOp::release, 0);
+}
 
 GuardianReply Guardian::finish() {
     if (!socket_.valid()) return {};

@@ -12,12 +12,12 @@
 namespace icecore::live {
 
 enum class ThreadState : std::uint8_t {
-    seized,    ///< traced, running
-    asked,     ///< told to stop
-    stopped,   ///< stands still, registers read
-    stuck,     ///< did not stop in time: in the kernel, uninterruptibly
-    gone,      ///< ended while we looked
-    dead,      ///< a leader that has ended before its threads: nothing to be stopped
+    seized,   ///< traced, running
+    asked,    ///< told to stop
+    stopped,  ///< stands still, registers read
+    stuck,    ///< did not stop in time: in the kernel, uninterruptibly
+    gone,     ///< ended while we looked
+    dead,     ///< a leader that has ended before its threads: nothing to be stopped
 };
 
 /// One thread of the target, filled in by the guardian while it stands still.
@@ -25,17 +25,17 @@ struct ThreadRecord {
     pid_t id = 0;
     ThreadState state = ThreadState::seized;
     bool hasRegisters = false;
-    bool groupStopped = false;   ///< by SIGSTOP or another stop signal
+    bool groupStopped = false;  ///< by SIGSTOP or another stop signal
     bool hasSignalInfo = false;
-    bool repeat = false;         ///< we broke off its system call: it is to be made again
+    bool repeat = false;  ///< we broke off its system call: it is to be made again
     bool is32bit = false;
-    std::int32_t signal = 0;     ///< a fatal signal about to be delivered to it
+    std::int32_t signal = 0;  ///< a fatal signal about to be delivered to it
     native::RegisterSet registers{};
     std::uint64_t extendedOffset = 0;  ///< of the floating-point and vector state in the arena
     std::uint32_t extendedSize = 0;
-    std::uint64_t blocked = 0;   ///< signal sets as bit masks, signal 1 is bit 0
-    std::uint64_t pending = 0;   ///< of this thread alone
-    siginfo_t signalInfo{};      ///< of `signal`
+    std::uint64_t blocked = 0;  ///< signal sets as bit masks, signal 1 is bit 0
+    std::uint64_t pending = 0;  ///< of this thread alone
+    siginfo_t signalInfo{};     ///< of `signal`
 };
 
 /// Bytes of room for one thread's vector state; only what is used costs memory. AMX needs 11 KiB.
@@ -48,7 +48,7 @@ struct SharedHeader {
     std::uint64_t tableOffset = 0;
     std::uint32_t tableSize = 0;  ///< a power of two
     std::uint64_t arenaOffset = 0, arenaSize = 0, arenaUsed = 0;
-    std::uint64_t sharedPending = 0;  ///< signals pending for the process as a whole
+    std::uint64_t sharedPending = 0;             ///< signals pending for the process as a whole
     std::int64_t stoppedAt = 0, releasedAt = 0;  ///< CLOCK_MONOTONIC in nanoseconds; 0 not yet
 };
 
@@ -61,15 +61,15 @@ struct GuardianRequest {
 
 enum class GuardianFailure : std::uint8_t {
     none,
-    seize,      ///< a thread could not be seized: `error` says why
-    gone,       ///< the target ended
-    tooMany,    ///< more threads than records: try again with more
-    noThread,   ///< no thread is in a state to make the call
-    noSite,     ///< no syscall instruction was found
-    seccomp,    ///< a seccomp filter would not let it: `error` is a seccomp::Verdict
-    refused,    ///< the kernel refused the call: `error` says why
-    stuck,      ///< the call did not come back
-    zombieLeft, ///< the ended clone could not be collected
+    seize,       ///< a thread could not be seized: `error` says why
+    gone,        ///< the target ended
+    tooMany,     ///< more threads than records: try again with more
+    noThread,    ///< no thread is in a state to make the call
+    noSite,      ///< no syscall instruction was found
+    seccomp,     ///< a seccomp filter would not let it: `error` is a seccomp::Verdict
+    refused,     ///< the kernel refused the call: `error` says why
+    stuck,       ///< the call did not come back
+    zombieLeft,  ///< the ended clone could not be collected
 };
 
 struct GuardianReply {

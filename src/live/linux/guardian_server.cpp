@@ -74,8 +74,8 @@ private:
     const GuardianSetup& setup_;
     SharedHeader& header_;
     ThreadRecord* records_;
-    std::uint32_t* table_;  ///< open addressing; index of the record + 1
-    pid_t child_ = 0;       ///< the clone
+    std::uint32_t* table_;             ///< open addressing; index of the record + 1
+    pid_t child_ = 0;                  ///< the clone
     std::uint64_t childInTarget_ = 0;  ///< its pid in the target's own namespace
     std::uint64_t site_ = 0;
     bool holding_ = false;
@@ -96,7 +96,8 @@ bool Server::threadIsDead(pid_t thread) const noexcept {
 std::uint32_t* Server::slot(pid_t thread) noexcept {
     const std::uint32_t mask = header_.tableSize - 1;
     std::uint32_t at = static_cast<std::uint32_t>(thread) * 2654435761U & mask;
-    while (table_[at] != 0 && records_[table_[at] - 1].id != thread) at = (at + 1) & mask;
+    while (table_[at] != 0 && records_[table_[at] - 1].id != thread)
+        at = (at + 1) & mask;
     return &table_[at];
 }
 
@@ -144,8 +145,7 @@ GuardianReply Server::seizeNew(std::uint32_t& found) noexcept {
     alignas(DirectoryEntry) char buffer[16384];
     ::lseek(setup_.taskDirectory, 0, SEEK_SET);
     for (;;) {
-        const long bytes =
-            ::syscall(SYS_getdents64, setup_.taskDirectory, buffer, sizeof buffer);
+        const long bytes = ::syscall(SYS_getdents64, setup_.taskDirectory, buffer, sizeof buffer);
         if (bytes < 0 && errno == EINTR) continue;
         if (bytes <= 0) return {};  // an ended process lists nothing
         for (long at = 0; at < bytes;) {
@@ -166,7 +166,7 @@ void Server::askAll() noexcept {
         if (record.state != ThreadState::seized) continue;
         if (header_.stoppedAt == 0) header_.stoppedAt = traced::now();
         record.state = ::ptrace(PTRACE_INTERRUPT, record.id, 0, 0) == 0 ? ThreadState::asked
-                                                                       : ThreadState::gone;
+                                                                        : ThreadState::gone;
     }
 }
 
@@ -186,8 +186,7 @@ bool Server::note(ThreadRecord& record, int status) noexcept {
     if (event == 0 && fatal(signal)) {
         // It is about to die of this. Kept as it is: this very moment is what people want to see.
         record.signal = signal;
-        record.hasSignalInfo =
-            ::ptrace(PTRACE_GETSIGINFO, record.id, 0, &record.signalInfo) == 0;
+        record.hasSignalInfo = ::ptrace(PTRACE_GETSIGINFO, record.id, 0, &record.signalInfo) == 0;
         record.state = ThreadState::stopped;
         return true;
     }
@@ -211,8 +210,8 @@ void Server::describe(ThreadRecord& record) noexcept {
     }
     std::byte* arena = setup_.shared + header_.arenaOffset + header_.arenaUsed;
     for (const int regset : {native::extendedRegset, native::floatingPointRegset}) {
-        iovec area{arena, std::min<std::size_t>(vectorStateRoom,
-                                                header_.arenaSize - header_.arenaUsed)};
+        iovec area{arena,
+                   std::min<std::size_t>(vectorStateRoom, header_.arenaSize - header_.arenaUsed)};
         if (::ptrace(PTRACE_GETREGSET, record.id, regset, &area) != 0) continue;
         record.extendedOffset = header_.arenaOffset + header_.arenaUsed;
         record.extendedSize = static_cast<std::uint32_t>(area.iov_len);
@@ -239,8 +238,10 @@ std::uint32_t Server::collect() noexcept {
             }
             still = note(record, status);
         }
-        if (!still) ++awaited;
-        else if (record.state == ThreadState::stopped) describe(record);
+        if (!still)
+            ++awaited;
+        else if (record.state == ThreadState::stopped)
+            describe(record);
     }
     return awaited;
 }
@@ -342,7 +343,8 @@ GuardianReply Server::clone(std::uint64_t site) noexcept {
     // gets a second owner, so that what the target closes meanwhile is closed. No exit signal:
     // the target's SIGCHLD handler and plain wait() never learn of it. The stack is none: see
     // callRegisters.
-    constexpr std::uint64_t cloneFlags = 0x2000 | 0x400;  // CLONE_PTRACE | CLONE_FILES, linux/sched.h
+    constexpr std::uint64_t cloneFlags =
+        0x2000 | 0x400;  // CLONE_PTRACE | CLONE_FILES, linux/sched.h
     constexpr std::uint64_t nowhere = 16;
     const auto arguments = native::cloneArguments(cloneFlags, nowhere);
     if (const auto answer = seccompVerdict(chosen->id, SYS_clone, arguments);
@@ -440,7 +442,8 @@ void Server::awaitLateStops() noexcept {
 GuardianReply Server::reapIn(pid_t thread) noexcept {
     ThreadRecord record{};
     record.id = thread;
-    if (::ptrace(PTRACE_SEIZE, thread, 0, 0) != 0) return {GuardianFailure::zombieLeft, errno, thread};
+    if (::ptrace(PTRACE_SEIZE, thread, 0, 0) != 0)
+        return {GuardianFailure::zombieLeft, errno, thread};
     ::ptrace(PTRACE_INTERRUPT, thread, 0, 0);
     record.state = ThreadState::asked;
     const std::int64_t deadline = traced::now() + 200'000'000;
@@ -470,7 +473,8 @@ GuardianReply Server::reapIn(pid_t thread) noexcept {
         if (!traced::isSyscall(thread, site_)) site_ = traced::findSyscall(thread);
         const std::uint64_t arguments[] = {childInTarget_, 0, __WCLONE | WNOHANG, 0};
         for (int attempt = 0; attempt < 50; ++attempt) {
-            traced::Call call{thread, record.registers, record.blocked, site_, SYS_wait4, arguments};
+            traced::Call call{thread, record.registers, record.blocked,
+                              site_,  SYS_wait4,        arguments};
             const traced::CallOutcome outcome = traced::makeCall(call);
             if (outcome.end == traced::CallEnd::ended) return {GuardianFailure::none, 0, 0};
             if (outcome.end != traced::CallEnd::done) break;

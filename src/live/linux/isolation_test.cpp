@@ -1,4 +1,5 @@
 // A target in other PID and mount namespaces, as in a container: its own numbers and paths.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -8,8 +9,6 @@
 
 #include <algorithm>
 #include <filesystem>
-
-#include <fmt/format.h>
 
 #include "live/linux/frozen_process_test.h"
 

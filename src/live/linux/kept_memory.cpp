@@ -62,7 +62,8 @@ Result<void> KeptMemory::keepExtent(Range range, const AddressSpace& memory) {
             map_.add(Range::ofSize(at, got), offset);
         }
         at += got;
-        if (got < want) at = alignDown(at, pageSize()) + pageSize();  // over the page that cannot be read
+        if (got < want)
+            at = alignDown(at, pageSize()) + pageSize();  // over the page that cannot be read
     }
     return {};
 }

@@ -112,9 +112,9 @@ void LiveSpace::classifyByFile(const LiveArea& area, Range within, Pieces& piece
     // Touching a mapping beyond its file's last page is SIGBUS.
     const std::uint64_t backed =
         fileEnd > area.region.fileOffset
-            ? std::min(within.end(), area.region.range.begin() +
-                                         std::min(area.region.range.size(),
-                                                  fileEnd - area.region.fileOffset))
+            ? std::min(within.end(),
+                       area.region.range.begin() +
+                           std::min(area.region.range.size(), fileEnd - area.region.fileOffset))
             : within.begin();
     std::uint64_t at = within.begin();
     while (at < backed) {
@@ -123,16 +123,18 @@ void LiveSpace::classifyByFile(const LiveArea& area, Range within, Pieces& piece
         if (file->tellsHoles) {
             const off_t next = ::lseek(file->file.get(), static_cast<off_t>(at + delta), SEEK_DATA);
             // ENXIO: a hole up to the end of the file.
-            data = next < 0 ? backed
-                            : std::min(backed, alignDown(static_cast<std::uint64_t>(next),
-                                                         pageSize()) - delta);
+            data = next < 0
+                       ? backed
+                       : std::min(backed,
+                                  alignDown(static_cast<std::uint64_t>(next), pageSize()) - delta);
             data = std::max(data, at);
             if (data < backed) {
                 const off_t end =
                     ::lseek(file->file.get(), static_cast<off_t>(data + delta), SEEK_HOLE);
-                hole = end < 0 ? backed
-                               : std::min(backed, alignUp(static_cast<std::uint64_t>(end),
-                                                          pageSize()) - delta);
+                hole = end < 0
+                           ? backed
+                           : std::min(backed,
+                                      alignUp(static_cast<std::uint64_t>(end), pageSize()) - delta);
                 if (hole <= data) hole = std::min(backed, data + pageSize());
             }
         }
@@ -168,9 +170,8 @@ std::size_t LiveSpace::readPiece(const LiveArea& area, const Piece& piece,
     case PieceKind::file: {
         const auto file = files_.open(area.region);
         if (file == nullptr) return 0;
-        return readFile(*file,
-                        area.region.fileOffset + (piece.range.begin() - area.region.range.begin()),
-                        out);
+        return readFile(
+            *file, area.region.fileOffset + (piece.range.begin() - area.region.range.begin()), out);
     }
     case PieceKind::absent: return 0;
     }
@@ -231,9 +232,9 @@ std::string LiveSpace::explain(std::uint64_t address) const {
     const LiveArea* area = areaAtOrAfter(address);
     if (area == nullptr || !area->region.range.contains(address))
         return hex(address) + " is not mapped in the process";
-    const std::string region = " of the mapping " + hex(area->region.range.begin()) + "-" +
-                               hex(area->region.range.end()) +
-                               (area->region.name.empty() ? "" : " " + printable(area->region.name));
+    const std::string region =
+        " of the mapping " + hex(area->region.range.begin()) + "-" + hex(area->region.range.end()) +
+        (area->region.name.empty() ? "" : " " + printable(area->region.name));
     Pieces pieces;
     classify(*area, Range::ofSize(address, 1), pieces);
     if (pieces.empty()) return hex(address) + region;

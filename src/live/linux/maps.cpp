@@ -94,11 +94,16 @@ std::vector<Region> parseMaps(std::string_view text, Issues& issues) {
 
 void applyVmFlags(std::string_view flags, Region& region) {
     for (const std::string_view flag : splitBlanks(flags)) {
-        if (flag == "dd") region.dontDump = true;
-        else if (flag == "dc") region.dontFork = true;
-        else if (flag == "wf") region.wipeOnFork = true;
-        else if (flag == "io" || flag == "pf") region.io = true;
-        else if (flag == "ht") region.hugeTlb = true;
+        if (flag == "dd")
+            region.dontDump = true;
+        else if (flag == "dc")
+            region.dontFork = true;
+        else if (flag == "wf")
+            region.wipeOnFork = true;
+        else if (flag == "io" || flag == "pf")
+            region.io = true;
+        else if (flag == "ht")
+            region.hugeTlb = true;
     }
 }
 
@@ -118,7 +123,8 @@ Result<void> addRegionFlags(const std::string& path, std::vector<Region>& region
         if (text.empty() || (text[0] >= 'A' && text[0] <= 'Z')) return;
         std::uint64_t begin = 0;
         if (!takeHex(text, '-', begin)) return;
-        while (next != regions.end() && next->range.begin() < begin) ++next;
+        while (next != regions.end() && next->range.begin() < begin)
+            ++next;
         region = next != regions.end() && next->range.begin() == begin ? &*next : nullptr;
     };
     for (;;) {

@@ -18,7 +18,8 @@ constexpr std::string_view text =
     "7f0000000000-7f0000001000 ---p 00000000 00:00 0 \n"
     "7f0000001000-7f0000002000 rw-s 00000000 00:01 42                         /memfd:x (deleted)\n"
     "7f0000002000-7f0000003000 rw-s 00000000 00:05 7                          /dev/shm/y\n"
-    "7f0000003000-7f0000004000 rw-s 00000000 00:0f 8                          anon_inode:[io_uring]\n"
+    "7f0000003000-7f0000004000 rw-s 00000000 00:0f 8                          "
+    "anon_inode:[io_uring]\n"
     "7ffc00000000-7ffc00021000 rw-p 00000000 00:00 0                          [stack]\n"
     "7ffc00030000-7ffc00034000 r--p 00000000 00:00 0                          [vvar]\n"
     "7ffc00034000-7ffc00036000 r-xp 00000000 00:00 0                          [vdso]\n"
@@ -52,9 +53,10 @@ TEST(Maps, EveryKindOfLine) {
 
 TEST(Maps, LinesThatAreNotUnderstoodAreToldAndOthersKept) {
     Issues issues;
-    const auto regions = parseMaps("nonsense\n1000-2000 rw-p 0 0:0 0\n1000\n3000-2000 rw-p 0 0:0 0\n"
-                                   "1800-2800 rw-p 00000000 00:00 0 \n",
-                                   issues);
+    const auto regions = parseMaps(
+        "nonsense\n1000-2000 rw-p 0 0:0 0\n1000\n3000-2000 rw-p 0 0:0 0\n"
+        "1800-2800 rw-p 00000000 00:00 0 \n",
+        issues);
     ASSERT_EQ(regions.size(), 1U);  // the last overlaps: a list that changed while it was read
     EXPECT_EQ(issues.items().size(), 3U);
 }

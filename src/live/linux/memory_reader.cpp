@@ -11,8 +11,7 @@
 namespace icecore::live {
 
 MemoryReader::MemoryReader(pid_t process)
-    : process_(process),
-      mem_(::open(procPath(process, "mem").c_str(), O_RDONLY | O_CLOEXEC)) {}
+    : process_(process), mem_(::open(procPath(process, "mem").c_str(), O_RDONLY | O_CLOEXEC)) {}
 
 std::size_t MemoryReader::readMem(std::uint64_t address, std::span<std::byte> out) const {
     std::size_t done = 0;

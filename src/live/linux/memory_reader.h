@@ -12,11 +12,11 @@
 namespace icecore::live {
 
 /// Reads through /proc/PID/mem, and turns to process_vm_readv where that cannot be opened. Not the
-/// other way round, although process_vm_readv moves bytes once and mem twice: it pins the pages, and
-/// since Linux 5.19 (mm/gup.c, gup_must_unshare) a page that is shared after a fork is copied before
-/// it is pinned. Reading a clone would so make a second copy of the whole target, and reading a
-/// stopped server's worker would take away the pages it shares with its parent. mem also reads what
-/// the protection of a page (PROT_NONE) hides. Thread-safe.
+/// other way round, although process_vm_readv moves bytes once and mem twice: it pins the pages,
+/// and since Linux 5.19 (mm/gup.c, gup_must_unshare) a page that is shared after a fork is copied
+/// before it is pinned. Reading a clone would so make a second copy of the whole target, and
+/// reading a stopped server's worker would take away the pages it shares with its parent. mem also
+/// reads what the protection of a page (PROT_NONE) hides. Thread-safe.
 class MemoryReader {
 public:
     /// `process` may be any thread of the process that has its memory.

@@ -1,12 +1,11 @@
 // What is read of a frozen process is what is there, page by page; and reading leaves no trace.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "live/linux/frozen_process_test.h"
 
@@ -37,9 +36,15 @@ testing::AssertionResult hasPattern(const AddressSpace& memory, Range range) {
     return testing::AssertionSuccess();
 }
 
-Extent data(Range range) { return {range, Absence::none, false}; }
-Extent zero(Range range) { return {range, Absence::none, true}; }
-Extent absent(Range range, Absence why) { return {range, why, false}; }
+Extent data(Range range) {
+    return {range, Absence::none, false};
+}
+Extent zero(Range range) {
+    return {range, Absence::none, true};
+}
+Extent absent(Range range, Absence why) {
+    return {range, why, false};
+}
 
 /// What would grow if reading touched what it should not.
 std::string footprint(pid_t pid) {
@@ -69,9 +74,7 @@ protected:
         memory_ = process->snapshot().process->memory;
         return process;
     }
-    void expectUntouched() {
-        EXPECT_EQ(footprint(victim_->pid()), before_);
-    }
+    void expectUntouched() { EXPECT_EQ(footprint(victim_->pid()), before_); }
     const Region* regionAt(const FrozenProcess& process, std::uint64_t address) {
         return process.snapshot().process->regionAt(address);
     }
@@ -170,9 +173,8 @@ TEST_P(Memory, SharedAnonymousMemoryThatIsNotMappedInIsNotLost) {
                            data(pages(at, 2000, 1)), zero(pages(at, 2001, 14383))}));
     const Region* region = regionAt(*process, at);
     ASSERT_NE(region, nullptr);
-    const std::string file =
-        fmt::format("/proc/{}/map_files/{:x}-{:x}", victim_->pid(), region->range.begin(),
-                    region->range.end());
+    const std::string file = fmt::format("/proc/{}/map_files/{:x}-{:x}", victim_->pid(),
+                                         region->range.begin(), region->range.end());
     struct stat status{};
     ASSERT_EQ(::stat(file.c_str(), &status), 0);
     EXPECT_EQ(status.st_blocks, 2 * 8);
@@ -212,9 +214,9 @@ TEST_P(Memory, AdvisedRegionsAreKnownAndRead) {
     EXPECT_TRUE(hasPattern(*memory_, pages(at("dontdump"), 0, 16)));
     EXPECT_TRUE(hasPattern(*memory_, pages(at("dontfork"), 0, 16)));
     EXPECT_TRUE(hasPattern(*memory_, pages(at("wipeonfork"), 0, 4)));
-    EXPECT_EQ(memory_->extents(pages(at("wipeonfork"), 0, 16)),
-              (std::vector{data(pages(at("wipeonfork"), 0, 4)),
-                           zero(pages(at("wipeonfork"), 4, 12))}));
+    EXPECT_EQ(
+        memory_->extents(pages(at("wipeonfork"), 0, 16)),
+        (std::vector{data(pages(at("wipeonfork"), 0, 4)), zero(pages(at("wipeonfork"), 4, 12))}));
     EXPECT_EQ(memory_->extents(pages(at("wipe_untouched"), 0, 16)),
               std::vector{zero(pages(at("wipe_untouched"), 0, 16))});
     // MADV_DONTDUMP is what its owner asked for: no plan takes it.
@@ -261,8 +263,7 @@ TEST_P(Memory, AFileThatEndsInsideItsMapping) {
     const std::uint64_t at = victim_->number("file");
     // Beyond the file's last page there is nothing: touching it is SIGBUS.
     EXPECT_EQ(memory_->extents(pages(at, 0, 16)),
-              (std::vector{data(pages(at, 0, 4)),
-                           absent(pages(at, 4, 12), Absence::not_present)}));
+              (std::vector{data(pages(at, 0, 4)), absent(pages(at, 4, 12), Absence::not_present)}));
     std::vector<std::byte> bytes(16 * page);
     const ReadOutcome outcome = memory_->read(at, bytes);
     EXPECT_EQ(outcome.bytes, 4 * page);
@@ -355,10 +356,9 @@ TEST_P(Memory, MoreThan65535Mappings) {
     const std::uint64_t at = victim_->number("many");
     const auto& regions = process->snapshot().process->regions;
     EXPECT_EQ(regions.coverage, Coverage::complete);
-    EXPECT_EQ(std::ranges::count_if(regions.items,
-                                    [&](const Region& region) {
-                                        return region.range.overlaps(pages(at, 0, count));
-                                    }),
+    EXPECT_EQ(std::ranges::count_if(
+                  regions.items,
+                  [&](const Region& region) { return region.range.overlaps(pages(at, 0, count)); }),
               static_cast<std::ptrdiff_t>(count));
     EXPECT_TRUE(hasPattern(*memory_, pages(at, 0, 1)));
     EXPECT_TRUE(hasPattern(*memory_, pages(at, 69'952, 1)));

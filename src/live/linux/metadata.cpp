@@ -1,6 +1,7 @@
 #include "live/linux/metadata.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <linux/openat2.h>
 #include <sched.h>
 #include <sys/stat.h>
@@ -11,8 +12,6 @@
 #include <algorithm>
 #include <cstring>
 #include <ctime>
-
-#include <fmt/format.h>
 
 #include "base/text.h"
 
@@ -122,8 +121,7 @@ Exception describeException(const ThreadRecord& record) {
         break;
     default: break;
     }
-    if (fromProcess && info.si_pid != 0)
-        exception.sender = static_cast<std::uint64_t>(info.si_pid);
+    if (fromProcess && info.si_pid != 0) exception.sender = static_cast<std::uint64_t>(info.si_pid);
     std::vector<std::byte> raw(sizeof info);
     std::memcpy(raw.data(), &info, sizeof info);
     exception.rawSignalInfo = SharedBytes::own(std::move(raw));
@@ -271,13 +269,13 @@ void addThreads(const Guardian& guardian, const EarlyData& early, Process& proce
         } else if (record.state == ThreadState::stuck) {
             process.threads.coverage = Coverage::partial;
             thread.context = contextOfBlocked(pid, record.id);
-            issues.loss(fmt::format("thread {} ({}) did not stop in time, it is in the kernel "
-                                    "(state {}): {}",
-                                    record.id, printable(thread.name),
-                                    thread.state == 0 ? '?' : thread.state,
-                                    thread.context ? "only its program counter and stack pointer "
-                                                     "are known"
-                                                   : "its registers are unknown"));
+            issues.loss(fmt::format(
+                "thread {} ({}) did not stop in time, it is in the kernel "
+                "(state {}): {}",
+                record.id, printable(thread.name), thread.state == 0 ? '?' : thread.state,
+                thread.context ? "only its program counter and stack pointer "
+                                 "are known"
+                               : "its registers are unknown"));
         } else if (record.state == ThreadState::dead) {
             thread.state = 'Z';
             issues.note(fmt::format("the main thread {} has ended before the others", record.id));
@@ -285,8 +283,7 @@ void addThreads(const Guardian& guardian, const EarlyData& early, Process& proce
             process.threads.coverage = Coverage::partial;
             issues.loss(fmt::format("the registers of thread {} could not be read", record.id));
         }
-        if (record.signal != 0 && !process.exception)
-            process.exception = describeException(record);
+        if (record.signal != 0 && !process.exception) process.exception = describeException(record);
         process.threads.items.push_back(std::move(thread));
     }
 }

@@ -74,7 +74,8 @@ bool PageMap::step(std::uint64_t& at, std::uint64_t end, std::uint64_t maxPages,
     arguments.categoryAnyOf = isPresent | isSwapped | (knowsGuards_ ? isGuard : 0);
     arguments.returnMask = arguments.categoryAnyOf | isZero;
     int count = 0;
-    do count = ::ioctl(file_.get(), pagemapScan, &arguments);
+    do
+        count = ::ioctl(file_.get(), pagemapScan, &arguments);
     while (count < 0 && errno == EINTR);
     if (count < 0) return false;
     for (const PageRegion& region : std::span(regions).first(static_cast<std::size_t>(count))) {
@@ -119,15 +120,16 @@ bool PageMap::scanByReading(Range within, std::vector<PageRun>& runs) const {
 bool PageMap::alive(std::uint64_t address) const {
     std::uint64_t entry = 0;
     ssize_t got = 0;
-    do got = ::pread(file_.get(), &entry, sizeof entry,
-                     static_cast<off_t>(address / pageSize() * sizeof entry));
+    do
+        got = ::pread(file_.get(), &entry, sizeof entry,
+                      static_cast<off_t>(address / pageSize() * sizeof entry));
     while (got < 0 && errno == EINTR);
     return got == sizeof entry;
 }
 
 bool PageMap::scan(Range within, std::vector<PageRun>& runs) const {
-    const Range pages = Range::between(alignDown(within.begin(), pageSize()),
-                                       alignUp(within.end(), pageSize()));
+    const Range pages =
+        Range::between(alignDown(within.begin(), pageSize()), alignUp(within.end(), pageSize()));
     if (!ioctl_) return scanByReading(pages, runs);
     // The ioctl finds nothing in the memory of a process that has ended, which looks exactly like
     // pages never touched. Reading an entry fails then; where it works after the scan, the scan
@@ -135,8 +137,8 @@ bool PageMap::scan(Range within, std::vector<PageRun>& runs) const {
     return scanByIoctl(pages, runs) && alive(pages.begin());
 }
 
-void PageMap::forEachPopulated(
-    Range within, const std::function<std::uint64_t(Range populated)>& visit) const {
+void PageMap::forEachPopulated(Range within,
+                               const std::function<std::uint64_t(Range populated)>& visit) const {
     constexpr std::uint64_t bite = 512;  // pages: few enough to be skipped cheaply
     std::vector<PageRun> runs;
     for (std::uint64_t at = within.begin(); at < within.end();) {

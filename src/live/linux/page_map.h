@@ -50,7 +50,7 @@ private:
     [[nodiscard]] bool alive(std::uint64_t address) const;
 
     Descriptor file_;
-    bool ioctl_ = false;      ///< PAGEMAP_SCAN works
+    bool ioctl_ = false;        ///< PAGEMAP_SCAN works
     bool knowsGuards_ = false;  ///< and tells guard pages
 };
 

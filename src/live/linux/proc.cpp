@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <limits.h>
 #include <unistd.h>
 
@@ -9,8 +10,6 @@
 #include <cerrno>
 #include <charconv>
 #include <memory>
-
-#include <fmt/format.h>
 
 #include "base/text.h"
 #include "bytes/descriptor_posix.h"
@@ -49,7 +48,9 @@ Result<std::string> readProc(const std::string& path, std::size_t limit) {
     return text;
 }
 
-std::string readProcOrEmpty(const std::string& path) { return readProc(path).value_or(""); }
+std::string readProcOrEmpty(const std::string& path) {
+    return readProc(path).value_or("");
+}
 
 std::string readLink(const std::string& path) {
     std::string target(PATH_MAX, '\0');

@@ -34,16 +34,16 @@ std::vector<std::string> splitNul(std::string_view text);
 
 /// The part of /proc/…/stat we use; field numbers as in proc(5).
 struct ProcStat {
-    std::string name;                 ///< comm (2)
-    char state = 0;                   ///< 3
-    pid_t parent = 0;                 ///< 4
-    std::int32_t processGroup = 0;    ///< 5
-    std::int32_t session = 0;         ///< 6
-    std::uint64_t flags = 0;          ///< 9, PF_…
-    std::uint64_t userTicks = 0;      ///< 14
-    std::uint64_t kernelTicks = 0;    ///< 15
-    std::int32_t nice = 0;            ///< 19
-    std::uint64_t startTicks = 0;     ///< 22, since boot
+    std::string name;               ///< comm (2)
+    char state = 0;                 ///< 3
+    pid_t parent = 0;               ///< 4
+    std::int32_t processGroup = 0;  ///< 5
+    std::int32_t session = 0;       ///< 6
+    std::uint64_t flags = 0;        ///< 9, PF_…
+    std::uint64_t userTicks = 0;    ///< 14
+    std::uint64_t kernelTicks = 0;  ///< 15
+    std::int32_t nice = 0;          ///< 19
+    std::uint64_t startTicks = 0;   ///< 22, since boot
     [[nodiscard]] bool kernelThread() const { return (flags & 0x00200000) != 0; }  // PF_KTHREAD
     [[nodiscard]] bool dead() const { return state == 'Z' || state == 'X' || state == 'x'; }
 };

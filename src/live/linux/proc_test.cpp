@@ -37,8 +37,9 @@ TEST(ProcStat, DamageIsNothing) {
 }
 
 TEST(ProcStatus, FieldsByTheirWholeName) {
-    constexpr std::string_view status = "Name:\tx\nSigPnd:\t00000000000000ff\nUid:\t1\t2\t3\t4\n"
-                                        "VmRSS:\t  12 kB\nTgid:\t77";
+    constexpr std::string_view status =
+        "Name:\tx\nSigPnd:\t00000000000000ff\nUid:\t1\t2\t3\t4\n"
+        "VmRSS:\t  12 kB\nTgid:\t77";
     EXPECT_EQ(statusField(status, "Name"), "x");
     EXPECT_EQ(statusField(status, "Nam"), "");
     EXPECT_EQ(statusMask(status, "SigPnd"), 0xffU);

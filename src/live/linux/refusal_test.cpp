@@ -1,4 +1,5 @@
 // Who cannot be frozen, and which check says so; who cannot be cloned, and what is done instead.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/seccomp.h>
@@ -8,8 +9,6 @@
 #include <sys/resource.h>
 
 #include <atomic>
-
-#include <fmt/format.h>
 
 #include "live/linux/frozen_process_test.h"
 #include "live/linux/proc.h"
@@ -80,8 +79,9 @@ std::string saidAs(uid_t user, pid_t target, const std::function<void()>& before
         if (before) before();
         if (user != 0 && (::setgid(user) != 0 || ::setuid(user) != 0)) return;
         const auto result = tryFreeze(target, SnapshotMode::automatic, mini);
-        say(output, result ? "frozen" : std::string(toString(result.error().code)) + ": " +
-                                            result.error().describe());
+        say(output,
+            result ? "frozen"
+                   : std::string(toString(result.error().code)) + ": " + result.error().describe());
     });
     return child.output();
 }
@@ -95,7 +95,9 @@ TEST(Refusal, NoSuchProcess) {
     EXPECT_FALSE(freeze(std::uint64_t{1} << 32 | 1, CaptureOptions{}, progress).has_value());
 }
 
-TEST(Refusal, Ourselves) { EXPECT_EQ(refusedBy(::getpid()).code, Errc::usage); }
+TEST(Refusal, Ourselves) {
+    EXPECT_EQ(refusedBy(::getpid()).code, Errc::usage);
+}
 
 TEST(Refusal, AThreadIsNoProcess) {
     Victim victim("capture_threads", {"named"});
@@ -162,7 +164,8 @@ TEST(Refusal, OneThatIsNotDumpable) {
         if (::setgid(nobody) != 0 || ::setuid(nobody) != 0) return;
         say(output, "ready");
         ::close(output);
-        for (;;) ::pause();
+        for (;;)
+            ::pause();
     });
     ASSERT_EQ(target.output(), "ready");
     const std::string said = saidAs(nobody, target.pid());
@@ -213,7 +216,9 @@ void expectNoClone(pid_t pid, const std::string& why) {
     EXPECT_TRUE(tests::childrenOf(pid).empty());
 }
 
-bool seesFilters() { return ::geteuid() == 0; }
+bool seesFilters() {
+    return ::geteuid() == 0;
+}
 
 TEST(NoClone, ASeccompFilterThatRefuses) {
     Victim victim("capture_state", {"seccomp", std::to_string(SECCOMP_RET_ERRNO | EPERM)});
@@ -259,7 +264,8 @@ TEST(NoClone, TheLimitOfProcesses) {
             return;
         say(output, "ready");
         ::close(output);
-        for (;;) ::pause();
+        for (;;)
+            ::pause();
     });
     ASSERT_EQ(target.output(), "ready");
     expectNoClone(target.pid(), "RLIMIT_NPROC");
@@ -320,8 +326,8 @@ TEST(FindProcesses, ByCommandAndByFileName) {
     Victim threads("capture_threads", {"many", "0"});
     ASSERT_TRUE(threads.until("ready"));
     EXPECT_FALSE(findProcesses("capture_threads").empty());
-    for (const ProcessName& process : findProcesses(std::string(trim(tests::readText(
-             "/proc/self/comm")))))
+    for (const ProcessName& process :
+         findProcesses(std::string(trim(tests::readText("/proc/self/comm")))))
         EXPECT_NE(process.pid, static_cast<std::uint64_t>(::getpid()));
 }
 

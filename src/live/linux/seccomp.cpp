@@ -85,13 +85,17 @@ std::uint32_t run(std::span<const Instruction> program, const Data& data) noexce
             if (!calculate(BPF_OP(code), a, fromX ? x : step.k)) return broken;
             break;
         case BPF_JMP:
-            if (BPF_OP(code) == BPF_JA) at += step.k;
-            else at += holds(BPF_OP(code), a, fromX ? x : step.k) ? step.jumpTrue : step.jumpFalse;
+            if (BPF_OP(code) == BPF_JA)
+                at += step.k;
+            else
+                at += holds(BPF_OP(code), a, fromX ? x : step.k) ? step.jumpTrue : step.jumpFalse;
             break;
         case BPF_RET: return BPF_RVAL(code) == BPF_A ? a : step.k;
         default:  // BPF_MISC
-            if (BPF_MISCOP(code) == BPF_TAX) x = a;
-            else a = x;
+            if (BPF_MISCOP(code) == BPF_TAX)
+                x = a;
+            else
+                a = x;
         }
     }
     return broken;

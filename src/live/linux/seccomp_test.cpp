@@ -18,8 +18,12 @@ Instruction statement(int code, std::uint32_t k) {
 Instruction jump(int code, std::uint32_t k, std::uint8_t yes, std::uint8_t no) {
     return {static_cast<std::uint16_t>(code), yes, no, k};
 }
-Instruction load(std::uint32_t offset) { return statement(BPF_LD | BPF_W | BPF_ABS, offset); }
-Instruction answer(std::uint32_t value) { return statement(BPF_RET | BPF_K, value); }
+Instruction load(std::uint32_t offset) {
+    return statement(BPF_LD | BPF_W | BPF_ABS, offset);
+}
+Instruction answer(std::uint32_t value) {
+    return statement(BPF_RET | BPF_K, value);
+}
 
 Data call(int number, std::uint64_t first = 0) {
     Data data{};
@@ -32,8 +36,8 @@ Data call(int number, std::uint64_t first = 0) {
 
 TEST(SeccompFilter, ByNumberArchitectureAndArgument) {
     const std::vector<Instruction> program = {
-        load(4), jump(BPF_JMP | BPF_JEQ | BPF_K, 0xc000003e, 1, 0), answer(broken),
-        load(0), jump(BPF_JMP | BPF_JEQ | BPF_K, 56, 0, 3),
+        load(4), jump(BPF_JMP | BPF_JEQ | BPF_K, 0xc000003e, 1, 0), answer(broken), load(0),
+        jump(BPF_JMP | BPF_JEQ | BPF_K, 56, 0, 3),
         // Namespaces only by root: what container runtimes ask of the flags of clone.
         load(16), jump(BPF_JMP | BPF_JSET | BPF_K, 0x7e020000, 0, 1), answer(refuse),
         answer(allow)};
@@ -50,26 +54,24 @@ TEST(SeccompFilter, ArithmeticMemoryAndRegisters) {
         int operation;
         std::uint32_t a, b, result;
     };
-    for (const Case& one : {Case{BPF_ADD, 5, 7, 12}, Case{BPF_SUB, 5, 7, 0xfffffffe},
-                            Case{BPF_MUL, 5, 7, 35}, Case{BPF_DIV, 35, 7, 5},
-                            Case{BPF_OR, 5, 8, 13}, Case{BPF_AND, 13, 5, 5},
-                            Case{BPF_XOR, 13, 5, 8}, Case{BPF_LSH, 1, 4, 16},
-                            Case{BPF_RSH, 16, 4, 1}, Case{BPF_LSH, 1, 32, 0},
-                            Case{BPF_NEG, 1, 0, 0xffffffff}}) {
+    for (const Case& one :
+         {Case{BPF_ADD, 5, 7, 12}, Case{BPF_SUB, 5, 7, 0xfffffffe}, Case{BPF_MUL, 5, 7, 35},
+          Case{BPF_DIV, 35, 7, 5}, Case{BPF_OR, 5, 8, 13}, Case{BPF_AND, 13, 5, 5},
+          Case{BPF_XOR, 13, 5, 8}, Case{BPF_LSH, 1, 4, 16}, Case{BPF_RSH, 16, 4, 1},
+          Case{BPF_LSH, 1, 32, 0}, Case{BPF_NEG, 1, 0, 0xffffffff}}) {
         // With a constant, and with X that went through memory.
         const std::vector<Instruction> constant = {
             statement(BPF_LD | BPF_IMM, one.a), statement(BPF_ALU | one.operation | BPF_K, one.b),
             statement(BPF_RET | BPF_A, 0)};
         EXPECT_EQ(run(constant, call(0)), one.result) << one.operation;
-        const std::vector<Instruction> throughX = {
-            statement(BPF_LD | BPF_IMM, one.b),
-            statement(BPF_ST, 3),
-            statement(BPF_LDX | BPF_MEM, 3),
-            statement(BPF_LD | BPF_IMM, one.a),
-            statement(BPF_ALU | one.operation | BPF_X, 0),
-            statement(BPF_MISC | BPF_TAX, 0),
-            statement(BPF_MISC | BPF_TXA, 0),
-            statement(BPF_RET | BPF_A, 0)};
+        const std::vector<Instruction> throughX = {statement(BPF_LD | BPF_IMM, one.b),
+                                                   statement(BPF_ST, 3),
+                                                   statement(BPF_LDX | BPF_MEM, 3),
+                                                   statement(BPF_LD | BPF_IMM, one.a),
+                                                   statement(BPF_ALU | one.operation | BPF_X, 0),
+                                                   statement(BPF_MISC | BPF_TAX, 0),
+                                                   statement(BPF_MISC | BPF_TXA, 0),
+                                                   statement(BPF_RET | BPF_A, 0)};
         EXPECT_EQ(run(throughX, call(0)), one.result) << one.operation;
     }
 }

@@ -1,6 +1,7 @@
 #include "live/linux/target.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -8,8 +9,6 @@
 
 #include <array>
 #include <cerrno>
-
-#include <fmt/format.h>
 
 #include "base/text.h"
 
@@ -30,8 +29,7 @@ std::string userName(std::uint64_t uid) {
 }
 
 std::string nameOf(std::uint64_t pid) {
-    return std::string(
-        trim(readProcOrEmpty(procPath(static_cast<pid_t>(pid), "comm"))));
+    return std::string(trim(readProcOrEmpty(procPath(static_cast<pid_t>(pid), "comm"))));
 }
 
 Error refusal(const Target& target, Errc code, std::string message) {
@@ -75,15 +73,16 @@ bool Target::same() const {
     return now && now->startTicks == stat.startTicks;
 }
 
-std::string Target::describe() const { return fmt::format("pid {} ({})", pid, stat.name); }
+std::string Target::describe() const {
+    return fmt::format("pid {} ({})", pid, stat.name);
+}
 
 Result<Target> identify(std::uint64_t number) {
     const std::string who = fmt::format("pid {}", number);
     if (number == 0 || number > INT32_MAX) return fail(Errc::not_found, "no such process", who);
     Target target;
     target.pid = static_cast<pid_t>(number);
-    if (target.pid == ::getpid())
-        return fail(Errc::usage, "icecore cannot freeze itself", who);
+    if (target.pid == ::getpid()) return fail(Errc::usage, "icecore cannot freeze itself", who);
     if (readLink("/proc/self") != std::to_string(::getpid())) {
         return fail(Errc::unsupported,
                     "/proc is missing or belongs to another PID namespace: mount the one of this "
@@ -99,10 +98,9 @@ Result<Target> identify(std::uint64_t number) {
     target.stat = *stat;
     target.status = readProcOrEmpty(procPath(target.pid, "status"));
     if (const auto group = statusNumber(target.status, "Tgid"); group && *group != number) {
-        return fail(Errc::usage,
-                    fmt::format("is a thread of process {} ({}): name that", *group,
-                                nameOf(*group)),
-                    who);
+        return fail(
+            Errc::usage,
+            fmt::format("is a thread of process {} ({}): name that", *group, nameOf(*group)), who);
     }
     if (target.stat.kernelThread()) {
         return fail(Errc::unsupported, "is a kernel thread: it has no memory of its own",
@@ -166,11 +164,11 @@ Error explainRefusal(const Target& target, int error) {
     const auto uids = ids(status, "Uid");
     const auto gids = ids(status, "Gid");
     if (!allAre(uids, ::getuid())) {
-        return refusal(target, Errc::permission,
-                       fmt::format("not permitted: it belongs to user {}, icecore runs as {} and "
-                                   "has no CAP_SYS_PTRACE: run it as that user or as root",
-                                   userName(uids.size() > 1 ? uids[1] : UINT64_MAX),
-                                   userName(::getuid())));
+        return refusal(
+            target, Errc::permission,
+            fmt::format("not permitted: it belongs to user {}, icecore runs as {} and "
+                        "has no CAP_SYS_PTRACE: run it as that user or as root",
+                        userName(uids.size() > 1 ? uids[1] : UINT64_MAX), userName(::getuid())));
     }
     if (!allAre(gids, ::getgid())) {
         return refusal(target, Errc::permission,
@@ -180,8 +178,7 @@ Error explainRefusal(const Target& target, int error) {
     }
     // The files in /proc/PID belong to root when the process is not dumpable: proc(5).
     struct stat owner{};
-    if (::stat(procPath(target.pid, "status").c_str(), &owner) == 0 &&
-        owner.st_uid != ::getuid()) {
+    if (::stat(procPath(target.pid, "status").c_str(), &owner) == 0 && owner.st_uid != ::getuid()) {
         return refusal(target, Errc::permission,
                        "not permitted: it is not dumpable (a set-uid program, one with file "
                        "capabilities, or PR_SET_DUMPABLE), and icecore has no CAP_SYS_PTRACE: run "

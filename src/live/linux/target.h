@@ -16,10 +16,10 @@ namespace icecore::live {
 /// A process, pinned: a number alone may belong to another process a moment later.
 struct Target {
     pid_t pid = 0;
-    Descriptor pidfd;          ///< invalid where the kernel has none (before 5.3)
-    Descriptor taskDirectory;  ///< /proc/PID/task
-    ProcStat stat;             ///< of the leader
-    std::string status;        ///< /proc/PID/status
+    Descriptor pidfd;                    ///< invalid where the kernel has none (before 5.3)
+    Descriptor taskDirectory;            ///< /proc/PID/task
+    ProcStat stat;                       ///< of the leader
+    std::string status;                  ///< /proc/PID/status
     std::vector<std::uint64_t> threads;  ///< as found; they come and go
     /// A thread that has the process' memory: the leader, unless that has ended before the others.
     pid_t memoryThread = 0;
@@ -30,7 +30,8 @@ struct Target {
     [[nodiscard]] std::string describe() const;
 };
 
-/// Errors: no such process, a thread's number, a kernel thread, an ended process (zombie), ourselves.
+/// Errors: no such process, a thread's number, a kernel thread, an ended process (zombie),
+/// ourselves.
 Result<Target> identify(std::uint64_t pid);
 
 /// The error for a target that ptrace or /proc refused with `error`, naming the check that failed:

@@ -1,12 +1,11 @@
 // Every thread is stopped and read, whatever it is doing; none is forgotten.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <set>
-
-#include <fmt/format.h>
 
 #include "live/linux/frozen_process_test.h"
 
@@ -113,12 +112,13 @@ TEST(Threads, ChurnNeitherFailsNorIsDisturbed) {
         ASSERT_NE(process, nullptr);
         const auto& threads = process->snapshot().process->threads;
         EXPECT_GE(threads.size(), 2U);
-        for (const Thread& thread : threads) EXPECT_TRUE(thread.context.has_value());
+        for (const Thread& thread : threads)
+            EXPECT_TRUE(thread.context.has_value());
         EXPECT_EQ(threads.coverage, Coverage::complete);
         if (mode != SnapshotMode::stop) continue;
         // Nobody runs on: the list of threads is what was stopped.
-        for (const auto& task : std::filesystem::directory_iterator(
-                 fmt::format("/proc/{}/task", victim.pid()))) {
+        for (const auto& task :
+             std::filesystem::directory_iterator(fmt::format("/proc/{}/task", victim.pid()))) {
             const auto id = parseDecimal(task.path().filename().string()).value_or(0);
             const std::string stat = tests::readText(task.path().string() + "/stat");
             // One that was on its way out when we came is listed for a moment longer.
@@ -158,15 +158,14 @@ TEST(Threads, OneThatCannotBeStoppedIsListedAndLetGoLater) {
     ASSERT_TRUE(victim.until("ready"));
     const auto id = static_cast<std::uint64_t>(victim.number("tid"));
     const std::string stat = fmt::format("/proc/{}/task/{}/stat", victim.pid(), id);
-    ASSERT_TRUE(tests::eventually(
-        [&] { return tests::readText(stat).find(") D ") != std::string::npos; }));
+    ASSERT_TRUE(
+        tests::eventually([&] { return tests::readText(stat).find(") D ") != std::string::npos; }));
     for (const SnapshotMode mode : {SnapshotMode::clone, SnapshotMode::stop}) {
         CaptureOptions options;
         options.mode = mode;
         options.threadTimeout = std::chrono::milliseconds(100);
         SilentProgress progress;
-        const auto process =
-            freeze(static_cast<std::uint64_t>(victim.pid()), options, progress);
+        const auto process = freeze(static_cast<std::uint64_t>(victim.pid()), options, progress);
         ASSERT_TRUE(process.has_value()) << process.error().describe();
         EXPECT_EQ((*process)->mode(), mode);
         const auto& threads = (*process)->snapshot().process->threads;
@@ -182,9 +181,9 @@ TEST(Threads, OneThatCannotBeStoppedIsListedAndLetGoLater) {
     }
     // The child ends, the thread comes back, and nobody stands in its way.
     victim.closeInput();
-    EXPECT_TRUE(tests::eventually(
-        [&] { return tests::readText(stat).find(") S ") != std::string::npos; }))
-        << tests::readText(stat);
+    EXPECT_TRUE(tests::eventually([&] {
+        return tests::readText(stat).find(") S ") != std::string::npos;
+    })) << tests::readText(stat);
     EXPECT_EQ(tests::statusValue(victim.pid(), "TracerPid"), "0");
 }
 

@@ -21,9 +21,11 @@ namespace {
 char* putNumber(char* to, std::uint64_t number) noexcept {
     char digits[20];
     int count = 0;
-    do digits[count++] = static_cast<char>('0' + number % 10);
+    do
+        digits[count++] = static_cast<char>('0' + number % 10);
     while ((number /= 10) != 0);
-    while (count > 0) *to++ = digits[--count];
+    while (count > 0)
+        *to++ = digits[--count];
     return to;
 }
 
@@ -112,7 +114,8 @@ void keepOnly(int a, int b) noexcept {
     const auto closeRange = [](unsigned from, unsigned to) {
         if (from > to) return;
         if (::syscall(SYS_close_range, from, to, 0) == 0) return;
-        for (unsigned fd = from; fd <= std::min(to, 4095U); ++fd) ::close(static_cast<int>(fd));
+        for (unsigned fd = from; fd <= std::min(to, 4095U); ++fd)
+            ::close(static_cast<int>(fd));
     };
     if (low > 0) closeRange(0, low - 1);
     closeRange(low + 1, high - 1);

@@ -1,13 +1,12 @@
 // Whatever a capture does, the target does not notice: no signal lost, no system call broken off,
 // no child left, no state changed; not even when the one who captures is killed.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
 
 #include <algorithm>
 #include <random>
 #include <set>
-
-#include <fmt/format.h>
 
 #include "live/linux/frozen_process_test.h"
 
@@ -28,19 +27,23 @@ std::string verdictOf(Victim& victim) {
 std::string stateOf(pid_t pid) {
     std::string text;
     for (const char* key :
-         {"State", "TracerPid", "Threads", "SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt",
-          "CapEff", "NoNewPrivs", "Seccomp", "VmSize", "VmLck", "VmPin", "VmData", "VmStk", "VmExe",
-          "VmLib", "VmPTE", "VmSwap", "HugetlbPages", "RssAnon", "RssShmem", "FDSize",
+         {"State",       "TracerPid",   "Threads",      "SigPnd",      "ShdPnd",   "SigBlk",
+          "SigIgn",      "SigCgt",      "CapEff",       "NoNewPrivs",  "Seccomp",  "VmSize",
+          "VmLck",       "VmPin",       "VmData",       "VmStk",       "VmExe",    "VmLib",
+          "VmPTE",       "VmSwap",      "HugetlbPages", "RssAnon",     "RssShmem", "FDSize",
           "CoreDumping", "THP_enabled", "Cpus_allowed", "Mems_allowed"})
         text += fmt::format("{} {}\n", key, tests::statusValue(pid, key));
     for (const char* file :
          {"coredump_filter", "oom_score_adj", "timerslack_ns", "limits", "personality", "comm"})
-        text += fmt::format("{} {}\n", file, tests::readText(fmt::format("/proc/{}/{}", pid, file)));
+        text +=
+            fmt::format("{} {}\n", file, tests::readText(fmt::format("/proc/{}/{}", pid, file)));
     return text;
 }
 
 /// Processes that hang on a process without being its children by birth: clones of it.
-std::vector<pid_t> leftBy(pid_t victim) { return tests::childrenOf(victim); }
+std::vector<pid_t> leftBy(pid_t victim) {
+    return tests::childrenOf(victim);
+}
 
 class Undisturbed : public testing::TestWithParam<SnapshotMode> {};
 INSTANTIATE_TEST_SUITE_P(CloneAndStop, Undisturbed,
@@ -71,8 +74,10 @@ TEST_P(Undisturbed, SignalsAreNeitherLostNorReordered) {
         while (!stop) {
             sigval number{};
             number.sival_int = sent + 1;
-            if (::sigqueue(victim.pid(), SIGRTMIN + 1, number) == 0) ++sent;
-            else std::this_thread::yield();
+            if (::sigqueue(victim.pid(), SIGRTMIN + 1, number) == 0)
+                ++sent;
+            else
+                std::this_thread::yield();
             if (sent % 64 == 0) std::this_thread::sleep_for(std::chrono::microseconds(200));
         }
     });
@@ -88,7 +93,8 @@ TEST_P(Undisturbed, SignalsAreNeitherLostNorReordered) {
         victim.tell("?");
         expected = victim.line();
         return expected == std::to_string(sent + 1);
-    })) << expected << " of " << sent + 1;
+    })) << expected
+        << " of " << sent + 1;
     EXPECT_GT(sent, 50);
     EXPECT_EQ(verdictOf(victim), "ok");
 }
@@ -98,8 +104,7 @@ TEST_P(Undisturbed, NothingOfItsStateChanges) {
     ASSERT_TRUE(victim.until("ready"));
     ASSERT_TRUE(tests::eventually(
         [&] { return tests::statusValue(victim.pid(), "State").starts_with('S'); }));
-    const std::string fdinfo =
-        fmt::format("/proc/{}/fdinfo/{}", victim.pid(), victim.number("fd"));
+    const std::string fdinfo = fmt::format("/proc/{}/fdinfo/{}", victim.pid(), victim.number("fd"));
     const std::string before = stateOf(victim.pid());
     const std::string positionBefore = tests::readText(fdinfo);
     for (int round = 0; round < 3; ++round) {
@@ -235,8 +240,8 @@ TEST(Clone, OutlivesItsTarget) {
     ASSERT_TRUE(process->snapshot().process->memory->readExactly(at, bytes));
     EXPECT_EQ(loadInteger<std::uint64_t>(bytes.data() + 4096), (at + 4096) ^ 0x1cec04e000000000U);
     process.reset();
-    EXPECT_TRUE(tests::eventually(
-        [&] { return tests::statusValue(children[0], "State").empty(); }));
+    EXPECT_TRUE(
+        tests::eventually([&] { return tests::statusValue(children[0], "State").empty(); }));
 }
 
 TEST(Stop, ATargetThatDiesWhileItIsReadIsUnreadableNotZero) {

@@ -131,7 +131,9 @@ Registers toRegisters(const RegisterSet& from) {
     return to;
 }
 
-std::uint64_t threadPointer(const RegisterSet& registers) noexcept { return registers.fs_base; }
+std::uint64_t threadPointer(const RegisterSet& registers) noexcept {
+    return registers.fs_base;
+}
 
 std::array<std::uint64_t, 5> cloneArguments(std::uint64_t flags, std::uint64_t stack) noexcept {
     return {flags, stack, 0, 0, 0};  // flags, stack, parent_tid, child_tid, tls
