@@ -77,7 +77,10 @@ using Result = std::expected<T, Error>;
 /// error.
 #define ASSIGN_OR_RETURN(declaration, expression) \
     ICECORE_ASSIGN_OR_RETURN_(ICECORE_CONCAT(icecoreResult, __LINE__), declaration, expression)
+// `result` and `declaration` declare names, which cannot stand in parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define ICECORE_ASSIGN_OR_RETURN_(result, declaration, expression)  \
     auto result = (expression);                                     \
     if (!result) return std::unexpected(std::move(result).error()); \
     declaration = std::move(result).value()
+// NOLINTEND(bugprone-macro-parentheses)

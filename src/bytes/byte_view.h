@@ -17,6 +17,8 @@ namespace icecore {
 class ByteView {
 public:
     constexpr ByteView() = default;
+    /// Implicit, as a view of a view is: bytes without a name are bytes all the same.
+    // NOLINTNEXTLINE(google-explicit-constructor)
     constexpr ByteView(std::span<const std::byte> bytes, std::string_view name = {},
                        std::uint64_t base = 0)
         : bytes_(bytes), name_(name), base_(base) {}
