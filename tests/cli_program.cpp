@@ -60,7 +60,7 @@ TEST(Program, WrongUsageIsStatusTwoAndOneLine) {
 
 TEST(Program, FilesThatAreNoDumps) {
     const Scratch scratch;
-    std::ofstream(scratch.file("empty"));
+    std::ofstream(scratch.file("empty")) << "";
     std::ofstream(scratch.file("text")) << "hello\n";
     std::ofstream(scratch.file("gz")) << "\x1f\x8b\x08 and more of it";
     const std::pair<std::string, std::string> cases[] = {

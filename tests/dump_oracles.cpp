@@ -22,7 +22,7 @@ std::vector<std::string> frames(const std::string& text) {
     std::vector<std::string> result;
     for (const std::string_view line : split(text, '\n')) {
         const std::size_t at = line.find('#');
-        if (at == std::string_view::npos || trim(line.substr(0, at)).size() > 0) continue;
+        if (at == std::string_view::npos || !trim(line.substr(0, at)).empty()) continue;
         const auto words = splitBlanks(line.substr(at));
         // gdb leaves the address out where a line begins there: take the function's name then.
         std::string frame(words[0]);

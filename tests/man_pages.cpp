@@ -57,7 +57,7 @@ std::set<std::string> optionsOf(const std::string& command) {
             options.emplace(word);
     }
     for (const std::string& below : listedUnder(help, "Subcommands"))
-        options.merge(optionsOf(command + " " + below));
+        options.merge(optionsOf(std::string(command).append(" ").append(below)));
     return options;
 }
 

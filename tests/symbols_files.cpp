@@ -37,7 +37,7 @@ protected:
         fs::copy_file(debug, place, fs::copy_options::overwrite_existing);
         must("objcopy --add-gnu-debuglink=" + place.string() + " " + program.string());
     }
-    [[nodiscard]] ModuleFiles find(SymbolOptions options = {}) const {
+    [[nodiscard]] ModuleFiles find(const SymbolOptions& options = {}) const {
         return findFilesOf(openElf(program), options);
     }
     /// Every address of the code is answered as by the program that was never stripped.
@@ -196,7 +196,7 @@ public:
         std::ifstream file(log_);
         std::size_t count = 0;
         for (std::string line; std::getline(file, line);)
-            count += line.find("GET /") != line.npos;
+            count += line.find("GET /") != std::string::npos;
         return count;
     }
 

@@ -92,7 +92,7 @@ TEST(SymbolsDwz, namesInTheCommonFile) {
     if (!have("dwz")) GTEST_SKIP() << "dwz is not installed";
     const Folder folder;
     const fs::path one = compileShapes(folder, "g++", "-O2 -g", "one");
-    const fs::path two = compileShapes(folder, "g++", "-O2 -g -DOTHER", "two");
+    compileShapes(folder, "g++", "-O2 -g -DOTHER", "two");
     const auto before = openElf(one);
     ASSERT_NE(before, nullptr);
     const auto addresses = textAddresses(*before);

@@ -150,6 +150,7 @@ struct OpenDump {
     }
     [[nodiscard]] std::vector<std::string> namesOf(const Stack& stack) const {
         std::vector<std::string> names;
+        names.reserve(stack.frames.size());
         for (const Frame& frame : stack.frames)
             names.push_back(nameOf(frame));
         return names;

@@ -194,7 +194,8 @@ private:
         return {};
     }
 
-    Result<std::unique_ptr<Sink>> openSink(const live::FrozenProcess& frozen, Outcome& outcome) {
+    Result<std::unique_ptr<Sink>> openSink(const live::FrozenProcess& frozen,
+                                           Outcome& outcome) const {
         std::unique_ptr<Sink> sink;
         if (request_.toStandardOutput) {
             sink = descriptorSink(binaryStandardOutput(), "standard output");
@@ -369,6 +370,7 @@ private:
             return {};
         }
         std::vector<std::uint64_t> pids;
+        pids.reserve(matches.size());
         for (const live::ProcessName& match : matches)
             pids.push_back(match.pid);
         return pids;

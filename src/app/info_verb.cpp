@@ -113,6 +113,7 @@ void printText(const Snapshot& snapshot) {
     }
     if (!snapshot.attachments.empty()) {
         std::vector<std::string> names;
+        names.reserve(snapshot.attachments.size());
         for (const Attachment& attachment : snapshot.attachments)
             names.push_back(attachment.name);
         line("Also holds", joined(names));

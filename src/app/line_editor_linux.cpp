@@ -148,7 +148,7 @@ private:
             if (::el_insertstr(editor, prefix.c_str()) != 0) return CC_REFRESH_BEEP;
             return CC_REFRESH;
         }
-        me.showCandidates(completion.candidates);
+        showCandidates(completion.candidates);
         return CC_REDISPLAY;
     }
 

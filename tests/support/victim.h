@@ -137,7 +137,7 @@ public:
         return parseNumber(value(key)).value_or(0);
     }
 
-    void tell(std::string_view text) { (void)!::write(input_, text.data(), text.size()); }
+    void tell(std::string_view text) const { (void)!::write(input_, text.data(), text.size()); }
     void closeInput() {
         ::close(input_);
         input_ = -1;
