@@ -83,7 +83,7 @@ struct Differences {
     [[nodiscard]] std::string text() const {
         std::string all;
         for (const auto& [kind, example] : firstOfKind)
-            all += kind + "  " + example + "\n";
+            all.append(kind).append("  ").append(example).append("\n");
         return all;
     }
 };

@@ -53,7 +53,6 @@ class AnalyzeHangs : public testing::TestWithParam<std::string> {};
 
 TEST_P(AnalyzeHangs, TwoMutexesTakenCrosswiseAreADeadlock) {
     const Scratch scratch;
-    std::string bucket;
     for (int run = 0; run < 2; ++run) {
         tests::Victim victim("analyze_hangs", {"deadlock"});
         ASSERT_EQ(victim.line(), "ready");

@@ -64,7 +64,7 @@ std::optional<std::uint64_t> registerPart(const Registers& registers, std::strin
 
 }  // namespace
 
-Result<std::unique_ptr<Session>> Session::create(Snapshot snapshot, SymbolOptions options) {
+Result<std::unique_ptr<Session>> Session::create(Snapshot snapshot, const SymbolOptions& options) {
     if (!snapshot.process) {
         return fail(Errc::unsupported, "this is not the dump of a process",
                     snapshot.provenance.path);

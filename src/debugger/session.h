@@ -34,7 +34,7 @@ enum class ContextKind : std::uint8_t {
 class Session final : public ExpressionScope {
 public:
     /// `unsupported` when the dump is not one of a process.
-    static Result<std::unique_ptr<Session>> create(Snapshot snapshot, SymbolOptions options);
+    static Result<std::unique_ptr<Session>> create(Snapshot snapshot, const SymbolOptions& options);
     ~Session() override = default;
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
