@@ -1,0 +1,46 @@
+// Where levels come from: one implementation per system, and a scripted one in tests.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "base/error.h"
+#include "monitor/watch.h"
+
+namespace icecore::monitor {
+
+/// What is to be read at a poll; the rest is left out, because reading costs.
+struct WantedFacts {
+    bool cpu = false, commit = false, threads = false, handles = false;
+};
+
+struct Facts {
+    std::optional<std::chrono::nanoseconds> cpuTime;  ///< used by all threads since its start
+    std::optional<std::uint64_t> commitBytes;
+    std::optional<std::uint64_t> threads, handles;
+};
+
+/// One process, pinned: it cannot turn into another one of the same number.
+class FactSource {
+public:
+    virtual ~FactSource() = default;
+    [[nodiscard]] virtual std::uint64_t pid() const = 0;
+    /// Errc::target_gone once it has ended (an uncollected zombie has ended).
+    virtual Result<Facts> read(const WantedFacts& wanted) = 0;
+    [[nodiscard]] virtual std::uint32_t processors() const = 0;
+    [[nodiscard]] virtual std::chrono::nanoseconds now() const = 0;
+    /// Sleeps; returns earlier when the target ends or `cancel` is asked for.
+    virtual void sleep(std::chrono::nanoseconds time, const std::stop_token& cancel) = 0;
+    virtual void kill() = 0;
+};
+
+/// The system's source for a running process.
+Result<std::unique_ptr<FactSource>> openFactSource(std::uint64_t pid);
+
+/// `watch` with a given source; the plan's target is not looked at.
+Result<WatchReport> watchLevels(const WatchPlan& plan, FactSource& source, const TakeDump& takeDump,
+                                const OnEvent& onEvent, const std::stop_token& cancel);
+
+}  // namespace icecore::monitor

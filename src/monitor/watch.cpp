@@ -1,0 +1,276 @@
+// The flow of a watch: polls levels, asks for dumps, counts them.
+#include "monitor/watch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "base/text.h"
+#include "live/capture.h"
+#include "monitor/fact_source.h"
+
+namespace icecore::monitor {
+
+namespace {
+
+using std::chrono::nanoseconds;
+
+constexpr std::uint64_t mebibyte = 1024 * 1024;
+constexpr std::size_t failuresInARow = 3;
+
+template <class... Visitors>
+struct Overloaded : Visitors... {
+    using Visitors::operator()...;
+};
+
+bool holds(double value, Comparison comparison, double limit) {
+    return comparison == Comparison::above ? value > limit : value < limit;
+}
+
+std::string_view word(Comparison comparison) {
+    return comparison == Comparison::above ? "above" : "below";
+}
+
+/// One trigger and how long its condition has held.
+struct Level {
+    const Trigger* trigger = nullptr;
+    std::size_t index = 0;
+    std::size_t threshold = 0;  ///< of CommitLevel: the next one
+    std::optional<nanoseconds> since;
+};
+
+/// What one poll says about a trigger: empty when its condition does not hold.
+using Verdict = std::optional<std::string>;
+
+class Watch {
+public:
+    Watch(const WatchPlan& plan, FactSource& source, const TakeDump& takeDump,
+          const OnEvent& onEvent, const std::stop_token& cancel)
+        : plan_(plan), source_(source), takeDump_(takeDump), onEvent_(onEvent), cancel_(cancel) {
+        for (std::size_t i = 0; i < plan.triggers.size(); ++i)
+            levels_.push_back({&plan.triggers[i], i, 0, {}});
+    }
+
+    Result<WatchReport> run() {
+        const nanoseconds begin = source_.now();
+        wanted_ = wantedFacts();
+        tell(WatchEventKind::watching, {});
+        if (levels_.empty()) {
+            TRY(trigger({source_.pid(), 0, "manual", "asked for"}));
+            report_.end = WatchEnd::count;
+            return std::move(report_);
+        }
+        for (;;) {
+            if (cancel_.stop_requested()) return end(WatchEnd::cancelled);
+            const nanoseconds now = source_.now();
+            if (plan_.duration && now - begin >= *plan_.duration) return end(WatchEnd::duration);
+            const auto facts = source_.read(wanted_);
+            if (!facts) {
+                if (facts.error().code != Errc::target_gone) return std::unexpected(facts.error());
+                tell(WatchEventKind::ended, {});
+                return end(WatchEnd::targetEnded);
+            }
+            TRY(look(*facts, now));
+            if (report_.dumps >= plan_.count || levels_.empty()) {
+                if (plan_.killAfterDump) source_.kill();
+                return end(WatchEnd::count);
+            }
+            nanoseconds pause = plan_.poll;
+            if (plan_.duration) pause = std::min(pause, begin + *plan_.duration - source_.now());
+            if (pause > nanoseconds::zero()) source_.sleep(pause, cancel_);
+        }
+    }
+
+private:
+    [[nodiscard]] WantedFacts wantedFacts() const {
+        WantedFacts wanted;
+        for (const Level& level : levels_) {
+            wanted.cpu |= std::holds_alternative<CpuLevel>(*level.trigger);
+            wanted.commit |= std::holds_alternative<CommitLevel>(*level.trigger);
+            wanted.threads |= std::holds_alternative<ThreadLevel>(*level.trigger);
+            wanted.handles |= std::holds_alternative<HandleLevel>(*level.trigger);
+        }
+        return wanted;
+    }
+
+    Result<WatchReport> end(WatchEnd how) {
+        report_.end = how;
+        return std::move(report_);
+    }
+
+    void tell(WatchEventKind kind, std::string text) {
+        if (onEvent_) onEvent_({kind, source_.pid(), std::move(text)});
+    }
+
+    Result<void> look(const Facts& facts, nanoseconds now) {
+        // The share of a processor between this poll and the last.
+        std::optional<double> cores;
+        if (facts.cpuTime && lastCpu_ && now > lastPoll_)
+            cores = static_cast<double>((*facts.cpuTime - *lastCpu_).count()) /
+                    static_cast<double>((now - lastPoll_).count());
+        const nanoseconds sampleBegin = lastCpu_ ? lastPoll_ : now;
+        lastCpu_ = facts.cpuTime;
+        lastPoll_ = now;
+
+        for (Level& level : levels_) {
+            if (report_.dumps >= plan_.count) break;
+            const Verdict verdict = judge(level, facts, cores);
+            if (!verdict) {
+                level.since.reset();
+                continue;
+            }
+            // A CPU share speaks of the whole time since the last poll.
+            if (!level.since)
+                level.since = std::holds_alternative<CpuLevel>(*level.trigger) ? sampleBegin : now;
+            if (!due(level, now)) continue;
+            const std::uint32_t before = report_.dumps;
+            TRY(trigger({source_.pid(), level.index, kindOf(*level.trigger), *verdict}));
+            // The time that the dump took counts for nobody: the next one needs the condition to
+            // hold anew.
+            level.since.reset();
+            lastCpu_.reset();
+            if (report_.dumps != before) ++level.threshold;
+        }
+        std::erase_if(levels_, [](const Level& level) {
+            const auto* commit = std::get_if<CommitLevel>(level.trigger);
+            return commit != nullptr && commit->mebibytes.size() > 1 &&
+                   level.threshold >= commit->mebibytes.size();
+        });
+        return {};
+    }
+
+    [[nodiscard]] bool due(const Level& level, nanoseconds now) const {
+        // Each of several memory thresholds is a mark that is passed, not a state that lasts.
+        const auto* commit = std::get_if<CommitLevel>(level.trigger);
+        if (commit != nullptr && commit->mebibytes.size() > 1) return true;
+        return now - *level.since >= plan_.consecutive;
+    }
+
+    [[nodiscard]] static Verdict compare(std::string_view what, double value, Comparison comparison,
+                                         double limit, std::string_view unit) {
+        if (!holds(value, comparison, limit)) return std::nullopt;
+        return fmt::format("{} {:.4g}{} is {} {:.4g}{}", what, value, unit, word(comparison), limit,
+                           unit);
+    }
+
+    [[nodiscard]] static Verdict count(std::string_view what, std::optional<std::uint64_t> value,
+                                       std::uint64_t limit) {
+        if (!value || *value < limit) return std::nullopt;
+        return fmt::format("{} {} reached {}", what, *value, limit);
+    }
+
+    [[nodiscard]] Verdict judge(const Level& level, const Facts& facts,
+                                std::optional<double> cores) const {
+        return std::visit(
+            Overloaded{
+                [&](const CpuLevel& cpu) -> Verdict {
+                    if (!cores) return std::nullopt;
+                    const double machine = cpu.oneCore ? 1 : std::max(1U, source_.processors());
+                    return compare("CPU", *cores * 100 / machine, cpu.comparison, cpu.percent,
+                                   " %");
+                },
+                [&](const CommitLevel& commit) -> Verdict {
+                    if (!facts.commitBytes || commit.mebibytes.empty()) return std::nullopt;
+                    const std::size_t next = commit.mebibytes.size() == 1 ? 0 : level.threshold;
+                    if (next >= commit.mebibytes.size()) return std::nullopt;
+                    const auto limit = commit.mebibytes[next];
+                    const auto value = *facts.commitBytes;
+                    // Compared in bytes: 100.5 MiB is above 100 MiB.
+                    if (!holds(static_cast<double>(value), commit.comparison,
+                               static_cast<double>(limit) * mebibyte))
+                        return std::nullopt;
+                    return fmt::format("commit {:.1f} MiB is {} {} MiB",
+                                       static_cast<double>(value) / mebibyte,
+                                       word(commit.comparison), limit);
+                },
+                [&](const ThreadLevel& threads) -> Verdict {
+                    return count("threads", facts.threads, threads.count);
+                },
+                [&](const HandleLevel& handles) -> Verdict {
+                    return count("handles", facts.handles, handles.count);
+                },
+                [](const Timer&) -> Verdict { return "time"; },
+                [](const auto&) -> Verdict { return std::nullopt; },
+            },
+            *level.trigger);
+    }
+
+    Result<void> trigger(const DumpReason& reason) {
+        tell(WatchEventKind::triggered, reason.text);
+        if (!plan_.showOnly) {
+            if (auto taken = takeDump_(reason); !taken) {
+                report_.failed.push_back(taken.error());
+                ++inARow_;
+                if (levels_.empty() || inARow_ >= failuresInARow ||
+                    taken.error().code == Errc::cancelled || taken.error().code == Errc::exists)
+                    return std::unexpected(std::move(taken).error());
+                return {};
+            }
+        }
+        inARow_ = 0;
+        ++report_.dumps;
+        return {};
+    }
+
+    const WatchPlan& plan_;
+    FactSource& source_;
+    const TakeDump& takeDump_;
+    const OnEvent& onEvent_;
+    std::stop_token cancel_;
+    std::vector<Level> levels_;
+    WantedFacts wanted_;
+    std::optional<nanoseconds> lastCpu_;
+    nanoseconds lastPoll_{};
+    WatchReport report_;
+    std::size_t inARow_ = 0;
+};
+
+bool isLevel(const Trigger& trigger) {
+    return std::holds_alternative<CpuLevel>(trigger) ||
+           std::holds_alternative<CommitLevel>(trigger) ||
+           std::holds_alternative<ThreadLevel>(trigger) ||
+           std::holds_alternative<HandleLevel>(trigger) || std::holds_alternative<Timer>(trigger);
+}
+
+Result<std::uint64_t> findOne(const std::string& name) {
+    const auto found = live::findProcesses(name);
+    if (found.empty()) return fail(Errc::not_found, "no process of this name is running", name);
+    if (found.size() > 1)
+        return fail(Errc::usage, fmt::format("{} processes have this name", found.size()), name);
+    return found.front().pid;
+}
+
+}  // namespace
+
+Result<WatchReport> watchLevels(const WatchPlan& plan, FactSource& source, const TakeDump& takeDump,
+                                const OnEvent& onEvent, const std::stop_token& cancel) {
+    for (const Trigger& trigger : plan.triggers) {
+        if (!isLevel(trigger))
+            return fail(Errc::unsupported,
+                        fmt::format("nothing tells of this trigger yet ({})", kindOf(trigger)));
+    }
+    return Watch(plan, source, takeDump, onEvent, cancel).run();
+}
+
+Result<WatchReport> watch(const WatchPlan& plan, const TakeDump& takeDump, const OnEvent& onEvent,
+                          const std::stop_token& cancel) {
+    std::uint64_t pid = 0;
+    if (const auto* target = std::get_if<TargetPid>(&plan.target)) {
+        pid = target->pid;
+    } else if (const auto* named = std::get_if<TargetName>(&plan.target)) {
+        ASSIGN_OR_RETURN(pid, findOne(named->name));
+    } else if (const auto* awaited = std::get_if<TargetWaitFor>(&plan.target)) {
+        while (live::findProcesses(awaited->name).empty()) {
+            if (cancel.stop_requested()) return WatchReport{WatchEnd::cancelled, 0, {}};
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        }
+        ASSIGN_OR_RETURN(pid, findOne(awaited->name));
+    } else {
+        return fail(Errc::unsupported, "launching and process groups are not watched yet");
+    }
+    ASSIGN_OR_RETURN(auto source, openFactSource(pid));
+    return watchLevels(plan, *source, takeDump, onEvent, cancel);
+}
+
+}  // namespace icecore::monitor

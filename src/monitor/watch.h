@@ -1,0 +1,54 @@
+// Watching a process and taking dumps when it does what the plan names.
+#pragma once
+
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "monitor/watch_plan.h"
+
+namespace icecore::monitor {
+
+/// Why a dump is due.
+struct DumpReason {
+    std::uint64_t pid = 0;
+    std::size_t trigger = 0;  ///< index into WatchPlan::triggers; its size when there are none
+    std::string_view kind = "manual";
+    std::string text;  ///< for people: "commit 1034 MiB is above 1000 MiB"
+};
+
+enum class WatchEventKind : std::uint8_t {
+    watching,   ///< the target is there and pinned
+    triggered,  ///< a condition is met; a dump follows unless only shown
+    ended,      ///< the target ended
+};
+struct WatchEvent {
+    WatchEventKind kind{};
+    std::uint64_t pid = 0;
+    std::string text;
+};
+
+enum class WatchEnd : std::uint8_t { count, targetEnded, duration, cancelled };
+
+struct WatchReport {
+    WatchEnd end{};
+    std::uint32_t dumps = 0;    ///< taken, or shown
+    std::vector<Error> failed;  ///< dumps that could not be taken; they are not counted
+};
+
+/// Takes one dump; knows formats and names, of which the monitor knows none.
+using TakeDump = std::function<Result<void>(const DumpReason&)>;
+using OnEvent = std::function<void(const WatchEvent&)>;
+
+/// Watches until the plan is fulfilled, the target ends, the time is over or `cancel` is asked for
+/// (noticed within 100 ms). Calls come from the calling thread. A failing dump is counted in
+/// the report and the watch goes on, as long as the target lives; three failures in a row end it
+/// with the last one's error.
+/// Errors: no such target, several of a name, or Errc::unsupported for a kind of trigger that this
+/// system has no source for; then nothing has been done.
+Result<WatchReport> watch(const WatchPlan& plan, const TakeDump& takeDump, const OnEvent& onEvent,
+                          const std::stop_token& cancel);
+
+}  // namespace icecore::monitor
