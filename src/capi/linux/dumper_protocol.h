@@ -1,0 +1,24 @@
+// Between a process that dumps itself and the program that does it: one packet each way.
+#pragma once
+
+#include <array>
+#include <type_traits>
+
+#include "capi/write_minidump.h"
+
+namespace icecore::capi {
+
+/// The dumper's end of a SOCK_SEQPACKET pair: it gets a MinidumpRequest and sends a DumperAnswer.
+constexpr int dumperSocket = 3;
+/// What it writes to; the request's own descriptor number is the caller's.
+constexpr int dumperOutput = 4;
+
+struct DumperAnswer {
+    bool done = false;
+    Errc code = Errc::internal;
+    std::array<char, 1000> message{};
+};
+static_assert(std::is_trivially_copyable_v<DumperAnswer>);
+static_assert(std::is_trivially_copyable_v<MinidumpRequest>);
+
+}  // namespace icecore::capi
