@@ -11,6 +11,7 @@ constexpr std::array table = {
     Verb{"build", "make a dump, broken ones too, from its description", makeBuildVerb},
     Verb{"describe", "everything in a dump, as text", makeDescribeVerb},
     Verb{"dump", "freeze a running process into a dump", makeDumpVerb},
+    Verb{"handler", "be the system's crash handler: install, status, list, open", makeHandlerVerb},
     Verb{"open", "debugger prompt over a dump: the WinDbg commands", makeOpenVerb},
     Verb{"info", "what a dump is: one screen", makeInfoVerb},
     Verb{"symbols", "symbols of a dump or a file: list, check, look up, fetch", makeSymbolsVerb},

@@ -11,6 +11,7 @@ std::unique_ptr<VerbRun> makeBuildVerb();
 std::unique_ptr<VerbRun> makeDescribeVerb();
 std::unique_ptr<VerbRun> makeDumpVerb();
 std::unique_ptr<VerbRun> makeAnalyzeVerb();
+std::unique_ptr<VerbRun> makeHandlerVerb();
 std::unique_ptr<VerbRun> makeInfoVerb();
 std::unique_ptr<VerbRun> makeSymbolsVerb();
 std::unique_ptr<VerbRun> makeOpenVerb();

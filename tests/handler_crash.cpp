@@ -1,0 +1,111 @@
+// Real crashes, handed to icecore by the kernel. The pattern is the whole system's: it is there
+// only while a test runs, and a watchdog puts the old one back should the test be killed.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "support/paths.h"
+#include "support/scratch.h"
+#include "support/victim.h"
+
+namespace icecore::tests {
+namespace {
+
+constexpr const char* patternPath = "/proc/sys/kernel/core_pattern";
+constexpr const char* limitPath = "/proc/sys/kernel/core_pipe_limit";
+
+/// Lives in a process of its own, whose end of a pipe closes with the test, however that ends.
+class Watchdog {
+public:
+    Watchdog() : pattern_(readText(patternPath)), limit_(readText(limitPath)) {
+        int ends[2];
+        if (::pipe2(ends, O_CLOEXEC) != 0) return;
+        child_ = ::fork();
+        if (child_ == 0) {
+            ::setsid();
+            ::close(ends[1]);
+            char nothing = 0;
+            while (::read(ends[0], &nothing, 1) < 0 && errno == EINTR) {
+            }
+            restore(patternPath, pattern_);
+            restore(limitPath, limit_);
+            ::_exit(0);
+        }
+        ::close(ends[0]);
+        held_ = ends[1];
+    }
+    ~Watchdog() {
+        ::close(held_);
+        if (child_ > 0) ::waitpid(child_, nullptr, 0);
+    }
+    Watchdog(const Watchdog&) = delete;
+    Watchdog& operator=(const Watchdog&) = delete;
+    [[nodiscard]] const std::string& pattern() const { return pattern_; }
+
+private:
+    static void restore(const char* path, const std::string& text) {
+        const int file = ::open(path, O_WRONLY | O_CLOEXEC);
+        if (file >= 0) (void)!::write(file, text.data(), text.size());
+        ::close(file);
+    }
+    std::string pattern_, limit_;
+    pid_t child_ = -1;
+    int held_ = -1;
+};
+
+class HandlerCrashSerial : public testing::Test {
+protected:
+    void SetUp() override {
+        const int file = ::open(patternPath, O_WRONLY | O_CLOEXEC);
+        if (file < 0)
+            GTEST_SKIP() << "core_pattern cannot be written here: " << std::strerror(errno);
+        ::close(file);
+    }
+    [[nodiscard]] ShellOutput handler(const std::string& arguments) const {
+        return shell(program() + " handler " + arguments + " --root " + scratch.file("r") +
+                     " 2>&1");
+    }
+    [[nodiscard]] nlohmann::json crashOf(pid_t pid) const {
+        nlohmann::json found;
+        const auto there = [&] {
+            const auto list = nlohmann::json::parse(handler("list --json").text, nullptr, false);
+            for (const auto& crash : list) {
+                if (crash.value("pid", 0) == pid) found = crash;
+            }
+            return !found.is_null();
+        };
+        EXPECT_TRUE(eventually(there)) << handler("list").text;
+        return found;
+    }
+    const Scratch scratch;
+    const Watchdog watchdog;
+};
+
+TEST_F(HandlerCrashSerial, KeepsCoreAndMinidumpWithAVerdict) {
+    for (const std::string format : {"core", "minidump"}) {
+        const auto installed = handler("install --format " + format);
+        ASSERT_EQ(installed.status, 0) << installed.text;
+        Victim victim("crasher");
+        const pid_t pid = victim.pid();
+        const int status = victim.wait();
+        EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV) << status;
+        const auto crash = crashOf(pid);
+        ASSERT_FALSE(crash.is_null());
+        EXPECT_EQ(crash["program"], "crasher");
+        EXPECT_EQ(crash["format"], format) << crash.dump(1);
+        EXPECT_EQ(crash["signal_name"], "SIGSEGV");
+        EXPECT_NE(crash["bucket"].get<std::string>().find("sum_of_ids"), std::string::npos)
+            << crash.dump(1);
+        EXPECT_EQ(handler("open " + std::to_string(pid) + " -c k").status, 0);
+        const auto stack = shell(program() + " open " + crash["path"].get<std::string>() + " -c k");
+        EXPECT_NE(stack.text.find("close_books"), std::string::npos) << stack.text;
+    }
+    EXPECT_EQ(handler("uninstall").status, 0);
+    EXPECT_EQ(readText(patternPath), watchdog.pattern());
+}
+
+}  // namespace
+}  // namespace icecore::tests
