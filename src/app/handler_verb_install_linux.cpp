@@ -35,7 +35,7 @@ Result<std::string> readSetting(const fs::path& path) {
 }
 
 Result<void> writeSetting(const fs::path& path, std::string_view value) {
-    const Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    const Descriptor file(::open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
     if (!file.valid()) return failErrno(errno, "cannot open", path.string());
     const std::string line = std::string(value) + "\n";
     if (::write(file.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size()))
