@@ -199,6 +199,7 @@ EarlyData gatherEarly(const Target& target) {
     if (release.empty()) release = readUnderRoot(pid, "usr/lib/os-release");
     early.system = describeSystem(release, cpuinfo);
     attach("linux/status", target.status);
+    attach("linux/stat", readProcOrEmpty(procPath(target.pid, "stat")));
     attach("linux/cpuinfo", std::move(cpuinfo));
     attach("linux/lsb-release", std::move(release));
     attach("linux/cmdline", readProcOrEmpty(procPath(pid, "cmdline")));

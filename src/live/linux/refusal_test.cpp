@@ -7,11 +7,13 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <atomic>
 
 #include "live/linux/frozen_process_test.h"
 #include "live/linux/proc.h"
+#include "live/linux/target.h"
 
 namespace icecore::live {
 namespace {
@@ -185,6 +187,93 @@ TEST(Refusal, OneInAnotherUserNamespace) {
     });
     if (said.empty()) GTEST_SKIP() << "user namespaces are not allowed here";
     EXPECT_THAT(said, HasSubstr("permission: not permitted: it lives in another user namespace"));
+}
+
+// Many kernels come without Yama: what each of its settings means is asked directly.
+TEST(Refusal, WhatEachSettingOfYamaForbids) {
+    for (const std::string_view allowed : {"", "0\n", "nonsense"})
+        EXPECT_FALSE(yamaRefusal(allowed).has_value()) << allowed;
+    const std::pair<std::string_view, std::string_view> settings[] = {
+        {"1\n", "only its own children"}, {"2\n", "CAP_SYS_PTRACE"}, {"3\n", "next boot"}};
+    for (const auto& [setting, meaning] : settings) {
+        const auto said = yamaRefusal(setting);
+        ASSERT_TRUE(said.has_value()) << setting;
+        EXPECT_THAT(*said, HasSubstr(fmt::format("ptrace_scope={}", trim(setting))));
+        EXPECT_THAT(*said, HasSubstr(std::string(meaning)));
+    }
+}
+
+TEST(Refusal, YamaForSomebodyElsesChild) {
+    NEEDS_ROOT();
+    const auto scope =
+        parseDecimal(trim(tests::readText("/proc/sys/kernel/yama/ptrace_scope"))).value_or(0);
+    if (scope == 0) GTEST_SKIP() << "this kernel has no Yama, or it is off";
+    Child target([](int output) {
+        if (::setgid(nobody) != 0 || ::setuid(nobody) != 0) return;
+        ::prctl(PR_SET_DUMPABLE, 1);
+        say(output, "ready");
+        ::close(output);
+        for (;;)
+            ::pause();
+    });
+    ASSERT_EQ(target.output(), "ready");
+    EXPECT_THAT(saidAs(nobody, target.pid()),
+                HasSubstr(fmt::format("kernel.yama.ptrace_scope={}", scope)));
+}
+
+/// A 32-bit program that only sleeps: an ELF32 header, one segment, and pause() for ever.
+std::vector<unsigned char> program32() {
+    constexpr std::uint32_t base = 0x08048000, headers = 52 + 32;
+    const std::vector<unsigned char> code = {0xb8, 29,   0, 0, 0,  // mov eax, __NR_pause
+                                             0xcd, 0x80,           // int 0x80
+                                             0xeb, 0xf7};          // again
+    std::vector<unsigned char> file = {0x7f, 'E', 'L', 'F', 1, 1, 1};
+    file.resize(16);
+    const auto half = [&](std::uint32_t value) {
+        file.push_back(static_cast<unsigned char>(value));
+        file.push_back(static_cast<unsigned char>(value >> 8));
+    };
+    const auto word = [&](std::uint32_t value) {
+        half(value & 0xffff);
+        half(value >> 16);
+    };
+    const std::uint32_t size = headers + static_cast<std::uint32_t>(code.size());
+    half(2), half(3), word(1);                         // an executable for the 386
+    word(base + headers), word(52), word(0), word(0);  // entry, program headers
+    half(52), half(32), half(1), half(40), half(0), half(0);
+    word(1), word(0), word(base), word(base), word(size), word(size), word(5), word(0x1000);
+    file.insert(file.end(), code.begin(), code.end());
+    return file;
+}
+
+TEST(Refusal, AProcessOf32Bits) {
+    std::string path = testing::TempDir() + "icecore_32_XXXXXX";
+    const int file = ::mkstemp(path.data());
+    ASSERT_GE(file, 0);
+    const auto content = program32();
+    ASSERT_EQ(::write(file, content.data(), content.size()), static_cast<ssize_t>(content.size()));
+    ::fchmod(file, 0700);
+    ::close(file);
+    {
+        Child child([&](int) { ::execl(path.c_str(), path.c_str(), nullptr); });
+        const auto running = [&] {
+            return readLink(procPath(child.pid(), "exe")) == path &&
+                   tests::statusValue(child.pid(), "State").starts_with('S');
+        };
+        const auto ended = [&] {
+            return tests::statusValue(child.pid(), "State").starts_with('Z');
+        };
+        EXPECT_TRUE(tests::eventually([&] { return running() || ended(); }));
+        if (running()) {
+            const Error error = refusedBy(child.pid());
+            EXPECT_EQ(error.code, Errc::unsupported);
+            EXPECT_THAT(error.describe(), HasSubstr("is a 32-bit process"));
+            EXPECT_EQ(tests::statusValue(child.pid(), "TracerPid"), "0");
+            EXPECT_TRUE(tests::eventually(running)) << "it goes on";
+        }
+        ::unlink(path.c_str());
+        if (ended()) GTEST_SKIP() << "this kernel runs no 32-bit programs";
+    }
 }
 
 TEST(Refusal, CancelledBeforeAnythingIsDone) {

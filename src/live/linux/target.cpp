@@ -50,9 +50,14 @@ bool allAre(const std::vector<std::uint64_t>& numbers, std::uint64_t ours) {
     return numbers.size() >= 3 && numbers[0] == ours && numbers[1] == ours && numbers[2] == ours;
 }
 
-std::optional<std::string> yamaRefusal() {
-    const auto scope = parseDecimal(trim(readProcOrEmpty("/proc/sys/kernel/yama/ptrace_scope")));
-    switch (scope.value_or(0)) {
+std::optional<std::string> yamaRefusalHere() {
+    return yamaRefusal(readProcOrEmpty("/proc/sys/kernel/yama/ptrace_scope"));
+}
+
+}  // namespace
+
+std::optional<std::string> yamaRefusal(std::string_view ptraceScope) {
+    switch (parseDecimal(trim(ptraceScope)).value_or(0)) {
     case 1:
         return "the Yama setting kernel.yama.ptrace_scope=1 lets a process trace only its own "
                "children: run icecore as root, or set it to 0";
@@ -65,8 +70,6 @@ std::optional<std::string> yamaRefusal() {
     default: return std::nullopt;
     }
 }
-
-}  // namespace
 
 bool Target::same() const {
     const auto now = parseStat(readProcOrEmpty(procPath(pid, "stat")));
@@ -150,7 +153,7 @@ Error explainRefusal(const Target& target, int error) {
     const std::string theirNamespace = readLink(procPath(target.pid, "ns/user"));
     const std::string ourNamespace = readLink("/proc/self/ns/user");
     if (capable) {
-        if (const auto yama = yamaRefusal(); yama && yama->find("=3") != std::string::npos)
+        if (const auto yama = yamaRefusalHere(); yama && yama->find("=3") != std::string::npos)
             return refusal(target, Errc::permission, "not permitted: " + *yama);
         if (theirNamespace != ourNamespace) {
             return refusal(target, Errc::permission,
@@ -195,7 +198,7 @@ Error explainRefusal(const Target& target, int error) {
                        "not permitted: it has capabilities that icecore lacks, and icecore has no "
                        "CAP_SYS_PTRACE");
     }
-    if (const auto yama = yamaRefusal())
+    if (const auto yama = yamaRefusalHere())
         return refusal(target, Errc::permission, "not permitted: " + *yama);
     return refusal(target, Errc::permission,
                    "not permitted: a security module (SELinux, AppArmor) or a seccomp filter "

@@ -4,7 +4,9 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -37,5 +39,10 @@ Result<Target> identify(std::uint64_t pid);
 /// The error for a target that ptrace or /proc refused with `error`, naming the check that failed:
 /// traced already (by whom), another user's, not dumpable, Yama, capabilities, user namespace.
 Error explainRefusal(const Target& target, int error);
+
+/// What the Yama security module forbids and what to do about it, given what
+/// /proc/sys/kernel/yama/ptrace_scope holds (Documentation/admin-guide/LSM/Yama.rst); nothing where
+/// it leaves tracing alone or the kernel has no Yama (empty text).
+std::optional<std::string> yamaRefusal(std::string_view ptraceScope);
 
 }  // namespace icecore::live
