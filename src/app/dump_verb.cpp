@@ -25,6 +25,8 @@ constexpr std::string_view systemFormat = "core";
 #endif
 constexpr std::string_view standardOutput = "-";
 constexpr int compressionLevel = 3;
+/// How much address space is asked about at once: bounds the list of extents.
+constexpr std::uint64_t extentWindow = std::uint64_t{256} << 20;
 /// Ranges that the text lists; --json lists all.
 constexpr std::size_t shownRanges = 5;
 
@@ -148,9 +150,15 @@ Result<Request> understand(const DumpOptions& options) {
 /// At most this much is written: what the plan has that is not known to be zero.
 std::uint64_t expectedBytes(const live::FrozenProcess& frozen) {
     std::uint64_t total = 0;
+    const AddressSpace& memory = *frozen.snapshot().process->memory;
     for (const SavePlan::Item& item : frozen.plan().memory) {
-        for (const Extent& extent : frozen.snapshot().process->memory->extents(item.range)) {
-            if (extent.absence == Absence::none && !extent.zero) total += extent.range.size();
+        for (Range rest = item.range; !rest.empty();) {
+            const Range window = Range::ofSize(rest.begin(), std::min(extentWindow, rest.size()));
+            for (const Extent& extent : memory.extents(window)) {
+                if (extent.absence == Absence::none && !extent.zero)
+                    total += extent.range.intersect(window).size();
+            }
+            rest = Range::between(window.end(), rest.end());
         }
     }
     return total;
