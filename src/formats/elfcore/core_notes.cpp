@@ -190,7 +190,9 @@ void NoteReader::readStatus(ByteView content) {
         thread.blockedSignals = status.held;
         thread.userTime = durationOf(status.user);
         thread.kernelTime = durationOf(status.system);
-        if (process().threads.empty()) {
+        // gdb describes the process first, and what it says of single threads (the one that crashed
+        // comes first) is no more than their ids.
+        if (process().threads.empty() && !processDescribed_) {
             process().pid = status.pid;
             process().parentPid = status.parentPid;
             process().processGroup = static_cast<std::int32_t>(std::uint32_t{status.processGroup});
@@ -221,6 +223,7 @@ void NoteReader::readProcessInfo(ByteView content) {
             return;
         }
         Process& process = this->process();
+        processDescribed_ = true;
         process.pid = info.pid;
         process.parentPid = info.parentPid;
         process.processGroup = static_cast<std::int32_t>(std::uint32_t{info.processGroup});

@@ -62,6 +62,7 @@ private:
     CoreNotes notes_;
     std::optional<std::size_t> signalThread_;  ///< the thread NT_SIGINFO stands behind
     SharedBytes signalInfo_;
+    bool processDescribed_ = false;  ///< by NT_PRPSINFO, which knows better than any NT_PRSTATUS
     char leaderState_ = 0;
     std::optional<std::int32_t> leaderNice_;
     std::string ownThreads_;
