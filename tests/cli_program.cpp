@@ -68,9 +68,10 @@ TEST(Program, FilesThatAreNoDumps) {
         {"text", "a text file"},     {"gz", "gzip"},
         {".", "is a directory"},     {program(), "an ELF program"}};
     for (const auto& [file, reason] : cases) {
-        for (const std::string verb : {"info ", "describe "}) {
+        for (const std::string verb :
+             {"info ", "describe ", "analyze ", "symbols list ", "open -c r "}) {
             const Outcome bad = run(scratch, verb + file);
-            EXPECT_EQ(bad.status, 1) << file;
+            EXPECT_EQ(bad.status, 1) << verb << file;
             EXPECT_EQ(bad.out, "") << file;
             EXPECT_EQ(lines(bad.error), 1U) << bad.error;
             EXPECT_NE(bad.error.find(reason), std::string::npos) << bad.error;
