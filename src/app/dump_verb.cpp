@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "app/dump_names.h"
+#include "app/dump_verb_watch.h"
 #include "app/progress_bar.h"
 #include "app/report.h"
 #include "app/terminal.h"
@@ -293,7 +294,8 @@ Json outcomeJson(const Outcome& outcome, const Request& request) {
 class DumpVerb final : public VerbRun {
 public:
     void declare(CLI::App& command) override {
-        command.add_option("TARGET", options_.targets, "process ids or names")->required();
+        command.add_option("TARGET", options_.targets, "process ids or names");
+        watch_.declare(command);
         command.add_option("-o,--output", options_.output,
                            "file, directory, or - for standard output; %p pid, %e name, %h host, "
                            "%t time. Default: NAME_YYMMDD_HHMMSS.core or .dmp");
@@ -319,8 +321,13 @@ public:
             printError("dump", request.error());
             return usage;
         }
+        if (options_.targets.empty() == watch_.waitFor.empty()) {
+            printError("dump", {Errc::usage, "a TARGET is needed, or -w NAME", {}, {}});
+            return usage;
+        }
         bool failedOne = false;
         const std::vector<std::uint64_t> pids = resolveAll(failedOne);
+        if (watch_.given() && !failedOne) return runWatch(pids, *request);
         if (pids.size() > 1 && (namesOneFile(options_.output))) {
             printError("dump", "several targets need a directory or a name with %p behind -o");
             return usage;
@@ -351,6 +358,69 @@ public:
     }
 
 private:
+    /// Waits for what the options name, and dumps then.
+    [[nodiscard]] int runWatch(const std::vector<std::uint64_t>& pids, const Request& request) {
+        auto plan = watch_.plan();
+        if (plan && pids.size() > 1)
+            plan = fail(Errc::usage, "only one process at a time can be waited for");
+        if (plan && watch_.count > 1 && request.toStandardOutput)
+            plan = fail(Errc::usage, "only one dump goes to standard output");
+        if (!plan) {
+            printError("dump", plan.error());
+            return usage;
+        }
+        if (pids.empty())
+            plan->target = monitor::TargetWaitFor{watch_.waitFor};
+        else
+            plan->target = monitor::TargetPid{pids.front()};
+        const SignalGuard signals;
+        DumpRun dumps(options_, request);
+        Json results = Json::array();
+        bool lossy = false;
+        const auto report = watchUntilSignal(
+            *plan,
+            [&](const monitor::DumpReason& reason) -> Result<void> {
+                ASSIGN_OR_RETURN(const Outcome outcome, dumps.dump(reason.pid));
+                lossy |= outcome.lossy();
+                if (options_.json) {
+                    results.push_back(outcomeJson(outcome, request));
+                    results.back()["trigger"] = reason.kind;
+                    results.back()["reason"] = reason.text;
+                } else {
+                    print(outcome, request);
+                }
+                return {};
+            },
+            [&](const monitor::WatchEvent& event) {
+                if (event.kind == monitor::WatchEventKind::triggered && !event.text.empty())
+                    fmt::print(stderr, "{}: {}\n", event.pid, printable(event.text));
+            });
+        if (options_.json && !results.empty())
+            printJson(results.size() == 1 ? results.front() : results);
+        const std::string who = pids.empty() ? watch_.waitFor : std::to_string(pids.front());
+        if (!report) {
+            printError(who, report.error());
+            return failed;
+        }
+        for (const Error& error : report->failed)
+            printError(who, error);
+        if (report->dumps == 0) {
+            printError(who, std::string(endText(report->end)));
+            return failed;
+        }
+        return !report->failed.empty() ? failed : lossy ? doneWithLosses : done;
+    }
+
+    static std::string_view endText(monitor::WatchEnd end) {
+        switch (end) {
+        case monitor::WatchEnd::targetEnded: return "it ended, and nothing had been dumped";
+        case monitor::WatchEnd::duration: return "the time is over, and nothing had been dumped";
+        case monitor::WatchEnd::cancelled: return "cancelled: nothing had been dumped";
+        case monitor::WatchEnd::count: break;
+        }
+        return "nothing had been dumped";
+    }
+
     std::vector<std::uint64_t> resolveAll(bool& failedOne) const {
         std::vector<std::uint64_t> pids;
         for (const std::string& target : options_.targets) {
@@ -402,6 +472,7 @@ private:
     }
 
     DumpOptions options_;
+    WatchOptions watch_;
 };
 
 }  // namespace

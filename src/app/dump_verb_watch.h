@@ -1,0 +1,37 @@
+// The options of `icecore dump` that make it wait for something.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "monitor/watch.h"
+
+namespace CLI {
+class App;
+}
+
+namespace icecore::app {
+
+struct WatchOptions {
+    std::optional<double> cpu, cpuBelow;
+    std::vector<std::uint64_t> memory, memoryBelow;
+    std::optional<std::uint64_t> threads, handles;
+    std::optional<double> every, duration;
+    std::uint32_t count = 1;
+    std::string waitFor;  ///< -w
+
+    void declare(CLI::App& command);
+    /// Whether anything is to be waited for.
+    [[nodiscard]] bool given() const;
+    /// The plan without its target. Errors: values that make no sense.
+    [[nodiscard]] Result<monitor::WatchPlan> plan() const;
+};
+
+/// monitor::watch, ended by SIGINT and SIGTERM; a SignalGuard must be alive.
+Result<monitor::WatchReport> watchUntilSignal(const monitor::WatchPlan& plan,
+                                              const monitor::TakeDump& takeDump,
+                                              const monitor::OnEvent& onEvent);
+
+}  // namespace icecore::app
