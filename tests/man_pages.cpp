@@ -52,8 +52,10 @@ std::vector<std::string> verbs() {
 std::set<std::string> optionsOf(const std::string& command) {
     const std::string help = outputOf(tests::program() + " " + command + " --help");
     std::set<std::string> options;
-    for (const std::string& words : listedUnder(help, "Options")) {
-        for (const std::string_view word : split(words, ','))
+    // Whatever they are grouped under ("Options", "Wait until").
+    for (const std::string_view line : split(help, '\n')) {
+        if (!line.starts_with("  -")) continue;
+        for (const std::string_view word : split(splitBlanks(line).front(), ','))
             options.emplace(word);
     }
     for (const std::string& below : listedUnder(help, "Subcommands"))

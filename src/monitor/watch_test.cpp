@@ -1,5 +1,5 @@
-// The flow of a watch, against a scripted process whose clock only moves while the watch sleeps,
-// and levels of a real one: ourselves, seen from a child.
+// The flow of a watch, against a scripted process whose clock only moves while the watch sleeps.
+// Levels of real processes: tests/dump_triggers.cpp.
 #include "monitor/watch.h"
 
 #include <gtest/gtest.h>
