@@ -5,6 +5,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -50,6 +51,7 @@ private:
 
     /// Seizes every thread that is not known yet; `found` counts them.
     GuardianReply seizeNew(std::uint32_t& found) noexcept;
+    [[nodiscard]] std::uint64_t threadCount() const noexcept;
     GuardianReply seizeOne(pid_t thread, std::uint32_t& found) noexcept;
     void askAll() noexcept;
     /// Takes in the stops that have come; returns how many threads are still awaited.
@@ -79,7 +81,8 @@ private:
     std::uint64_t childInTarget_ = 0;  ///< its pid in the target's own namespace
     std::uint64_t site_ = 0;
     bool holding_ = false;
-    bool late_ = false;  ///< some stuck threads may still stop
+    bool listedAll_ = false;  ///< the last list of threads was whole
+    bool late_ = false;       ///< some stuck threads may still stop
 };
 
 bool Server::ownerGone() const noexcept {
@@ -141,13 +144,28 @@ GuardianReply Server::seizeOne(pid_t thread, std::uint32_t& found) noexcept {
     return {};
 }
 
+/// How many threads the kernel counts: the links of /proc/PID/task, less "." and "..".
+std::uint64_t Server::threadCount() const noexcept {
+    struct stat task{};
+    return ::fstat(setup_.taskDirectory, &task) == 0 && task.st_nlink > 2 ? task.st_nlink - 2 : 0;
+}
+
+/// Seizes whom the list of threads names and we do not have yet. A thread that ends while the list
+/// stands at it cuts the list short (next_tid in fs/proc/base.c), so `listedAll_` says whether as
+/// many were named as there were before and after.
 GuardianReply Server::seizeNew(std::uint32_t& found) noexcept {
+    const std::uint64_t before = threadCount();
+    std::uint64_t listed = 0;
     alignas(DirectoryEntry) char buffer[16384];
     ::lseek(setup_.taskDirectory, 0, SEEK_SET);
     for (;;) {
         const long bytes = ::syscall(SYS_getdents64, setup_.taskDirectory, buffer, sizeof buffer);
         if (bytes < 0 && errno == EINTR) continue;
-        if (bytes <= 0) return {};  // an ended process lists nothing
+        if (bytes <= 0) {
+            // An ended process lists nothing.
+            listedAll_ = listed == before && listed == threadCount();
+            return {};
+        }
         for (long at = 0; at < bytes;) {
             const auto* entry = reinterpret_cast<const DirectoryEntry*>(buffer + at);
             at += entry->size;
@@ -155,6 +173,7 @@ GuardianReply Server::seizeNew(std::uint32_t& found) noexcept {
             for (const char* c = entry->name; *c >= '0' && *c <= '9'; ++c)
                 thread = thread * 10 + (*c - '0');
             if (thread == 0) continue;
+            ++listed;
             if (const auto reply = seizeOne(thread, found); reply.failure != GuardianFailure::none)
                 return reply;
         }
@@ -258,6 +277,7 @@ GuardianReply Server::freeze(std::int64_t timeoutMs) noexcept {
     }
     holding_ = true;
     std::int64_t deadline = traced::now() + timeoutMs * 1'000'000;
+    int quiet = 0;
     for (;;) {
         askAll();
         while (collect() > 0) {
@@ -275,7 +295,17 @@ GuardianReply Server::freeze(std::int64_t timeoutMs) noexcept {
         found = 0;
         if (const auto reply = seizeNew(found); reply.failure != GuardianFailure::none)
             return reply;
-        if (found == 0) break;
+        if (found == 0) {
+            // Where threads come and go, births hide from the count what the list left out: then
+            // only several lists that name nobody new are believed.
+            const bool churn = std::ranges::any_of(
+                records(), [](const ThreadRecord& r) { return r.state == ThreadState::gone; });
+            quiet = listedAll_ ? quiet + 1 : 0;
+            if (quiet >= (churn ? 5 : 1) || traced::now() > deadline || ownerGone()) break;
+            traced::sleepForChild(200'000);
+            continue;
+        }
+        quiet = 0;
         deadline = std::max(deadline, traced::now() + 100'000'000);
         if (ownerGone()) return {GuardianFailure::gone, ESRCH, 0};
     }
