@@ -26,8 +26,6 @@ constexpr std::string_view systemFormat = "core";
 #endif
 constexpr std::string_view standardOutput = "-";
 constexpr int compressionLevel = 3;
-/// How much address space is asked about at once: bounds the list of extents.
-constexpr std::uint64_t extentWindow = std::uint64_t{256} << 20;
 /// Ranges that the text lists; --json lists all.
 constexpr std::size_t shownRanges = 5;
 
@@ -148,23 +146,6 @@ Result<Request> understand(const DumpOptions& options) {
     return request;
 }
 
-/// At most this much is written: what the plan has that is not known to be zero.
-std::uint64_t expectedBytes(const live::FrozenProcess& frozen) {
-    std::uint64_t total = 0;
-    const AddressSpace& memory = *frozen.snapshot().process->memory;
-    for (const SavePlan::Item& item : frozen.plan().memory) {
-        for (Range rest = item.range; !rest.empty();) {
-            const Range window = Range::ofSize(rest.begin(), std::min(extentWindow, rest.size()));
-            for (const Extent& extent : memory.extents(window)) {
-                if (extent.absence == Absence::none && !extent.zero)
-                    total += extent.range.intersect(window).size();
-            }
-            rest = Range::between(window.end(), rest.end());
-        }
-    }
-    return total;
-}
-
 class DumpRun {
 public:
     DumpRun(const DumpOptions& options, const Request& request)
@@ -212,7 +193,9 @@ private:
             FileSinkOptions file;
             file.overwrite = options_.overwrite;
             // How far it can be compressed is not known before.
-            file.expected = request_.compress ? 0 : expectedBytes(frozen);
+            file.expected = request_.compress
+                                ? 0
+                                : presentBytes(frozen.plan(), *frozen.snapshot().process->memory);
             ASSIGN_OR_RETURN(sink, createFileSink(outcome.path, file));
         }
         sink = std::make_unique<CountingSink>(std::move(sink), outcome.fileBytes);
@@ -377,7 +360,7 @@ private:
         DumpRun dumps(options_, request);
         Json results = Json::array();
         bool lossy = false;
-        const auto report = watchUntilSignal(
+        const auto report = monitor::watch(
             *plan,
             [&](const monitor::DumpReason& reason) -> Result<void> {
                 ASSIGN_OR_RETURN(const Outcome outcome, dumps.dump(reason.pid));
@@ -394,7 +377,8 @@ private:
             [&](const monitor::WatchEvent& event) {
                 if (event.kind == monitor::WatchEventKind::triggered && !event.text.empty())
                     fmt::print(stderr, "{}: {}\n", event.pid, printable(event.text));
-            });
+            },
+            SignalGuard::stopRequested);
         if (options_.json && !results.empty())
             printJson(results.size() == 1 ? results.front() : results);
         const std::string who = pids.empty() ? watch_.waitFor : std::to_string(pids.front());

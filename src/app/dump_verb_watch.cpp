@@ -2,9 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
-#include <thread>
-
-#include "app/terminal.h"
 
 namespace icecore::app {
 
@@ -71,20 +68,6 @@ Result<monitor::WatchPlan> WatchOptions::plan() const {
     if (plan.triggers.empty() && duration)
         return fail(Errc::usage, "--duration needs something to wait for");
     return plan;
-}
-
-Result<monitor::WatchReport> watchUntilSignal(const monitor::WatchPlan& plan,
-                                              const monitor::TakeDump& takeDump,
-                                              const monitor::OnEvent& onEvent) {
-    std::stop_source stop;
-    // A signal handler may only set a flag: somebody has to look at it.
-    const std::jthread looker([&stop](const std::stop_token& over) {
-        while (!over.stop_requested()) {
-            if (SignalGuard::stopRequested()) stop.request_stop();
-            std::this_thread::sleep_for(std::chrono::milliseconds(50));
-        }
-    });
-    return monitor::watch(plan, takeDump, onEvent, stop.get_token());
 }
 
 }  // namespace icecore::app

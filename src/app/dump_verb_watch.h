@@ -29,9 +29,4 @@ struct WatchOptions {
     [[nodiscard]] Result<monitor::WatchPlan> plan() const;
 };
 
-/// monitor::watch, ended by SIGINT and SIGTERM; a SignalGuard must be alive.
-Result<monitor::WatchReport> watchUntilSignal(const monitor::WatchPlan& plan,
-                                              const monitor::TakeDump& takeDump,
-                                              const monitor::OnEvent& onEvent);
-
 }  // namespace icecore::app

@@ -6,14 +6,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
-#include "app/console.h"
-#include "app/line_editor.h"
 #include "app/repl.h"
 #include "app/report.h"
 #include "app/symbol_flags.h"
 #include "app/verbs.h"
 #include "base/text.h"
-#include "debugger/interpreter.h"
 #include "formats/format.h"
 
 namespace icecore::app {
@@ -250,17 +247,7 @@ private:
             printError(crash->path, session.error());
             return failed;
         }
-        if (commands_.empty() && isInteractive()) {
-            runPrompt(**session);
-            return done;
-        }
-        if (commands_.empty()) return runInput(**session) ? done : failed;
-        Console console(false);
-        debugger::Interpreter interpreter(**session, console);
-        bool good = true;
-        for (const std::string& line : commands_)
-            good = !(*session)->quit && interpreter.execute(line) && good;
-        return good ? done : failed;
+        return runSession(**session, commands_);
     }
 
     CLI::App *install_ = nullptr, *uninstall_ = nullptr, *status_ = nullptr, *list_ = nullptr,

@@ -2,6 +2,7 @@
 // system (handler_verb_*_linux.cpp); the records of crashes do not.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -67,6 +68,10 @@ std::vector<Crash> readCrashes(const std::filesystem::path& folder);
 /// Removes the oldest until at most `keep` are left that take at most `maxBytes`; the newest stays.
 /// Also temporaries that a killed receiver left. The caller holds the folder's lock.
 void enforceBudget(const std::filesystem::path& folder, std::uint64_t keep, std::uint64_t maxBytes);
+/// Removes what createFileSink did not finish in `folder`: files of names that begin with `prefix`,
+/// last written more than `age` ago; all of them without an age.
+void removeTemporaries(const std::filesystem::path& folder, const std::string& prefix,
+                       std::chrono::hours age = {});
 /// One line for a journal.
 std::string journalLine(const Crash& crash);
 /// A whole small file, written aside and renamed; mode 0600.

@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 
 #include "app/handler_verb.h"
 #include "base/text.h"
 #include "bytes/descriptor_posix.h"
+#include "live/linux/proc.h"
 
 namespace icecore::app::handler {
 
@@ -24,14 +24,9 @@ constexpr std::size_t maxPattern = 127;
 constexpr std::uint64_t pipeLimit = 64;
 
 Result<std::string> readSetting(const fs::path& path) {
-    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!file.valid()) return failErrno(errno, "cannot open", path.string());
-    char text[1024];
-    const ssize_t got = ::read(file.get(), text, sizeof text);
-    if (got < 0) return failErrno(errno, "cannot read", path.string());
-    std::string_view line(text, static_cast<std::size_t>(got));
-    if (line.ends_with('\n')) line.remove_suffix(1);
-    return std::string(line);
+    ASSIGN_OR_RETURN(std::string line, live::readProc(path.string()));
+    if (line.ends_with('\n')) line.pop_back();
+    return line;
 }
 
 Result<void> writeSetting(const fs::path& path, std::string_view value) {
@@ -51,10 +46,8 @@ fs::path limitFile(const Places& places) {
 }
 
 Result<std::string> ownProgram() {
-    char path[PATH_MAX];
-    const ssize_t got = ::readlink("/proc/self/exe", path, sizeof path);
-    if (got <= 0 || got == sizeof path) return failErrno(errno, "cannot tell where icecore is");
-    std::string program(path, static_cast<std::size_t>(got));
+    std::string program = live::readLink("/proc/self/exe");
+    if (program.empty()) return failErrno(errno, "cannot tell where icecore is");
     struct stat info{};
     if (::stat(program.c_str(), &info) != 0) return failErrno(errno, "cannot examine", program);
     // The kernel will run it as root, for every crash.

@@ -135,7 +135,7 @@ private:
         const SavePlan plan = planSave(*snapshot->process, type);
         const fs::path path = pathFor(base, formatName);
         FileSinkOptions options;
-        options.expected = presentBytes(*snapshot, plan);
+        options.expected = presentBytes(plan, *snapshot->process->memory);
         if (options.expected > settings_.maxBytes)
             return fail(Errc::limit, "larger than may be kept: " + humanBytes(options.expected));
         ASSIGN_OR_RETURN(const auto sink, createFileSink(path, options));
@@ -147,16 +147,6 @@ private:
                 fmt::format("{} ranges could not be read", report.unread.size()));
         note(path, formatName, toString(type));
         return {};
-    }
-
-    static std::uint64_t presentBytes(const Snapshot& snapshot, const SavePlan& plan) {
-        std::uint64_t total = 0;
-        for (const SavePlan::Item& item : plan.memory) {
-            for (const Extent& extent : snapshot.process->memory->extents(item.range)) {
-                if (extent.absence == Absence::none && !extent.zero) total += extent.range.size();
-            }
-        }
-        return total;
     }
 
     void note(const fs::path& path, std::string_view format, std::string type) {
@@ -227,18 +217,6 @@ void measure(Crash& crash) {
     }
     crash.bytes = static_cast<std::uint64_t>(info.st_size);
     crash.diskBytes = static_cast<std::uint64_t>(info.st_blocks) * 512;
-}
-
-/// What a dead worker's unfinished files are called; see createFileSink.
-void removeTemporaries(const fs::path& base) {
-    const std::string prefix = "." + base.filename().string() + ".";
-    std::error_code error;
-    for (auto entry = fs::directory_iterator(base.parent_path(), error);
-         !error && entry != fs::directory_iterator(); entry.increment(error)) {
-        const std::string name = entry->path().filename().string();
-        std::error_code ignored;
-        if (name.starts_with(prefix) && name.ends_with(".tmp")) fs::remove(entry->path(), ignored);
-    }
 }
 
 class Supervisor {
@@ -326,7 +304,7 @@ private:
             !ended ? fmt::format("the receiver was ended after {} s", settings_.timeoutSeconds)
             : WIFSIGNALED(status) ? fmt::format("the receiver died of signal {}", WTERMSIG(status))
                                   : "the receiver failed");
-        removeTemporaries(base_);
+        removeTemporaries(settings_.folder, base_.filename().string() + ".");
         // It may have got as far as the dump.
         for (const Format& format : allFormats()) {
             const std::string path = base_.string() + std::string(format.extension);

@@ -166,15 +166,20 @@ void enforceBudget(const fs::path& folder, std::uint64_t keep, std::uint64_t max
         removeFrom(folder, crash.record);
     }
     // No receiver runs that long.
-    const auto old = fs::file_time_type::clock::now() - std::chrono::hours(24);
+    removeTemporaries(folder, "", std::chrono::hours(24));
+}
+
+void removeTemporaries(const fs::path& folder, const std::string& prefix, std::chrono::hours age) {
+    const auto youngest = fs::file_time_type::clock::now() - age;
     std::error_code error;
     for (auto entry = fs::directory_iterator(folder, error);
          !error && entry != fs::directory_iterator(); entry.increment(error)) {
         const std::string name = entry->path().filename().string();
+        if (!name.starts_with("." + prefix) || !name.ends_with(".tmp")) continue;
         std::error_code ignored;
-        if (name.starts_with('.') && name.ends_with(".tmp") &&
-            fs::last_write_time(entry->path(), ignored) < old && !ignored)
-            fs::remove(entry->path(), ignored);
+        const bool old = age.count() == 0 ||
+                         (fs::last_write_time(entry->path(), ignored) < youngest && !ignored);
+        if (old) fs::remove(entry->path(), ignored);
     }
 }
 

@@ -3,8 +3,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include "app/console.h"
-#include "app/line_editor.h"
 #include "app/repl.h"
 #include "app/report.h"
 #include "app/symbol_flags.h"
@@ -52,27 +50,10 @@ public:
             }
             (*session)->selectThread(*thread_);
         }
-        if (!commands_.empty()) return runCommands(**session);
-        if (isInteractive()) {
-            runPrompt(**session);
-            return done;
-        }
-        return runInput(**session) ? done : failed;
+        return json_ ? runForJson(**session) : runSession(**session, commands_);
     }
 
 private:
-    int runCommands(debugger::Session& session) {
-        if (json_) return runForJson(session);
-        Console console(false);
-        debugger::Interpreter interpreter(session, console);
-        bool good = true;
-        for (const std::string& line : commands_) {
-            if (session.quit) break;
-            good = interpreter.execute(line) && good;
-        }
-        return good ? done : failed;
-    }
-
     int runForJson(debugger::Session& session) {
         debugger::TextOutput output;
         debugger::Interpreter interpreter(session, output);

@@ -8,6 +8,7 @@
 
 #include "app/console.h"
 #include "app/line_editor.h"
+#include "app/verb.h"
 #include "debugger/completion.h"
 #include "debugger/event_text.h"
 #include "debugger/interpreter.h"
@@ -34,8 +35,20 @@ std::string repeatOf(std::string_view line) {
     return std::string(goesOn ? cut->word : line);
 }
 
-}  // namespace
+/// Runs every line of standard input. True when no command failed.
+bool runInput(debugger::Session& session) {
+    Console console(false);
+    debugger::Interpreter interpreter(session, console);
+    bool good = true;
+    std::string line;
+    while (!session.quit && std::getline(std::cin, line)) {
+        good = interpreter.execute(line) && good;
+        console.flush();
+    }
+    return good;
+}
 
+/// Talks with a person until `q` or the end of input.
 void runPrompt(debugger::Session& session) {
     Console console(true);
     debugger::Interpreter interpreter(session, console);
@@ -66,16 +79,22 @@ void runPrompt(debugger::Session& session) {
     interruptible = nullptr;
 }
 
-bool runInput(debugger::Session& session) {
+}  // namespace
+
+int runSession(debugger::Session& session, const std::vector<std::string>& commands) {
+    if (commands.empty() && isInteractive()) {
+        runPrompt(session);
+        return done;
+    }
+    if (commands.empty()) return runInput(session) ? done : failed;
     Console console(false);
     debugger::Interpreter interpreter(session, console);
     bool good = true;
-    std::string line;
-    while (!session.quit && std::getline(std::cin, line)) {
+    for (const std::string& line : commands) {
+        if (session.quit) break;
         good = interpreter.execute(line) && good;
-        console.flush();
     }
-    return good;
+    return good ? done : failed;
 }
 
 }  // namespace icecore::app

@@ -1,14 +1,16 @@
-// The debugger prompt: reads lines, runs them, prints what comes.
+// Running the debugger's commands: given ones, a person's at the prompt, or standard input's.
 #pragma once
+
+#include <string>
+#include <vector>
 
 #include "debugger/session.h"
 
 namespace icecore::app {
 
-/// Talks with a person at the terminal until `q` or the end of input.
-void runPrompt(debugger::Session& session);
-
-/// Runs every line of standard input. True when no command failed.
-bool runInput(debugger::Session& session);
+/// Runs `commands`, up to `q`. Without any: talks with a person at the terminal until `q` or the
+/// end of input, or runs every line of standard input where nobody sits there. Returns an exit
+/// status: `failed` when a command was that did not come from a person.
+int runSession(debugger::Session& session, const std::vector<std::string>& commands);
 
 }  // namespace icecore::app

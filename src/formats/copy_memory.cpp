@@ -1,7 +1,6 @@
 #include "formats/copy_memory.h"
 
 #include <algorithm>
-#include <array>
 #include <condition_variable>
 #include <cstring>
 #include <deque>
@@ -9,6 +8,8 @@
 #include <mutex>
 #include <new>
 #include <thread>
+
+#include "bytes/zeros.h"
 
 namespace icecore {
 
@@ -21,13 +22,6 @@ constexpr std::size_t blockCount = 6;
 constexpr std::size_t maxPieces = 8192;
 /// How much address space is asked about at once: bounds the list of extents.
 constexpr std::uint64_t extentWindow = std::uint64_t{1} << 30;
-
-bool isZeroPage(const std::byte* page) {
-    // The C library's memcmp uses the widest registers the CPU has and stops at the first
-    // difference; the page of zeros stays in the first-level cache.
-    alignas(64) static constexpr std::array<std::byte, pageSize> zeros{};
-    return std::memcmp(page, zeros.data(), pageSize) == 0;
-}
 
 /// A run of output: `size` bytes of the block's buffer, or zeros that are not in it.
 struct Piece {
@@ -208,7 +202,7 @@ private:
             const std::uint64_t at = address + done;
             const auto piece = static_cast<std::size_t>(
                 std::min<std::uint64_t>(size - done, alignDown(at, pageSize) + pageSize - at));
-            if (piece == pageSize && isZeroPage(bytes + done)) {
+            if (piece == pageSize && allZero({bytes + done, pageSize})) {
                 block_->append(pageSize, true);
             } else {
                 std::byte* const into = block_->buffer.get() + block_->used;

@@ -9,19 +9,11 @@
 #include "bytes/elf_layout.h"
 #include "images/elf_image.h"
 #include "images/link_map.h"
+#include "model/linux_maps.h"
 
 namespace icecore {
 
 namespace {
-
-constexpr std::string_view deletedSuffix = " (deleted)";
-
-/// What the kernel appends when the mapped file has lost its name. The module keeps the name it
-/// was loaded under; only a file with its build-id will ever be used for it.
-std::string_view withoutDeleted(std::string_view name) {
-    if (name.ends_with(deletedSuffix)) name.remove_suffix(deletedSuffix.size());
-    return name;
-}
 
 /// "[heap]", "[anon:…]", "anon_inode:…", "/dev/zero" and the like: no file to be loaded from.
 bool namesFile(const Region& region) {
@@ -76,7 +68,7 @@ private:
             if (file && region.fileOffset != 0) continue;
             const std::uint64_t at = region.range.begin();
             const auto start = process_.memory->readInteger<std::uint32_t>(at);
-            const std::string path(withoutDeleted(region.name));
+            const std::string path(withoutDeletedMark(region.name));
             if (start && *start == elfMagic) {
                 addAt(at, path, false);
             } else if (!start && file) {
@@ -95,7 +87,7 @@ private:
                              [](std::uint64_t at, const Region& r) { return at < r.range.end(); });
         for (; region != regions.end() && region->range.begin() < range.end(); ++region) {
             if (!region->protection.execute) continue;
-            if (path.empty() || path.starts_with('[') || withoutDeleted(region->name) == path)
+            if (path.empty() || path.starts_with('[') || withoutDeletedMark(region->name) == path)
                 return true;
         }
         return false;
@@ -108,7 +100,7 @@ private:
             regions.begin(), regions.end(), at,
             [](std::uint64_t address, const Region& r) { return address < r.range.begin(); });
         for (; region != regions.end(); ++region) {
-            if (namesFile(*region) && withoutDeleted(region->name) != path)
+            if (namesFile(*region) && withoutDeletedMark(region->name) != path)
                 return region->range.begin();
         }
         return UINT64_MAX;
@@ -146,7 +138,7 @@ private:
         if (path.empty() && module.range.contains(headers_)) path = executablePath();
         if (path.empty() && at == vdso_) path = "[vdso]";
         if (path.empty()) path = std::string(elf.soname());
-        module.path = std::string(withoutDeleted(path));
+        module.path = std::string(withoutDeletedMark(path));
         if (!elf.buildId().empty()) {
             module.id.kind = ModuleId::Kind::build_id;
             module.id.bytes.assign(elf.buildId().begin(), elf.buildId().end());
@@ -165,7 +157,7 @@ private:
         std::uint64_t end = regions[first].range.end();
         bool executable = regions[first].protection.execute;
         for (std::size_t i = first + 1; i < regions.size(); ++i) {
-            if (withoutDeleted(regions[i].name) == path) {
+            if (withoutDeletedMark(regions[i].name) == path) {
                 if (regions[i].fileOffset == 0) break;  // mapped once more
                 end = regions[i].range.end();
                 executable = executable || regions[i].protection.execute;

@@ -1,37 +1,23 @@
 #include "images/pe_image.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 
 #include "base/text.h"
 #include "memory/segment_space.h"
+#include "support/scratch.h"
 
 namespace icecore {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::string outputOf(const std::string& command) {
-    std::string output;
-    FILE* pipe = ::popen(command.c_str(), "r");
-    if (pipe == nullptr) return output;
-    char buffer[4096];
-    while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, pipe))
-        output.append(buffer, got);
-    return ::pclose(pipe) == 0 ? output : std::string();
-}
-
 /// A library with exports and a PDB, made by clang and lld as for Windows.
 class PeImages : public testing::TestWithParam<const char*> {
 protected:
     void SetUp() override {
-        std::string pattern = (fs::temp_directory_path() / "icecore_pe_XXXXXX").string();
-        ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-        folder_ = pattern;
         std::ofstream(folder_ / "a.c") << "__declspec(dllexport) int add(int a, int b) { return a "
                                           "+ b; }\n"
                                           "int other(void);\n"
@@ -41,12 +27,8 @@ protected:
             "cd '" + folder_.string() + "' && clang-19 --target=" + GetParam() +
             "-pc-windows-msvc -g -gcodeview -O0 -c a.c -o a.obj && lld-link-19 /dll "
             "/entry:start /nodefaultlib /debug /export:forwarded=KERNEL32.ExitProcess "
-            "/export:unnamed=add,@9,NONAME /out:a.dll /pdb:a.pdb a.obj 2>&1 && echo made";
-        ASSERT_NE(outputOf(build).find("made"), std::string::npos);
-    }
-    void TearDown() override {
-        std::error_code error;
-        fs::remove_all(folder_, error);
+            "/export:unnamed=add,@9,NONAME /out:a.dll /pdb:a.pdb a.obj 2>&1";
+        ASSERT_EQ(tests::shell(build).status, 0);
     }
     [[nodiscard]] std::shared_ptr<const PeImage> open() const {
         auto source = openMappedFile(folder_ / "a.dll");
@@ -55,9 +37,11 @@ protected:
     }
     /// The fields that llvm-readobj prints as "Name: value", without its indentation.
     [[nodiscard]] std::string readobj(const std::string& flags) const {
-        return outputOf("llvm-readobj-19 " + flags + " '" + (folder_ / "a.dll").string() + "'");
+        return tests::shell("llvm-readobj-19 " + flags + " '" + (folder_ / "a.dll").string() + "'")
+            .text;
     }
-    fs::path folder_;
+    const tests::Scratch scratch_;
+    const fs::path folder_ = scratch_.file("");
 };
 
 std::string upper(std::uint64_t value) {

@@ -113,6 +113,12 @@ std::vector<Region> parseLinuxMaps(std::string_view text, Issues& issues) {
     return regions;
 }
 
+std::string_view withoutDeletedMark(std::string_view name) {
+    constexpr std::string_view mark = " (deleted)";
+    if (name.ends_with(mark)) name.remove_suffix(mark.size());
+    return name;
+}
+
 std::string printLinuxMaps(const std::vector<Region>& regions) {
     std::string text;
     for (const Region& region : regions) {

@@ -18,6 +18,9 @@ std::vector<Region> parseLinuxMaps(std::string_view text, Issues& issues);
 /// others to say.
 RegionKind kindByName(std::string_view name, bool shared, std::uint64_t inode);
 
+/// A file's name without the " (deleted)" that the kernel puts behind it once it is gone.
+std::string_view withoutDeletedMark(std::string_view name);
+
 /// The text the kernel would have written for these regions.
 std::string printLinuxMaps(const std::vector<Region>& regions);
 

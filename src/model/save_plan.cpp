@@ -17,7 +17,8 @@ constexpr std::uint64_t indirectBefore = 256, indirectAfter = 768;
 constexpr std::uint32_t elfMagic = 0x464c457f;  // "\x7f" "ELF", read as a number
 constexpr std::uint64_t maxModuleNotes = 64 << 10;
 constexpr std::uint64_t maxVdso = 64 << 10;
-constexpr std::string_view deletedMark = " (deleted)";
+/// How much address space is asked about at once: bounds the list of extents.
+constexpr std::uint64_t extentWindow = std::uint64_t{256} << 20;
 
 bool savable(const Region& region) {
     const Protection& protection = region.protection;
@@ -28,7 +29,8 @@ bool savable(const Region& region) {
 }
 
 bool outlivedItsFile(const Region& region) {
-    return region.name.size() > deletedMark.size() && region.name.ends_with(deletedMark);
+    const std::string_view file = withoutDeletedMark(region.name);
+    return !file.empty() && file.size() < region.name.size();
 }
 
 /// Collects ranges, first reason wins; keeps each item within one mapping.
@@ -350,6 +352,21 @@ SavePlan planSave(const Process& process, DumpType type) {
     return Planner(process, type).decide();
 }
 
+std::uint64_t presentBytes(const SavePlan& plan, const AddressSpace& memory) {
+    std::uint64_t total = 0;
+    for (const SavePlan::Item& item : plan.memory) {
+        for (Range rest = item.range; !rest.empty();) {
+            const Range window = Range::ofSize(rest.begin(), std::min(extentWindow, rest.size()));
+            for (const Extent& extent : memory.extents(window)) {
+                if (extent.absence == Absence::none && !extent.zero)
+                    total += extent.range.intersect(window).size();
+            }
+            rest = Range::between(window.end(), rest.end());
+        }
+    }
+    return total;
+}
+
 void narrowTo(SavePlan& plan, const AddressSpace& memory) {
     std::vector<SavePlan::Item> kept;
     for (const SavePlan::Item& item : plan.memory) {
@@ -388,7 +405,7 @@ std::vector<UnloadedModule> modulesGone(const Process& process) {
         if (!outlivedItsFile(region) || region.shared || region.kind == RegionKind::shared)
             continue;
         if (process.moduleAt(region.range.begin()) != nullptr) continue;
-        const std::string path = region.name.substr(0, region.name.size() - deletedMark.size());
+        const std::string path(withoutDeletedMark(region.name));
         if (!gone.empty() && gone.back().path == path &&
             gone.back().range.end() <= region.range.begin() &&
             region.range.begin() - gone.back().range.end() <= (1U << 21)) {

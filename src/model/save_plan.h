@@ -64,6 +64,10 @@ SavePlan planSave(const Process& process, DumpType type);
 /// everything): what was never there is no loss of this writing.
 void narrowTo(SavePlan& plan, const AddressSpace& memory);
 
+/// At most this much is written: what `memory` has of the plan's ranges that is not known to be
+/// zero. In memory that does not grow with the ranges.
+std::uint64_t presentBytes(const SavePlan& plan, const AddressSpace& memory);
+
 /// The memory a writer must copy from: process.memory, or a space in which zeros stand for what the
 /// plan says may not be written: with filterMemory the words of stacks that point neither to code
 /// nor to a stack, without arguments the strings of arguments and environment. (A plan leaves such

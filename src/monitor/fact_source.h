@@ -31,8 +31,8 @@ public:
     virtual Result<Facts> read(const WantedFacts& wanted) = 0;
     [[nodiscard]] virtual std::uint32_t processors() const = 0;
     [[nodiscard]] virtual std::chrono::nanoseconds now() const = 0;
-    /// Sleeps; returns earlier when the target ends or `cancel` is asked for.
-    virtual void sleep(std::chrono::nanoseconds time, const std::stop_token& cancel) = 0;
+    /// Sleeps; returns earlier when the target ends or `cancelled` says so.
+    virtual void sleep(std::chrono::nanoseconds time, const Cancelled& cancelled) = 0;
     virtual void kill() = 0;
 };
 
@@ -41,6 +41,6 @@ Result<std::unique_ptr<FactSource>> openFactSource(std::uint64_t pid);
 
 /// `watch` with a given source; the plan's target is not looked at.
 Result<WatchReport> watchLevels(const WatchPlan& plan, FactSource& source, const TakeDump& takeDump,
-                                const OnEvent& onEvent, const std::stop_token& cancel);
+                                const OnEvent& onEvent, const Cancelled& cancelled);
 
 }  // namespace icecore::monitor

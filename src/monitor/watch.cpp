@@ -46,8 +46,12 @@ using Verdict = std::optional<std::string>;
 class Watch {
 public:
     Watch(const WatchPlan& plan, FactSource& source, const TakeDump& takeDump,
-          const OnEvent& onEvent, const std::stop_token& cancel)
-        : plan_(plan), source_(source), takeDump_(takeDump), onEvent_(onEvent), cancel_(cancel) {
+          const OnEvent& onEvent, const Cancelled& cancelled)
+        : plan_(plan),
+          source_(source),
+          takeDump_(takeDump),
+          onEvent_(onEvent),
+          cancelled_(cancelled) {
         for (std::size_t i = 0; i < plan.triggers.size(); ++i)
             levels_.push_back({&plan.triggers[i], i, 0, {}});
     }
@@ -62,7 +66,7 @@ public:
             return std::move(report_);
         }
         for (;;) {
-            if (cancel_.stop_requested()) return end(WatchEnd::cancelled);
+            if (cancelled_ && cancelled_()) return end(WatchEnd::cancelled);
             const nanoseconds now = source_.now();
             if (plan_.duration && now - begin >= *plan_.duration) return end(WatchEnd::duration);
             const auto facts = source_.read(wanted_);
@@ -78,7 +82,7 @@ public:
             }
             nanoseconds pause = plan_.poll;
             if (plan_.duration) pause = std::min(pause, begin + *plan_.duration - source_.now());
-            if (pause > nanoseconds::zero()) source_.sleep(pause, cancel_);
+            if (pause > nanoseconds::zero()) source_.sleep(pause, cancelled_);
         }
     }
 
@@ -217,7 +221,7 @@ private:
     FactSource& source_;
     const TakeDump& takeDump_;
     const OnEvent& onEvent_;
-    std::stop_token cancel_;
+    const Cancelled& cancelled_;
     std::vector<Level> levels_;
     WantedFacts wanted_;
     std::optional<nanoseconds> lastCpu_;
@@ -244,17 +248,17 @@ Result<std::uint64_t> findOne(const std::string& name) {
 }  // namespace
 
 Result<WatchReport> watchLevels(const WatchPlan& plan, FactSource& source, const TakeDump& takeDump,
-                                const OnEvent& onEvent, const std::stop_token& cancel) {
+                                const OnEvent& onEvent, const Cancelled& cancelled) {
     for (const Trigger& trigger : plan.triggers) {
         if (!isLevel(trigger))
             return fail(Errc::unsupported,
                         fmt::format("nothing tells of this trigger yet ({})", kindOf(trigger)));
     }
-    return Watch(plan, source, takeDump, onEvent, cancel).run();
+    return Watch(plan, source, takeDump, onEvent, cancelled).run();
 }
 
 Result<WatchReport> watch(const WatchPlan& plan, const TakeDump& takeDump, const OnEvent& onEvent,
-                          const std::stop_token& cancel) {
+                          const Cancelled& cancelled) {
     std::uint64_t pid = 0;
     if (const auto* target = std::get_if<TargetPid>(&plan.target)) {
         pid = target->pid;
@@ -262,7 +266,7 @@ Result<WatchReport> watch(const WatchPlan& plan, const TakeDump& takeDump, const
         ASSIGN_OR_RETURN(pid, findOne(named->name));
     } else if (const auto* awaited = std::get_if<TargetWaitFor>(&plan.target)) {
         while (live::findProcesses(awaited->name).empty()) {
-            if (cancel.stop_requested()) return WatchReport{WatchEnd::cancelled, 0, {}};
+            if (cancelled && cancelled()) return WatchReport{WatchEnd::cancelled, 0, {}};
             std::this_thread::sleep_for(std::chrono::milliseconds(100));
         }
         ASSIGN_OR_RETURN(pid, findOne(awaited->name));
@@ -270,7 +274,7 @@ Result<WatchReport> watch(const WatchPlan& plan, const TakeDump& takeDump, const
         return fail(Errc::unsupported, "launching and process groups are not watched yet");
     }
     ASSIGN_OR_RETURN(auto source, openFactSource(pid));
-    return watchLevels(plan, *source, takeDump, onEvent, cancel);
+    return watchLevels(plan, *source, takeDump, onEvent, cancelled);
 }
 
 }  // namespace icecore::monitor

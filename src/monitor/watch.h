@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -41,14 +40,16 @@ struct WatchReport {
 /// Takes one dump; knows formats and names, of which the monitor knows none.
 using TakeDump = std::function<Result<void>(const DumpReason&)>;
 using OnEvent = std::function<void(const WatchEvent&)>;
+/// Whether the watch is to end now; asked every 100 ms. Empty: never.
+using Cancelled = std::function<bool()>;
 
-/// Watches until the plan is fulfilled, the target ends, the time is over or `cancel` is asked for
-/// (noticed within 100 ms). Calls come from the calling thread. A failing dump is counted in
+/// Watches until the plan is fulfilled, the target ends, the time is over or `cancelled` says so.
+/// Calls come from the calling thread. A failing dump is counted in
 /// the report and the watch goes on, as long as the target lives; three failures in a row end it
 /// with the last one's error.
 /// Errors: no such target, several of a name, or Errc::unsupported for a kind of trigger that this
 /// system has no source for; then nothing has been done.
 Result<WatchReport> watch(const WatchPlan& plan, const TakeDump& takeDump, const OnEvent& onEvent,
-                          const std::stop_token& cancel);
+                          const Cancelled& cancelled);
 
 }  // namespace icecore::monitor

@@ -25,7 +25,7 @@ public:
     }
     [[nodiscard]] std::uint32_t processors() const override { return 4; }
     [[nodiscard]] std::chrono::nanoseconds now() const override { return clock; }
-    void sleep(std::chrono::nanoseconds time, const std::stop_token&) override {
+    void sleep(std::chrono::nanoseconds time, const Cancelled&) override {
         clock += time;
         cpu += std::chrono::nanoseconds(static_cast<std::int64_t>(
             static_cast<double>(time.count()) * (clock > idleFrom ? 0 : cores)));

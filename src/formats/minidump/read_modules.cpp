@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "bytes/zeros.h"
 #include "formats/minidump/reading.h"
 
 namespace icecore::minidump {
@@ -32,7 +33,7 @@ void readCodeView(Reading& reading, const Location& location, Module& module) {
     if (kind == codeViewBuildId) {
         const ByteView id = cursor.bytes(cursor.remaining());
         // Breakpad writes zeros where it found no build-id.
-        if (std::ranges::all_of(id.span(), [](std::byte b) { return b == std::byte{0}; })) return;
+        if (allZero(id.span())) return;
         module.id.kind = ModuleId::Kind::build_id;
         module.id.bytes.assign(id.span().begin(), id.span().end());
     } else if (kind == codeViewPdb70) {

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "bytes/zeros.h"
 #include "formats/minidump/writing.h"
 #include "images/link_map.h"
 #include "model/elf_essentials.h"
@@ -186,7 +187,7 @@ std::optional<std::uint64_t> writeDsoDebug(Writing& writing) {
         const auto bytes = std::span(entry).first(2 * word);
         if (!process.memory->readExactly(dynamic + i * 2 * word, bytes)) break;
         metadata.append(bytes);
-        if (std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; })) break;
+        if (allZero(bytes)) break;
     }
     return begin;
 }

@@ -1,13 +1,11 @@
 #include "live/linux/crash_process.h"
 
-#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <map>
 
 #include "base/text.h"
-#include "base/version.h"
 #include "images/elf_modules.h"
 #include "live/linux/carriage.h"
 #include "live/linux/live_space.h"
@@ -69,10 +67,7 @@ CrashedProcess identifyCrashed(std::uint64_t pid) {
     const std::string status = readProcOrEmpty(procPath(process, "status"));
     crashed.innerPid = innermostId(status).value_or(pid);
     crashed.executable = readLink(procPath(process, "exe"));
-    constexpr std::string_view deleted = " (deleted)";
-    std::string_view file = crashed.executable;
-    if (file.ends_with(deleted)) file.remove_suffix(deleted.size());
-    file.remove_prefix(std::min(file.size(), file.rfind('/') + 1));
+    const std::string_view file = programName(crashed.executable);
     crashed.name = file.empty() ? trim(readProcOrEmpty(procPath(process, "comm"))) : file;
     crashed.commandLine = splitNul(readProcOrEmpty(procPath(process, "cmdline")));
     if (const auto uid = statusNumber(status, "Uid"))
@@ -116,8 +111,7 @@ Result<Snapshot> snapshotCrashed(std::uint64_t pid, Snapshot notes) {
         KeptMemory());
     process.regions.items = std::move(regions);
     process.regions.coverage = Coverage::complete;
-    constexpr std::size_t handleLimit = 65536;
-    process.handles = listHandles(target.memoryThread, handleLimit);
+    process.handles = listHandles(target.memoryThread);
     for (Thread& thread : process.threads)
         thread.stack.reset();  // guessed from the headers; now the mappings are known
     addStackRanges(process);
@@ -127,11 +121,7 @@ Result<Snapshot> snapshotCrashed(std::uint64_t pid, Snapshot notes) {
     notes.attachments = std::move(early.attachments);
     notes.attachments.push_back({"linux/maps", SharedBytes::own(std::move(maps))});
     notes.issues = std::move(issues);
-    notes.provenance.path = fmt::format("pid {}", pid);
-    notes.provenance.format = "live";
-    notes.provenance.bytes = 0;
-    notes.provenance.time = std::chrono::system_clock::now();
-    notes.provenance.tool = fmt::format("icecore {}", versionText);
+    notes.provenance = liveProvenance(target, std::chrono::system_clock::now());
     notes.provenance.consistency = Consistency::frozen;
     return notes;
 }

@@ -9,6 +9,7 @@
 
 #include "base/range.h"
 #include "bytes/elf_layout.h"
+#include "bytes/zeros.h"
 
 namespace icecore::live {
 
@@ -17,10 +18,6 @@ namespace {
 constexpr std::size_t blockSize = std::size_t{1} << 20;
 /// Zeros become holes in this granularity.
 constexpr std::size_t pageBytes = 4096;
-
-bool allZero(std::span<const std::byte> bytes) {
-    return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
-}
 
 template <class T>
 T structAt(const std::vector<std::byte>& bytes, std::uint64_t offset) {

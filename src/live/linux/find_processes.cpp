@@ -19,13 +19,6 @@ bool sameName(std::string_view wanted, std::string_view name) {
     return dot != std::string_view::npos && dot > 0 && wanted == name.substr(0, dot);
 }
 
-std::string_view fileName(std::string_view path) {
-    constexpr std::string_view deleted = " (deleted)";
-    if (path.ends_with(deleted)) path.remove_suffix(deleted.size());
-    const std::size_t slash = path.rfind('/');
-    return slash == std::string_view::npos ? path : path.substr(slash + 1);
-}
-
 }  // namespace
 
 std::vector<ProcessName> findProcesses(std::string_view name) {
@@ -41,7 +34,7 @@ std::vector<ProcessName> findProcesses(std::string_view name) {
         // comm holds only the first 15 characters of a longer name.
         const bool cut = name.size() > commLimit && process.executable.empty() &&
                          stat->name == name.substr(0, commLimit);
-        if (!sameName(name, stat->name) && !sameName(name, fileName(process.executable)) && !cut)
+        if (!sameName(name, stat->name) && !sameName(name, programName(process.executable)) && !cut)
             continue;
         for (const std::string& part : splitNul(readProcOrEmpty(procPath(id, "cmdline")))) {
             if (!process.commandLine.empty()) process.commandLine += ' ';

@@ -8,7 +8,6 @@
 #include <cstring>
 
 #include "base/text.h"
-#include "base/version.h"
 #include "images/elf_modules.h"
 #include "live/capture.h"
 #include "live/linux/carriage.h"
@@ -171,10 +170,8 @@ Result<void> Freezer::readStopped() {
     if (regions_.empty())
         return fail(Errc::target_gone, "has no memory any more", target_.describe());
     if (options_.type.has(DumpFlag::with_handle_data)) {
-        // A person who asks for descriptors wants those of this moment; but a hundred thousand of
-        // them are not worth a pause of seconds.
-        constexpr std::size_t limit = 65536;
-        process_.handles = listHandles(target_.memoryThread, limit);
+        // A person who asks for descriptors wants those of this moment.
+        process_.handles = listHandles(target_.memoryThread);
         if (process_.handles.coverage != Coverage::complete)
             issues_.loss("not all open descriptors could be listed");
     }
@@ -264,10 +261,7 @@ Result<std::unique_ptr<FrozenProcess>> Freezer::run() {
     Snapshot& snapshot = result_->snapshot_;
     snapshot.attachments = std::move(early_.attachments);
     snapshot.attachments.push_back({"linux/maps", SharedBytes::own(std::move(maps_))});
-    snapshot.provenance.path = fmt::format("pid {}", target_.pid);
-    snapshot.provenance.format = "live";
-    snapshot.provenance.time = time;
-    snapshot.provenance.tool = fmt::format("icecore {}", versionText);
+    snapshot.provenance = liveProvenance(target_, time);
     snapshot.provenance.type = toString(options_.type);
     snapshot.provenance.consistency =
         carriage_.sharedStaysLive ? Consistency::mixed : Consistency::frozen;

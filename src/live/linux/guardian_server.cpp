@@ -300,8 +300,11 @@ GuardianReply Server::freeze(std::int64_t timeoutMs) noexcept {
             // only several lists that name nobody new are believed.
             const bool churn = std::ranges::any_of(
                 records(), [](const ThreadRecord& r) { return r.state == ThreadState::gone; });
+            constexpr int believed = 1, believedInChurn = 5;
             quiet = listedAll_ ? quiet + 1 : 0;
-            if (quiet >= (churn ? 5 : 1) || traced::now() > deadline || ownerGone()) break;
+            if (quiet >= (churn ? believedInChurn : believed) || traced::now() > deadline ||
+                ownerGone())
+                break;
             traced::sleepForChild(200'000);
             continue;
         }

@@ -14,6 +14,7 @@
 #include <ctime>
 
 #include "base/text.h"
+#include "base/version.h"
 
 namespace icecore::live {
 
@@ -306,7 +307,18 @@ void addStackRanges(Process& process) {
     }
 }
 
-Listing<Handle> listHandles(pid_t process, std::size_t limit) {
+Provenance liveProvenance(const Target& target, TimePoint time) {
+    Provenance provenance;
+    provenance.path = fmt::format("pid {}", target.pid);
+    provenance.format = "live";
+    provenance.time = time;
+    provenance.tool = fmt::format("icecore {}", versionText);
+    return provenance;
+}
+
+Listing<Handle> listHandles(pid_t process) {
+    // Read while the process stands still: more are not worth a pause of seconds.
+    constexpr std::size_t limit = 65536;
     Listing<Handle> handles;
     const std::string directory = procPath(process, "fd");
     if (::access(directory.c_str(), R_OK | X_OK) != 0) {

@@ -33,7 +33,10 @@ void addThreads(const Guardian& guardian, const EarlyData& early, Process& proce
 /// Stack ranges: from each stack pointer to the end of what is that thread's.
 void addStackRanges(Process& process);
 
-/// Open descriptors of the process, at most `limit`.
-Listing<Handle> listHandles(pid_t process, std::size_t limit);
+/// Open descriptors of the process; the first 65 536 of them.
+Listing<Handle> listHandles(pid_t process);
+
+/// Where a snapshot of a running process comes from; its type and consistency are the caller's.
+Provenance liveProvenance(const Target& target, TimePoint time);
 
 }  // namespace icecore::live

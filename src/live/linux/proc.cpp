@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "bytes/descriptor_posix.h"
+#include "model/linux_maps.h"
 
 namespace icecore::live {
 
@@ -57,6 +58,11 @@ std::string readLink(const std::string& path) {
     const ssize_t size = ::readlink(path.c_str(), target.data(), target.size());
     target.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
     return target;
+}
+
+std::string_view programName(std::string_view executable) {
+    const std::string_view path = withoutDeletedMark(executable);
+    return path.substr(path.rfind('/') + 1);
 }
 
 std::vector<std::uint64_t> numbersIn(const std::string& directory) {

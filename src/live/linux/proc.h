@@ -27,6 +27,8 @@ Result<std::string> readProc(const std::string& path, std::size_t limit = std::s
 std::string readProcOrEmpty(const std::string& path);
 /// Where a symbolic link points; empty where that cannot be seen.
 std::string readLink(const std::string& path);
+/// The file name of a program, of what /proc/PID/exe points to; also of one that is deleted.
+std::string_view programName(std::string_view executable);
 /// The numeric names in a directory, ascending (threads, descriptors).
 std::vector<std::uint64_t> numbersIn(const std::string& directory);
 /// NUL-separated strings, as cmdline and environ hold them.

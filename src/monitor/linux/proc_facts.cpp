@@ -82,12 +82,12 @@ public:
         return std::chrono::steady_clock::now().time_since_epoch();
     }
 
-    void sleep(nanoseconds time, const std::stop_token& cancel) override {
+    void sleep(nanoseconds time, const Cancelled& cancelled) override {
         // In slices, since a cancellation (a flag set by a signal handler) wakes nobody.
         constexpr nanoseconds slice = std::chrono::milliseconds(100);
         const nanoseconds until = now() + time;
         for (nanoseconds left = time; left > nanoseconds::zero(); left = until - now()) {
-            if (cancel.stop_requested()) return;
+            if (cancelled && cancelled()) return;
             const auto wait = std::chrono::ceil<std::chrono::milliseconds>(std::min(left, slice));
             pollfd descriptor{target_.pidfd.get(), POLLIN, 0};
             const int ready = ::poll(&descriptor, 1, static_cast<int>(wait.count()));
