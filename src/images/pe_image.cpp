@@ -195,8 +195,12 @@ std::string shortHex(std::uint64_t value) {
 
 }  // namespace
 
+std::string PeImage::idOf(std::uint32_t timestamp, std::uint32_t imageSize) {
+    return upperHex(timestamp, 8) + shortHex(imageSize);
+}
+
 std::string PeImage::id() const {
-    return upperHex(parts_->timestamp, 8) + shortHex(parts_->imageSize);
+    return idOf(parts_->timestamp, parts_->imageSize);
 }
 
 std::string PeCodeView::id() const {
@@ -297,6 +301,12 @@ std::vector<PeExport> PeImage::exports() const {
     }
     std::ranges::stable_sort(all, {}, &PeExport::ordinal);
     return all;
+}
+
+Range PeImage::directory(std::size_t index) const {
+    if (index >= parts_->directories.size()) return {};
+    const pe::DataDirectory& directory = parts_->directories[index];
+    return directory.address == 0 ? Range{} : Range::ofSize(directory.address, directory.size);
 }
 
 std::vector<PeDebugEntry> PeImage::debugEntries() const {

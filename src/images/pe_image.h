@@ -12,6 +12,7 @@
 #include "arch/registers.h"
 #include "base/error.h"
 #include "base/issue.h"
+#include "base/range.h"
 #include "bytes/source.h"
 #include "memory/address_space.h"
 
@@ -79,6 +80,7 @@ public:
     [[nodiscard]] std::uint32_t checksum() const;
     /// Timestamp and size as symbol stores spell them: "5F3C1A2B1c000".
     [[nodiscard]] std::string id() const;
+    static std::string idOf(std::uint32_t timestamp, std::uint32_t imageSize);
     [[nodiscard]] const std::vector<PeSection>& sections() const;
     /// The section that contains an address, or null.
     [[nodiscard]] const PeSection* sectionAt(std::uint32_t address) const;
@@ -89,6 +91,8 @@ public:
     [[nodiscard]] std::vector<PeExport> exports() const;
     /// The table of functions (.pdata), whole entries as stored; empty when there is none.
     [[nodiscard]] ByteView functionTable() const;
+    /// Where a data directory is (pe::directory…): address and size; empty when there is none.
+    [[nodiscard]] Range directory(std::size_t index) const;
     [[nodiscard]] std::vector<PeDebugEntry> debugEntries() const;
     [[nodiscard]] std::optional<PeCodeView> codeView() const;
     /// What was found damaged or missing at open.

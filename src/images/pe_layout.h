@@ -56,8 +56,8 @@ static_assert(sizeof(Optional64) == 112 && offsetof(Optional64, imageSize) == 56
 struct DataDirectory {
     Le32 address, size;
 };
-inline constexpr std::size_t directoryExport = 0, directoryException = 3, directoryDebug = 6,
-                             directoryCount = 16;
+inline constexpr std::size_t directoryExport = 0, directoryResource = 2, directoryException = 3,
+                             directoryDebug = 6, directoryCount = 16;
 
 struct Section {
     char name[8];
@@ -82,6 +82,27 @@ struct DebugEntry {
     Le32 type, size, address, offset;
 };
 static_assert(sizeof(DebugEntry) == 28);
+
+struct ResourceDirectory {
+    Le32 characteristics, timestamp;
+    Le16 major, minor, namedCount, idCount;
+};
+static_assert(sizeof(ResourceDirectory) == 16);
+struct ResourceEntry {
+    Le32 id, offset;  // the offset's top bit: another directory
+};
+struct ResourceData {
+    Le32 address, size, codePage, reserved;
+};
+inline constexpr std::uint32_t resourceSubdirectory = 0x80000000, resourceVersion = 16;
+
+// VS_FIXEDFILEINFO, verrsrc.h.
+struct FixedFileInfo {
+    Le32 signature, structVersion, fileHigh, fileLow, productHigh, productLow, flagsMask, flags, os,
+        type, subtype, dateHigh, dateLow;
+};
+static_assert(sizeof(FixedFileInfo) == 52);
+inline constexpr std::uint32_t fixedFileSignature = 0xfeef04bd;
 
 inline constexpr std::uint32_t codeViewRsds = 0x53445352, codeViewNb10 = 0x3031424e;
 

@@ -1,4 +1,4 @@
-// Names and lines of one module, by link-time address.
+// Names and lines of an ELF module, by link-time address.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "symbols/module_files.h"
+#include "symbols/module_reader.h"
 #include "symbols/symbol_table.h"
 #include "symbols/symbolizer.h"
 
@@ -18,33 +19,19 @@ namespace icecore {
 class DwarfInfo;
 
 /// Thread-safe; symbol tables and DWARF are opened at the first question that needs them.
-class ModuleSymbolizer {
+class ModuleSymbolizer final : public ModuleReader {
 public:
     explicit ModuleSymbolizer(ModuleFiles files);
-    ~ModuleSymbolizer();
-    ModuleSymbolizer(const ModuleSymbolizer&) = delete;
-    ModuleSymbolizer& operator=(const ModuleSymbolizer&) = delete;
+    ~ModuleSymbolizer() override;
 
     [[nodiscard]] const ModuleFiles& files() const { return files_; }
+    [[nodiscard]] const ModuleSymbols& info() const override { return files_.info; }
+    [[nodiscard]] std::uint64_t bias() const override { return files_.bias; }
 
-    struct Located {
-        std::vector<SymbolFrame> frames;  ///< innermost first
-        SymbolKind kind = SymbolKind::none;
-    };
-    [[nodiscard]] Located locate(std::uint64_t address, bool isReturnAddress) const;
-
-    struct Named {
-        std::string name;
-        std::uint64_t address = 0;  ///< link-time
-        std::uint64_t size = 0;
-        bool function = false;
-    };
-    /// The symbol that covers `address`, out of the symbol tables alone.
-    [[nodiscard]] std::optional<Named> nearest(std::uint64_t address) const;
-    /// Appends symbols whose readable name matches, until `limit` are in `out`.
-    void find(std::string_view pattern, std::size_t limit, std::vector<Named>& out) const;
-    /// The symbol with exactly this readable or raw name.
-    [[nodiscard]] std::optional<Named> byName(std::string_view name) const;
+    [[nodiscard]] Located locate(std::uint64_t address, bool isReturnAddress) const override;
+    [[nodiscard]] std::optional<Named> nearest(std::uint64_t address) const override;
+    void find(std::string_view pattern, std::size_t limit, std::vector<Named>& out) const override;
+    [[nodiscard]] std::optional<Named> byName(std::string_view name) const override;
 
 private:
     [[nodiscard]] const SymbolTable& table() const;

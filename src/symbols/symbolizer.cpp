@@ -7,7 +7,7 @@
 #include <unordered_map>
 
 #include "base/text.h"
-#include "symbols/module_symbolizer.h"
+#include "symbols/module_reader.h"
 
 namespace icecore {
 
@@ -29,7 +29,7 @@ namespace {
 /// A module's files are looked for once, by whoever asks first.
 struct Slot {
     std::once_flag once;
-    std::unique_ptr<ModuleSymbolizer> symbols;
+    std::unique_ptr<ModuleReader> symbols;
     std::atomic<bool> ready{false};  ///< `symbols` is set and may be read without `once`
 };
 
@@ -62,9 +62,9 @@ private:
         mutable std::mutex mutex;
         std::unordered_map<std::uint64_t, Symbolization> answers;
     };
-    /// User-space addresses leave the top bit free.
+    /// The two topmost bits of every address that a CPU accepts are the same.
     static std::uint64_t key(std::uint64_t address, bool isReturn) {
-        return address ^ (isReturn ? std::uint64_t{1} << 63 : 0);
+        return address ^ (isReturn ? std::uint64_t{1} << 62 : 0);
     }
     [[nodiscard]] const Shard& shardOf(std::uint64_t address) const {
         return shards_[(address >> 4) % shards_.size()];
@@ -96,18 +96,17 @@ struct Symbolizer::State {
         return &module < first || index >= count ? nullptr : &slots[index];
     }
 
-    [[nodiscard]] const ModuleSymbolizer* symbolsOf(const Module& module) const {
+    [[nodiscard]] const ModuleReader* symbolsOf(const Module& module) const {
         Slot* slot = slotOf(module);
         if (slot == nullptr) return nullptr;
         std::call_once(slot->once, [&] {
-            slot->symbols =
-                std::make_unique<ModuleSymbolizer>(findModuleFiles(*process, module, options));
+            slot->symbols = openModuleReader(*process, module, options);
             slot->ready.store(true, std::memory_order_release);
         });
         return slot->symbols.get();
     }
 
-    [[nodiscard]] static Symbol symbolOf(const ModuleSymbolizer::Named& named, const Module& module,
+    [[nodiscard]] static Symbol symbolOf(const ModuleReader::Named& named, const Module& module,
                                          std::uint64_t bias) {
         return {named.name, &module, named.address + bias, named.size, named.function};
     }
@@ -125,8 +124,8 @@ Symbolization Symbolizer::symbolize(std::uint64_t address, bool isReturnAddress)
     result.module = state_->process->moduleAt(lookUp);
     if (result.module != nullptr) {
         result.moduleOffset = address - result.module->range.begin();
-        if (const ModuleSymbolizer* symbols = state_->symbolsOf(*result.module)) {
-            auto located = symbols->locate(address - symbols->files().bias, isReturnAddress);
+        if (const ModuleReader* symbols = state_->symbolsOf(*result.module)) {
+            auto located = symbols->locate(address - symbols->bias(), isReturnAddress);
             result.frames = std::move(located.frames);
             result.kind = located.kind;
         }
@@ -137,9 +136,9 @@ Symbolization Symbolizer::symbolize(std::uint64_t address, bool isReturnAddress)
 
 std::optional<Symbol> Symbolizer::nearestSymbol(std::uint64_t address) const {
     const Module* module = state_->process->moduleAt(address);
-    const ModuleSymbolizer* symbols = module != nullptr ? state_->symbolsOf(*module) : nullptr;
+    const ModuleReader* symbols = module != nullptr ? state_->symbolsOf(*module) : nullptr;
     if (symbols == nullptr) return std::nullopt;
-    const std::uint64_t bias = symbols->files().bias;
+    const std::uint64_t bias = symbols->bias();
     const auto named = symbols->nearest(address - bias);
     if (!named) return std::nullopt;
     return State::symbolOf(*named, *module, bias);
@@ -151,12 +150,12 @@ std::vector<Symbol> Symbolizer::find(std::string_view modulePattern, std::string
     for (const Module& module : state_->process->modules) {
         if (found.size() >= limit) break;
         if (!moduleMatches(module, modulePattern)) continue;
-        const ModuleSymbolizer* symbols = state_->symbolsOf(module);
+        const ModuleReader* symbols = state_->symbolsOf(module);
         if (symbols == nullptr) continue;
-        std::vector<ModuleSymbolizer::Named> names;
+        std::vector<ModuleReader::Named> names;
         symbols->find(namePattern, limit - found.size(), names);
         for (const auto& named : names)
-            found.push_back(State::symbolOf(named, module, symbols->files().bias));
+            found.push_back(State::symbolOf(named, module, symbols->bias()));
     }
     return found;
 }
@@ -169,24 +168,24 @@ std::optional<Symbol> Symbolizer::byName(std::string_view text) const {
     if (name.empty()) return std::nullopt;
     for (const Module& module : state_->process->modules) {
         if (!moduleMatches(module, modulePattern)) continue;
-        const ModuleSymbolizer* symbols = state_->symbolsOf(module);
+        const ModuleReader* symbols = state_->symbolsOf(module);
         if (symbols == nullptr) continue;
         if (const auto named = symbols->byName(name))
-            return State::symbolOf(*named, module, symbols->files().bias);
+            return State::symbolOf(*named, module, symbols->bias());
     }
     return std::nullopt;
 }
 
 const ModuleSymbols& Symbolizer::module(const Module& module) const {
     static const ModuleSymbols nothing;
-    const ModuleSymbolizer* symbols = state_->symbolsOf(module);
-    return symbols != nullptr ? symbols->files().info : nothing;
+    const ModuleReader* symbols = state_->symbolsOf(module);
+    return symbols != nullptr ? symbols->info() : nothing;
 }
 
 const ModuleSymbols* Symbolizer::loadedModule(const Module& module) const {
     const Slot* slot = state_->slotOf(module);
     if (slot == nullptr || !slot->ready.load(std::memory_order_acquire)) return nullptr;
-    return &slot->symbols->files().info;
+    return &slot->symbols->info();
 }
 
 void Symbolizer::reload(SymbolOptions options) {

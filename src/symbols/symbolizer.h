@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "images/elf_image.h"
+#include "images/pe_image.h"
 #include "model/process.h"
 
 namespace icecore {
@@ -30,6 +31,9 @@ struct SymbolFrame {
     std::string file;        ///< as recorded, absolute where the compiler says so
     std::uint32_t line = 0;  ///< 0 unknown
     bool inlined = false;
+    /// Only the nearest name below the address that is known, an exported one: other functions
+    /// may lie between (WinDbg's "module!Export+0x1234" far from an export).
+    bool approximate = false;
 };
 
 struct Symbolization {
@@ -51,9 +55,12 @@ struct Symbol {
 struct ModuleSymbols {
     SymbolKind kind = SymbolKind::none;
     std::shared_ptr<const ElfImage> image;  ///< the file itself or its copy in memory; may be null
-    std::string imagePath, debugPath;       ///< files used; empty when none
-    std::vector<std::string> tried;  ///< one sentence per file tried: what `!sym noisy` prints
-    bool forced = false;             ///< used in spite of a mismatch, because asked to
+    /// The same of a PE module: its file, else what is in the dump's memory. Where the file is
+    /// known both can be had; code that the process changed is in the memory alone.
+    std::shared_ptr<const PeImage> peImage;
+    std::string imagePath, debugPath;  ///< files used; empty when none
+    std::vector<std::string> tried;    ///< one sentence per file tried: what `!sym noisy` prints
+    bool forced = false;               ///< used in spite of a mismatch, because asked to
 };
 
 struct SymbolOptions {

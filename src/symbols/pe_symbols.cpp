@@ -1,0 +1,66 @@
+#include "symbols/pe_symbols.h"
+
+#include "base/text.h"
+#include "symbols/demangle.h"
+
+namespace icecore {
+
+namespace {
+
+ModuleReader::Named named(const ExportTable::Entry& entry) {
+    return {entry.code ? functionName(entry.name) : demangle(entry.name), entry.address,
+            entry.end - entry.address, entry.code};
+}
+
+}  // namespace
+
+PeSymbols::PeSymbols(PeFiles files) : files_(std::move(files)) {}
+
+const ExportTable* PeSymbols::exports() const {
+    if (!files_.info.peImage) return nullptr;
+    std::call_once(exportsOnce_,
+                   [&] { exports_ = std::make_unique<ExportTable>(files_.info.peImage); });
+    return exports_.get();
+}
+
+ModuleReader::Located PeSymbols::locate(std::uint64_t address, bool isReturnAddress) const {
+    const std::uint64_t lookUp = isReturnAddress && address != 0 ? address - 1 : address;
+    Located located;
+    const ExportTable* table = exports();
+    const ExportTable::Entry* entry = table != nullptr ? table->at(lookUp) : nullptr;
+    if (entry == nullptr || !entry->code) return located;
+    SymbolFrame frame;
+    frame.function = functionName(entry->name);
+    frame.functionOffset = address - entry->address;
+    frame.approximate = !table->covers(*entry, lookUp);
+    located.frames.push_back(std::move(frame));
+    located.kind = SymbolKind::exported;
+    return located;
+}
+
+std::optional<ModuleReader::Named> PeSymbols::nearest(std::uint64_t address) const {
+    const ExportTable* table = exports();
+    const ExportTable::Entry* entry = table != nullptr ? table->at(address) : nullptr;
+    return entry != nullptr ? std::optional(named(*entry)) : std::nullopt;
+}
+
+void PeSymbols::find(std::string_view pattern, std::size_t limit, std::vector<Named>& out) const {
+    const ExportTable* table = exports();
+    if (table == nullptr) return;
+    for (const ExportTable::Entry& entry : table->entries()) {
+        if (out.size() >= limit) return;
+        Named candidate = named(entry);
+        if (matchesWildcard(candidate.name, pattern)) out.push_back(std::move(candidate));
+    }
+}
+
+std::optional<ModuleReader::Named> PeSymbols::byName(std::string_view name) const {
+    const ExportTable* table = exports();
+    if (table == nullptr) return std::nullopt;
+    for (const ExportTable::Entry& entry : table->entries()) {
+        if (entry.name == name || named(entry).name == name) return named(entry);
+    }
+    return std::nullopt;
+}
+
+}  // namespace icecore
