@@ -1,4 +1,4 @@
-// Cores that others wrote (the kernel, gdb) are read as gdb reads them; and our
+// Cores that others wrote (the kernel, gdb, .NET's createdump) are read as gdb reads them; and our
 // own cores of programs whose files are gone, or that are inside the vdso, unwind out of the dump's
 // own memory.
 #include <gmock/gmock.h>
@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "bytes/elf_layout.h"
 #include "support/scratch.h"
 #include "support/victim.h"
 #include "unwind_oracles.h"
@@ -14,6 +15,7 @@ namespace icecore::tests {
 namespace {
 
 using testing::HasSubstr;
+using namespace std::string_literals;
 
 constexpr const char* quietGdb = "gdb -nx -q -batch -ex 'set debuginfod enabled off' ";
 
@@ -88,6 +90,171 @@ TEST(ForeignCore, OfGdb) {
     ASSERT_TRUE(pid.has_value()) << said;
     expectCrasher(scratch, core, *pid);
 }
+
+/// Makes a core of ours look like one of createdump: mappings that follow each other, up to the
+/// first that can be written, become one segment with the flags of the first, and nothing tells
+/// what each of them may do. How many segments were drawn together.
+std::size_t mergeMappings(const std::string& core) {
+    std::string bytes = readText(core);
+    // Our own notes tell the mappings one by one: they become somebody else's.
+    for (std::size_t at = 0; (at = bytes.find("ICECORE\0"s, at)) != std::string::npos;)
+        bytes.replace(at, 7, "UNKNOWN");
+    elf::Header64 header;
+    std::memcpy(&header, bytes.data(), sizeof header);
+    std::size_t merged = 0;
+    std::size_t first = 0;
+    std::optional<elf::Program64> segment;
+    for (std::size_t i = 0; i < header.programCount; ++i) {
+        const std::size_t at = header.programOffset + i * sizeof(elf::Program64);
+        elf::Program64 next;
+        std::memcpy(&next, bytes.data() + at, sizeof next);
+        const bool whole = next.type == elf::segmentLoad && next.fileSize == next.memorySize &&
+                           (next.flags & elf::flagWrite) == 0;
+        if (whole && segment &&
+            segment->virtualAddress + segment->memorySize == next.virtualAddress &&
+            segment->offset + segment->fileSize == next.offset) {
+            segment->fileSize = segment->fileSize + next.fileSize;
+            segment->memorySize = segment->memorySize + next.memorySize;
+            std::memcpy(bytes.data() + first, &*segment, sizeof *segment);
+            next.type = 0;  // PT_NULL
+            std::memcpy(bytes.data() + at, &next, sizeof next);
+            ++merged;
+        } else {
+            segment = whole ? std::optional(next) : std::nullopt;
+            first = at;
+        }
+    }
+    writeFile(core, bytes);
+    return merged;
+}
+
+TEST(ForeignCore, WhoseSegmentsSpanSeveralMappings) {
+    const Scratch scratch;
+    Victim victim("capture_threads", {"many", "3"});
+    ASSERT_TRUE(victim.until("ready"));
+    const std::string core = scratch.file("core");
+    const auto dumped = shell(program() + " dump " + std::to_string(victim.pid()) +
+                              " --type full -o " + core + " 2>&1");
+    ASSERT_EQ(dumped.status, 0) << dumped.text;
+    const OpenDump before(core);
+    ASSERT_TRUE(before.ok());
+    const Stacks expected = before.stacks();
+    const Process told = before.process();
+    ASSERT_GT(mergeMappings(core), 3U);
+    const OpenDump dump(core);
+    ASSERT_TRUE(dump.ok());
+    EXPECT_EQ(dump.stacks(), expected);
+    EXPECT_EQ(dump.stacks(), gdbStacks(scratch, target("capture_threads"), core));
+    std::size_t code = 0;
+    for (const Region& region : dump.process().regions) {
+        if (region.kind != RegionKind::image) continue;
+        const Region* was = told.regionAt(region.range.begin());
+        ASSERT_NE(was, nullptr);
+        EXPECT_EQ(region.protection, was->protection) << region.name << hex(region.fileOffset);
+        if (region.protection.execute) ++code;
+    }
+    EXPECT_GE(code, 3U) << "the program, libc, the dynamic linker";
+}
+
+/// createdump of a .NET runtime of this machine, or nothing.
+std::string createdump() {
+    return std::string(
+        trim(outputOf("ls -d /usr/share/dotnet/shared/Microsoft.NETCore.App/*/createdump "
+                      "/usr/lib/dotnet/shared/Microsoft.NETCore.App/*/createdump 2>/dev/null"
+                      " | tail -1")));
+}
+
+class CreatedumpCore : public testing::TestWithParam<const char*> {};
+
+TEST_P(CreatedumpCore, OfANativeProcess) {
+    if (createdump().empty()) GTEST_SKIP() << "no .NET runtime, and so no createdump, is installed";
+    const Scratch scratch;
+    Victim victim("capture_threads", {"many", "3"});
+    ASSERT_TRUE(victim.until("ready"));
+    const std::string core = scratch.file("core");
+    const auto made = shell(createdump() + " --" + GetParam() + " -f " + core + " " +
+                            std::to_string(victim.pid()) + " 2>&1");
+    ASSERT_EQ(made.status, 0) << made.text;
+    const OpenDump dump(core);
+    ASSERT_TRUE(dump.ok());
+    EXPECT_EQ(dump.snapshot->provenance.tool, "createdump (.NET)");
+    EXPECT_EQ(dump.process().pid, static_cast<std::uint64_t>(victim.pid()));
+    EXPECT_EQ(dump.process().threads.size(), 4U);
+    EXPECT_FALSE(dump.process().exception.has_value());
+    EXPECT_EQ(dump.stacks(), gdbStacks(scratch, target("capture_threads"), core));
+    for (const Thread& thread : dump.process().threads) {
+        const Stack stack = dump.unwinder->unwind(thread);
+        EXPECT_EQ(stack.end, StackEnd::complete) << describe(stack, dump);
+        EXPECT_THAT(dump.namesOf(stack), testing::Contains(testing::AnyOf("main", "sleeper")));
+    }
+}
+
+/// A process of the runtime itself: the C# compiler, that waits to be asked. Threads whose frames
+/// all lie in modules are those of gdb; through code made at run time gdb finds no way.
+TEST_P(CreatedumpCore, OfADotnetProcess) {
+    const std::string compiler(trim(
+        outputOf("ls $(dirname $(readlink -f $(command -v dotnet) 2>/dev/null) 2>/dev/null)/sdk/*/"
+                 "Roslyn/bincore/VBCSCompiler.dll 2>/dev/null | tail -1")));
+    if (createdump().empty() || compiler.empty()) GTEST_SKIP() << "no .NET SDK is installed";
+    const Scratch scratch;
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        ::setenv("DOTNET_EnableDiagnostics", "0", 1);
+        ::setenv("HOME", scratch.file("").c_str(), 1);
+        ::setenv("TMPDIR", scratch.file("").c_str(), 1);
+        const std::string name = "-pipename:icecore" + std::to_string(::getpid());
+        ::execlp("dotnet", "dotnet", "exec", compiler.c_str(), name.c_str(), nullptr);
+        ::_exit(127);
+    }
+    // Once it waits all its threads do, for many looks in a row.
+    int calm = 0;
+    const bool waits = eventually([&] {
+        bool asleep = true;
+        std::size_t count = 0;
+        std::error_code gone;
+        for (const auto& task :
+             std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", gone)) {
+            const std::string stat = readText(task.path().string() + "/stat");
+            const std::size_t end = stat.rfind(')');
+            asleep &= end != std::string::npos && stat.compare(end, 3, ") S") == 0;
+            ++count;
+        }
+        calm = asleep && count >= 4 ? calm + 1 : 0;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        return calm >= 25;
+    });
+    const std::string core = scratch.file("core");
+    const auto made = shell(createdump() + " --" + GetParam() + " -f " + core + " " +
+                            std::to_string(pid) + " 2>&1");
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+    ASSERT_TRUE(waits);
+    ASSERT_EQ(made.status, 0) << made.text;
+    const OpenDump dump(core);
+    ASSERT_TRUE(dump.ok());
+    EXPECT_EQ(dump.process().pid, static_cast<std::uint64_t>(pid));
+    const Stacks ours = dump.stacks();
+    const Stacks gdb = gdbStacks(scratch, dump.process().executable, core);
+    ASSERT_EQ(ours.size(), gdb.size());
+    std::size_t compared = 0;
+    for (const auto& [id, frames] : ours) {
+        if (!std::ranges::all_of(frames,
+                                 [&](auto pc) { return dump.process().moduleAt(pc) != nullptr; }))
+            continue;
+        const Stack stack = dump.unwinder->unwind(*dump.process().thread(id));
+        EXPECT_EQ(stack.end, StackEnd::complete) << describe(stack, dump);
+        EXPECT_EQ(frames, gdb.at(id)) << describe(stack, dump);
+        ++compared;
+    }
+    EXPECT_GE(compared, 2U);
+    // The first thread is in managed code, and began in the program.
+    const auto names = dump.namesOf(dump.unwinder->unwind(dump.process().threads[0]));
+    EXPECT_THAT(names, testing::Contains(testing::HasSubstr("coreclr_execute_assembly")));
+    EXPECT_THAT(names, testing::Contains(testing::HasSubstr("__libc_start_main")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, CreatedumpCore, testing::Values("full", "normal"),
+                         [](const auto& type) { return std::string(type.param); });
 
 /// Every frame was found by call frame information, up to the end.
 void expectAllByCfi(const OpenDump& dump, const Thread& thread) {

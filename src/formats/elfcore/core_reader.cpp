@@ -9,6 +9,7 @@
 #include "formats/elfcore/own_notes.h"
 #include "images/elf_image.h"
 #include "images/elf_modules.h"
+#include "images/module_protection.h"
 #include "memory/segment_space.h"
 
 namespace icecore {
@@ -50,6 +51,7 @@ public:
         describeProcess();
         if (!notes_.hasModules) {
             findElfModules(process, issues());
+            if (!merged_.empty()) protectAsLinked(process, merged_);
             if (process.modules.coverage == Coverage::absent && !process.modules.empty())
                 process.modules.coverage = Coverage::complete;
         }
@@ -147,6 +149,8 @@ private:
         for (const Piece& piece : pieces) {
             Range rest = Range::between(std::max(piece.range.begin(), position), piece.range.end());
             position = std::max(position, piece.range.end());
+            const Range whole = rest;
+            std::size_t mappings = 0;
             while (!rest.empty()) {
                 while (file != notes_.files.end() && file->range.end() <= rest.begin())
                     ++file;
@@ -158,7 +162,12 @@ private:
                 addRegion(Range::between(rest.begin(), end), piece.protection,
                           inside ? &*file : nullptr);
                 rest = Range::between(end, rest.end());
+                ++mappings;
             }
+            // The kernel and gdb write a segment for each mapping. .NET's createdump writes one
+            // for several that follow each other, code among them, and gives it the flags of the
+            // first: what each of them may do is then not told by the segment.
+            if (mappings > 1) merged_.push_back(whole);
         }
         if (!snapshot_.process->regions.empty())
             snapshot_.process->regions.coverage = Coverage::complete;
@@ -216,9 +225,11 @@ private:
 
     /// Who writes what: see docs/formats.md.
     [[nodiscard]] std::string guessTool() const {
-        // .NET's createdump stores a block of information about itself at this address.
+        // .NET's createdump stores a block of information about itself at this address
+        // (SpecialDiagInfoAddress in .NET's specialdiaginfo.h).
+        constexpr std::uint64_t diagnostics = 0x7ffffff10000;
         std::byte raw[14];
-        if (snapshot_.process->memory->read(0x7fffffff10000000, raw).bytes == sizeof raw &&
+        if (snapshot_.process->memory->read(diagnostics, raw).bytes == sizeof raw &&
             std::string_view(reinterpret_cast<const char*>(raw), sizeof raw) == "DIAGINFOHEADER")
             return "createdump (.NET)";
         if (std::ranges::any_of(image_->sections(), [](const ElfSection& section) {
@@ -243,6 +254,7 @@ private:
     std::shared_ptr<const ElfImage> image_;
     Snapshot snapshot_;
     CoreNotes notes_;
+    std::vector<Range> merged_;  ///< segments of several mappings: their flags are not each one's
 };
 
 }  // namespace
