@@ -4,62 +4,19 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <map>
 
 #include "base/text.h"
 #include "support/frozen_dump.h"
+#include "support/lldb.h"
 #include "support/victim.h"
 
 namespace icecore::tests {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string outputOf(const std::string& command) {
-    std::string text;
-    FILE* pipe = ::popen((command + " 2>&1 </dev/null").c_str(), "r");
-    if (pipe == nullptr) return text;
-    char buffer[4096];
-    for (std::size_t got = 0; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;)
-        text.append(buffer, got);
-    ::pclose(pipe);
-    return text;
-}
-
-std::string lldb(const std::string& commands) {
-    // No init files and no searching for symbols on the network: only what the dump names.
-    return outputOf("timeout 300 lldb-14 --no-lldbinit --batch " + commands);
-}
-
-/// Of each thread, by LLDB's index, the "ADDRESS FUNCTION" of its frames. The module is left out:
-/// of a living process LLDB names it as it was linked (libstdc++.so.6), of a dump as the file is
-/// called (libstdc++.so.6.0.30).
-std::map<std::string, std::vector<std::string>> stacksIn(const std::string& text) {
-    std::map<std::string, std::vector<std::string>> stacks;
-    std::vector<std::string>* current = nullptr;
-    for (const std::string_view line : split(text, '\n')) {
-        if (const std::size_t at = line.find("thread #"); at != std::string_view::npos) {
-            const std::string_view rest = line.substr(at);
-            current = &stacks[std::string(rest.substr(0, rest.find(',')))];
-            continue;
-        }
-        const std::size_t address = line.find(": 0x");
-        const std::size_t tick = line.find('`');
-        const bool isFrame = line.find("frame #") != std::string_view::npos;
-        if (!isFrame || !current || address == std::string_view::npos ||
-            tick == std::string_view::npos)
-            continue;
-        const std::string_view pc = splitBlanks(line.substr(address + 2)).front();
-        // Up to the arguments; "(anonymous namespace)::f(…)" begins with a bracket of its own.
-        const std::string_view function = line.substr(tick + 1);
-        current->push_back(std::string(pc) + " " +
-                           std::string(function.substr(0, function.find('(', 1))));
-    }
-    return stacks;
-}
 
 class MinidumpInLldb : public testing::Test {
 protected:
@@ -89,14 +46,13 @@ protected:
         std::string live =
             lldb("-p " + std::to_string(victim_.pid()) + " -o 'thread backtrace all' -o detach");
         live = live.substr(std::min(live.find("(lldb) thread backtrace all"), live.size()));
-        const auto ours = stacksIn(core);
-        const auto theirs = stacksIn(live);
+        const auto ours = lldbStacks(core);
+        const auto theirs = lldbStacks(live);
         ASSERT_EQ(theirs.size(), 2U) << live;
         EXPECT_EQ(ours, theirs) << core << "\n" << live;
         for (const auto& [id, frames] : theirs)
             EXPECT_GE(frames.size(), 4U) << live;
-        EXPECT_EQ(core.find("error:"), std::string::npos) << core;
-        EXPECT_EQ(core.find("warning:"), std::string::npos) << core;
+        EXPECT_EQ(lldbComplaints(core), "");
     }
 
     Victim victim_{"dump_types", {"/tmp/icecore-lldb-deleted-" + std::to_string(::getpid())}, [] {
