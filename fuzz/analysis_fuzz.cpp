@@ -80,7 +80,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Exception exception;
     exception.threadId = 100;
     exception.code = data[1];
-    exception.signalCode = static_cast<std::int8_t>(data[2]);
+    exception.signalCode = static_cast<std::int32_t>(data[2]) - 128;
     exception.address = context.registers.pc();
     if ((data[0] & 8) != 0) exception.faultAddress = told;
     if ((data[0] & 16) != 0) exception.rawSignalInfo = SharedBytes::own(std::string(128, 'i'));

@@ -3,11 +3,13 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "base/text.h"
 #include "base/version.h"
 #include "support/paths.h"
 #include "support/scratch.h"
+#include "support/terminal.h"
 #include "support/victim.h"
 
 namespace icecore::tests {
@@ -85,12 +87,22 @@ TEST(Program, NoPermissionIsSaidSo) {
     std::ofstream(scratch.file("secret")) << "x";
     std::filesystem::permissions(scratch.file("secret"), std::filesystem::perms::owner_read);
     std::filesystem::permissions(scratch.file(""), std::filesystem::perms::all);
-    const auto output = shell("setpriv --reuid 65534 --regid 65534 --clear-groups " + program() +
-                              " info " + scratch.file("secret") + " 2>&1");
-    if (output.text.find("setpriv") != std::string::npos || output.status > 2)
+    const std::string asNobody =
+        "cd / && setpriv --reuid 65534 --regid 65534 --clear-groups " + program() + " ";
+    if (shell(asNobody + "--version 2>&1").status != 0)
         GTEST_SKIP() << "the program is not within another user's reach";
+    for (const std::string verb :
+         {"info ", "describe ", "analyze ", "symbols list ", "open -c r ", "build -o /x "}) {
+        const ShellOutput output = shell(asNobody + verb + scratch.file("secret") + " 2>&1");
+        EXPECT_EQ(output.status, 1) << verb;
+        EXPECT_EQ(lines(output.text), 1U) << output.text;
+        EXPECT_NE(output.text.find("Permission denied"), std::string::npos) << output.text;
+    }
+    // A place that cannot be written to is told before anything is dumped.
+    const ShellOutput output = shell(asNobody + "dump $$ -o /nowhere.core 2>&1");
     EXPECT_EQ(output.status, 1);
-    EXPECT_NE(output.text.find("Permission denied"), std::string::npos) << output.text;
+    EXPECT_EQ(lines(output.text), 1U) << output.text;
+    EXPECT_FALSE(std::filesystem::exists("/nowhere.core"));
 }
 
 class DumpProgram : public testing::Test {
@@ -148,6 +160,57 @@ TEST_F(DumpProgram, DescribesAndBuildsAgain) {
     const Outcome built = run(scratch_, "build a.txt -o b.core");
     ASSERT_EQ(built.status, 0) << built.error;
     EXPECT_TRUE(readText(scratch_.file("a.core")) == readText(scratch_.file("b.core")));
+}
+
+TEST_F(DumpProgram, EveryVerbReadsACompressedDump) {
+    for (const std::string format : {"core", "minidump"}) {
+        const std::string plain = format, packed = format + ".zst";
+        ASSERT_EQ(
+            run(scratch_, "dump " + pid() + " --compress zstd --format " + format + " -o " + packed)
+                .status,
+            0);
+        ASSERT_EQ(shell("zstd -qd " + scratch_.file(packed) + " -o " + scratch_.file(plain)).status,
+                  0);
+        for (const std::string verb : {"info --json ", "describe ", "analyze ", "symbols list ",
+                                       "open -c '~*k; lm; !address' "}) {
+            Outcome one = run(scratch_, verb + plain);
+            Outcome other = run(scratch_, verb + packed);
+            EXPECT_EQ(one.status, 0) << verb << one.error;
+            EXPECT_EQ(other.status, one.status) << verb << other.error;
+            // The same but for the name of the file, and its size.
+            for (std::string* text : {&one.out, &other.out}) {
+                *text = std::regex_replace(*text, std::regex("\\.zst"), "");
+                *text = std::regex_replace(*text, std::regex("\"bytes\": ?[0-9]+"), "");
+            }
+            EXPECT_GT(one.out.size(), 100U) << verb;
+            EXPECT_TRUE(one.out == other.out) << verb << "\n" << one.out << "\n" << other.out;
+        }
+    }
+}
+
+TEST_F(DumpProgram, ShowsHowFarItIs) {
+    // A reader that begins late makes the work long, whatever the machine.
+    const std::string dump = program() + " dump " + pid() + " --type full -o - ";
+    const std::string slowly = " | (sleep 3; cat >/dev/null)";
+    Terminal terminal({"/bin/sh", "-c", dump + slowly});
+    EXPECT_TRUE(terminal.shows("\r\x1b[Kwriting memory ["));
+    EXPECT_TRUE(terminal.shows(" % of "));
+    EXPECT_EQ(terminal.wait(), 0);
+    // The bar is wiped away at the end, and the closing line stands by itself.
+    const std::size_t wiped = terminal.seen().rfind("\r\x1b[K");
+    ASSERT_NE(wiped, std::string::npos);
+    EXPECT_NE(terminal.seen().find("stood still for", wiped), std::string::npos) << terminal.seen();
+    EXPECT_EQ(terminal.seen().find('#', wiped), std::string::npos) << terminal.seen();
+
+    // Without a terminal nothing is drawn unless asked for, and then as whole lines.
+    (void)run(scratch_, dump.substr(program().size()) + "2>quiet" + slowly);
+    EXPECT_EQ(lines(readText(scratch_.file("quiet"))), 1U) << readText(scratch_.file("quiet"));
+    (void)run(scratch_, dump.substr(program().size()) + "--progress=plain 2>plain" + slowly);
+    const std::string plain = readText(scratch_.file("plain"));
+    EXPECT_GE(lines(plain), 2U) << plain;
+    EXPECT_TRUE(plain.starts_with("icecore: writing memory: ")) << plain;
+    EXPECT_EQ(plain.find('\r'), std::string::npos);
+    EXPECT_EQ(plain.find('\x1b'), std::string::npos);
 }
 
 TEST_F(DumpProgram, SeveralOfOneNameAreListed) {

@@ -68,7 +68,7 @@ Result<std::string> makePattern(const Places& places) {
         places.root.string().find(' ') != std::string::npos)
         return fail(Errc::unsupported, "the kernel takes no path with blanks or per cent signs",
                     program);
-    const std::string pattern = "|" + words + " %P %p %s %t %d";
+    std::string pattern = "|" + words + " %P %p %s %t %d";
     if (pattern.size() > maxPattern)
         return fail(Errc::limit,
                     fmt::format("the kernel takes {} letters, and `{}` has {}: install icecore "

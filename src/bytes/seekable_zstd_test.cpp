@@ -11,30 +11,14 @@
 #include "bytes/endian.h"
 #include "bytes/sink.h"
 #include "support/scratch.h"
+#include "support/tee_sink.h"
 
 namespace icecore {
 namespace {
 
 using tests::Scratch;
 using tests::shell;
-
-/// Shows what a sink that was given away received.
-class Tee final : public Sink {
-public:
-    explicit Tee(std::vector<std::byte>& into) : into_(into) {}
-    [[nodiscard]] Result<void> write(std::span<const std::byte> bytes) override {
-        into_.insert(into_.end(), bytes.begin(), bytes.end());
-        position_ += bytes.size();
-        return {};
-    }
-    [[nodiscard]] Result<void> zeros(std::uint64_t count) override {
-        return write(std::vector<std::byte>(static_cast<std::size_t>(count)));
-    }
-    [[nodiscard]] Result<void> finish() override { return {}; }
-
-private:
-    std::vector<std::byte>& into_;
-};
+using tests::TeeSink;
 
 struct Packed {
     std::vector<std::byte> content, file;
@@ -43,7 +27,7 @@ struct Packed {
 /// Bytes, zeros of all sizes, bytes: about 9 MiB, so several frames.
 Packed sample() {
     Packed packed;
-    auto sink = compressZstd(std::make_unique<Tee>(packed.file), 1, 3);
+    auto sink = compressZstd(std::make_unique<TeeSink>(packed.file), 1, 3);
     EXPECT_TRUE(sink);
     std::vector<std::byte> piece(300'001);
     for (std::size_t i = 0; i < piece.size(); ++i)
@@ -159,7 +143,7 @@ TEST(SeekableZstd, DamageIsToldAndBounded) {
 
 TEST(SeekableZstd, AnUnfinishedSinkEndsItsThreads) {
     std::vector<std::byte> file;
-    auto sink = compressZstd(std::make_unique<Tee>(file), 1, 2);
+    auto sink = compressZstd(std::make_unique<TeeSink>(file), 1, 2);
     ASSERT_TRUE(sink);
     EXPECT_TRUE((*sink)->write(std::vector<std::byte>(5 << 20, std::byte{7})));
     sink->reset();

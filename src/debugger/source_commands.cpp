@@ -35,7 +35,7 @@ Place placeOf(const Session& session, std::uint64_t address, bool isReturnAddres
 /// The file itself, or one of the source path that ends like it: the longest common end first.
 std::optional<fs::path> findSource(const Session& session, const std::string& recorded) {
     std::error_code ignored;
-    const fs::path path(recorded);
+    fs::path path(recorded);
     if (fs::is_regular_file(path, ignored)) return path;
     for (const std::string_view directory : split(session.sourcePath, ';')) {
         if (directory.empty()) continue;

@@ -15,6 +15,7 @@ namespace {
 
 std::vector<std::uint64_t> programCounters(const NamedStack& stack) {
     std::vector<std::uint64_t> pcs;
+    pcs.reserve(stack.stack.frames.size());
     for (const Frame& frame : stack.stack.frames)
         pcs.push_back(frame.pc);
     return pcs;

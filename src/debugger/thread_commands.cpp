@@ -31,9 +31,9 @@ std::string_view stateText(char state) {
 void printDetails(CommandCall& call, const Thread& thread) {
     Session& session = call.session;
     std::string facts;
-    const auto add = [&](std::string text) {
+    const auto add = [&](std::string_view text) {
         if (!facts.empty()) facts += "  ";
-        facts += std::move(text);
+        facts += text;
     };
     if (thread.startAddress) add("Start: " + symbolOrAddressText(session, *thread.startAddress));
     if (thread.priority) add(fmt::format("Priority: {}", *thread.priority));

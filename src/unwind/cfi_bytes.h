@@ -48,7 +48,7 @@ private:
 /// FDE for [0x1000, 0x1100) with these instructions.
 class OneFde {
 public:
-    explicit OneFde(std::initializer_list<int> instructions, Arch arch = Arch::x86_64,
+    OneFde(std::initializer_list<int> instructions, Arch arch = Arch::x86_64,
                     const char* augmentation = "zR") {
         const bool arm = arch == Arch::arm64;
         Bytes cie;

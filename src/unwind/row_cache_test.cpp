@@ -44,6 +44,7 @@ TEST(RowCache, ThreadsAgree) {
     RowCache cache;
     std::atomic<int> wrong = 0;
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; ++t) {
         threads.emplace_back([&] {
             for (std::uint64_t i = 0; i < 2000; ++i) {

@@ -33,7 +33,7 @@ TimeValue<Le64> timeValue(std::optional<std::chrono::nanoseconds> time) {
 template <std::size_t N>
 void setText(char (&field)[N], std::string_view text) {
     std::memset(field, 0, N);
-    std::memcpy(field, text.data(), std::min(text.size(), N - 1));
+    text.copy(field, N - 1);
 }
 
 std::vector<std::byte> prStatus(const Process& process, const Thread& thread) {

@@ -225,7 +225,7 @@ void decodeThreads(std::string_view text, Process& process) {
         Thread& thread = *found->second;
         if (record.has("name")) thread.name = record.text("name");
         if (const auto stack = record.range("stack")) thread.stack = *stack;
-        if (const auto tls = record.address("tls")) thread.tls = *tls;
+        if (const auto tls = record.address("tls"); tls) thread.tls = tls;
         thread.startAddress = record.address("start");
         if (const std::string state = record.text("state"); !state.empty())
             thread.state = state.front();

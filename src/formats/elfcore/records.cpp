@@ -92,9 +92,9 @@ std::optional<std::int64_t> Record::number(std::string_view key) const {
     const auto value = raw(key);
     if (!value) return std::nullopt;
     std::int64_t result = 0;
-    const char* const end = value->data() + value->size();
-    const auto [stop, error] = std::from_chars(value->data(), end, result);
-    if (error != std::errc{} || stop != end) return std::nullopt;
+    const auto [stop, error] =
+        std::from_chars(value->data(), value->data() + value->size(), result);
+    if (error != std::errc{} || stop != value->data() + value->size()) return std::nullopt;
     return result;
 }
 
