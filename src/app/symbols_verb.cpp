@@ -8,51 +8,25 @@
 
 #include "app/report.h"
 #include "app/symbol_flags.h"
+#include "app/symbol_subject.h"
+#include "app/symbols_fetch.h"
 #include "app/verbs.h"
 #include "base/text.h"
-#include "bytes/elf_layout.h"
 #include "formats/format.h"
-#include "images/elf_image.h"
-#include "symbols/debuginfod.h"
 #include "symbols/module_symbolizer.h"
+#include "symbols/pe_symbols.h"
 #include "symbols/symbolizer.h"
 
 namespace icecore::app {
 
 namespace {
 
-/// A file named on the command line: a dump, or a program, library or debug file.
-struct Subject {
-    std::optional<Snapshot> dump;
-    std::shared_ptr<const ElfImage> image;
-};
-
-Result<Subject> openSubject(const std::string& path) {
-    ASSIGN_OR_RETURN(auto source, openSource(path));
-    Subject subject;
-    if (auto image = ElfImage::open(source); image && (*image)->type() != elf::typeCore) {
-        subject.image = std::move(*image);
-        return subject;
-    }
-    ASSIGN_OR_RETURN(subject.dump, openDump(path));
-    if (!subject.dump->process)
-        return fail(Errc::unsupported, "holds no process, so that no modules are known", path);
-    return subject;
-}
-
-Result<std::shared_ptr<const ElfImage>> openImage(const std::string& path) {
-    ASSIGN_OR_RETURN(auto source, openSource(path));
-    ASSIGN_OR_RETURN(auto image, ElfImage::open(std::move(source)));
-    if (image->type() == elf::typeCore)
-        return fail(Errc::usage, "is a core dump: `icecore open` looks up its addresses", path);
-    return image;
-}
-
 std::string fileUsed(const ModuleSymbols& symbols) {
-    if (symbols.kind == SymbolKind::dwarf && !symbols.debugPath.empty()) return symbols.debugPath;
+    const bool debug = symbols.kind == SymbolKind::dwarf || symbols.kind == SymbolKind::pdb;
+    if (debug && !symbols.debugPath.empty()) return symbols.debugPath;
     if (!symbols.imagePath.empty()) return symbols.imagePath;
     if (!symbols.debugPath.empty()) return symbols.debugPath;
-    return symbols.image ? "(the dump's memory)" : "";
+    return symbols.image || symbols.peImage ? "(the dump's memory)" : "";
 }
 
 Json moduleJson(const Module& module, const ModuleSymbols& symbols) {
@@ -171,9 +145,9 @@ public:
                 dump = std::move(subject->dump);
                 good = checkDump(*dump->process);
             } else if (dump) {
-                good = checkMember(*dump->process, *subject->image);
+                good = checkMember(*dump->process, path, *subject);
             } else {
-                good = checkImage(path, subject->image);
+                good = checkAlone(path, *subject);
             }
             if (!good) status = failed;
         }
@@ -210,19 +184,55 @@ private:
         return good;
     }
 
-    bool checkMember(const Process& process, const ElfImage& image) {
-        const std::string id = hexBytes(image.buildId());
-        const auto same = std::ranges::find_if(process.modules.items, [&](const Module& module) {
-            return !id.empty() && module.id.text() == id;
-        });
+    /// What a file calls itself, in the words of its kind.
+    static std::string identityOf(const Subject& subject) {
+        if (subject.elf) return hexBytes(subject.elf->buildId());
+        if (subject.pe) return subject.pe->id();
+        return subject.pdb->identity().id();
+    }
+
+    static bool isOf(const Subject& subject, const Module& module) {
+        if (subject.elf)
+            return !subject.elf->buildId().empty() &&
+                   module.id.text() == hexBytes(subject.elf->buildId());
+        if (subject.pe) return imageRequest(module).id == subject.pe->id();
+        return subject.pdb->identity().matches(module.id.text());
+    }
+
+    bool checkMember(const Process& process, const std::string& path, const Subject& subject) {
+        const std::string_view what = subject.elf  ? "build-id"
+                                      : subject.pe ? "time stamp and size"
+                                                   : "GUID and age";
+        const std::string id = identityOf(subject);
+        const auto same = std::ranges::find_if(
+            process.modules.items, [&](const Module& module) { return isOf(subject, module); });
         if (same != process.modules.items.end()) {
-            report(image.name(), true, fmt::format("build-id {} is that of {}", id, same->path));
+            report(path, true, fmt::format("{} {} is that of {}", what, id, same->path));
             return true;
         }
-        report(image.name(), false,
-               id.empty() ? "has no build-id to compare"
-                          : fmt::format("no module of the dump has its build-id {}", id));
+        report(path, false,
+               id.empty() ? fmt::format("has no {} to compare", what)
+                          : fmt::format("no module of the dump has its {} {}", what, id));
         return false;
+    }
+
+    bool checkAlone(const std::string& path, const Subject& subject) {
+        if (subject.elf) return checkImage(path, subject.elf);
+        if (subject.pdb) {
+            const std::string limits = subject.pdb->limits();
+            report(path, true,
+                   fmt::format("a PDB with GUID and age {}{}{}", subject.pdb->identity().id(),
+                               limits.empty() ? "" : "; it ", limits));
+            return true;
+        }
+        const PeFiles files = findFilesOfPe(subject.pe, flags_.options());
+        const bool recorded = subject.pe->codeView().has_value();
+        const bool good = files.pdb ? !files.info.forced : !recorded;
+        std::string what(files.pdb  ? "pdb from " + files.info.debugPath
+                         : recorded ? "its PDB " + subject.pe->codeView()->id() + " was not found"
+                                    : "records no PDB");
+        report(path, good, what, files.info.tried);
+        return good;
     }
 
     bool checkImage(const std::string& path, std::shared_ptr<const ElfImage> image) {
@@ -250,7 +260,8 @@ private:
 class LookUpCommand {
 public:
     void declare(CLI::App& command) {
-        command.add_option("FILE", path_, "an ELF program, library or debug file")->required();
+        command.add_option("FILE", path_, "an ELF or PE program or library, a debug file or a PDB")
+            ->required();
         command.add_option("ADDRESS", addresses_,
                            "hexadecimal, relative to the image's base (default: one per line on "
                            "standard input)");
@@ -262,13 +273,13 @@ public:
         flags_.declare(command);
     }
     [[nodiscard]] int run() {
-        auto image = openImage(path_);
-        if (!image) {
-            printError(path_, image.error());
+        const auto file = openReader(path_, flags_.options());
+        if (!file) {
+            printError(path_, file.error());
             return failed;
         }
-        base_ = absolute_ ? 0 : (*image)->imageBase();
-        const ModuleSymbolizer symbols(findFilesOf(std::move(*image), flags_.options()));
+        base_ = file->base - (absolute_ ? file->preferred : 0);
+        const ModuleReader& symbols = *file->reader;
         int status = done;
         const auto take = [&](std::string_view text) {
             text = trim(text);
@@ -294,7 +305,7 @@ public:
     }
 
 private:
-    void answer(const ModuleSymbolizer& symbols, std::uint64_t address) {
+    void answer(const ModuleReader& symbols, std::uint64_t address) {
         const auto located = symbols.locate(address + base_, return_);
         if (json_) {
             results_.push_back({{"address", hex(address)}, {"frames", framesJson(located.frames)}});
@@ -322,89 +333,6 @@ private:
     SymbolFlags flags_;
 };
 
-/// `symbols fetch FILE…`
-class FetchCommand {
-public:
-    void declare(CLI::App& command) {
-        command.add_option("FILE", paths_, "dumps, programs and libraries, or build-ids in hex")
-            ->required();
-        command.add_option("--server", server_,
-                           "debuginfod servers, separated by blanks (default: DEBUGINFOD_URLS)");
-        command.add_flag("--json", json_, "one JSON document instead of text");
-        flags_.declare(command);
-    }
-    [[nodiscard]] int run() {
-        options_ = flags_.options();
-        if (!server_.empty()) options_.debuginfodUrls = server_;
-        if (options_.debuginfodUrls.empty()) {
-            printError("symbols fetch", "no server is named: set DEBUGINFOD_URLS or give --server");
-            return usage;
-        }
-        for (const std::string& path : paths_)
-            fetchFor(path);
-        if (json_) printJson(results_);
-        return status_;
-    }
-
-private:
-    void fetchFor(const std::string& path) {
-        std::error_code error;
-        const auto id = parseHexBytes(path);
-        if (id && id->size() >= 8 && !std::filesystem::exists(path, error)) {
-            fetch(path, *id, DebuginfodKind::debuginfo);
-            return;
-        }
-        auto subject = openSubject(path);
-        if (!subject) {
-            printError(path, subject.error());
-            status_ = failed;
-            return;
-        }
-        if (subject->image) {
-            const auto ownId = subject->image->buildId();
-            fetch(path, {ownId.begin(), ownId.end()}, DebuginfodKind::debuginfo);
-            return;
-        }
-        // What is here already is not asked for.
-        SymbolOptions local = options_;
-        local.debuginfodUrls.clear();
-        const Process& process = *subject->dump->process;
-        const Symbolizer symbolizer(process, local);
-        for (const Module& module : process.modules) {
-            if (module.id.kind != ModuleId::Kind::build_id || module.path.starts_with('['))
-                continue;
-            const ModuleSymbols& symbols = symbolizer.module(module);
-            if (symbols.imagePath.empty())
-                fetch(module.path, module.id.bytes, DebuginfodKind::executable);
-            if (symbols.kind != SymbolKind::dwarf)
-                fetch(module.path, module.id.bytes, DebuginfodKind::debuginfo);
-        }
-    }
-
-    void fetch(const std::string& name, const std::vector<std::byte>& id, DebuginfodKind kind) {
-        const auto fetched = debuginfodFetch(options_.debuginfodUrls, id, kind, {});
-        if (!fetched && status_ == done) status_ = doneWithLosses;
-        if (json_) {
-            Json item = {{"file", name}, {"id", hexBytes(id)}, {"kind", toString(kind)}};
-            if (fetched) item["path"] = fetched->string();
-            if (!fetched) item["error"] = fetched.error().describe();
-            results_.push_back(std::move(item));
-        } else if (fetched) {
-            fmt::print("{}: {} in {}\n", printable(name), toString(kind), fetched->string());
-        } else {
-            printError(name, fetched.error());
-        }
-    }
-
-    std::vector<std::string> paths_;
-    std::string server_;
-    bool json_ = false;
-    int status_ = done;
-    Json results_ = Json::array();
-    SymbolOptions options_;
-    SymbolFlags flags_;
-};
-
 class SymbolsVerb final : public VerbRun {
 public:
     void declare(CLI::App& command) override {
@@ -415,7 +343,7 @@ public:
         lookUp_.declare(*(
             lookUpApp_ = command.add_subcommand("lookup", "what stands at addresses of one file")));
         fetch_.declare(*(fetchApp_ = command.add_subcommand(
-                             "fetch", "get missing symbols from debuginfod servers")));
+                             "fetch", "get missing symbols from symbol servers")));
     }
     [[nodiscard]] int run() override {
         if (listApp_->parsed()) return list_.run();

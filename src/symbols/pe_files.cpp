@@ -1,10 +1,8 @@
 #include "symbols/pe_files.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "base/text.h"
-#include "symbols/search_path.h"
 
 namespace icecore {
 
@@ -12,105 +10,232 @@ namespace {
 
 namespace fs = std::filesystem;
 using Image = std::shared_ptr<const PeImage>;
+using Pdb = std::shared_ptr<const pdb::PdbFile>;
+
+/// "C:\src\app.pdb" and "/src/app.pdb" are both "app.pdb".
+std::string lastPart(std::string_view path) {
+    return std::string(path.substr(path.find_last_of("/\\") + 1));
+}
+
+/// Windows' path as one of this system: "C:\a\b" is "/a/b" below a root.
+fs::path withoutDrive(std::string path) {
+    std::ranges::replace(path, '\\', '/');
+    if (path.size() > 2 && path[1] == ':') path.erase(0, 2);
+    return fs::path(path).relative_path();
+}
 
 class PeSearch {
 public:
-    PeSearch(const Process& process, const Module& module, const SymbolOptions& options)
-        : process_(process), module_(module), options_(options) {}
+    explicit PeSearch(const SymbolOptions& options)
+        : options_(options), locator_(options.path, options.locator) {}
 
-    PeFiles run() {
-        files_.base = module_.range.begin();
+    PeFiles run(const Process& process, const Module& module) {
+        files_.base = module.range.begin();
+        path_ = module.path;
+        imageId_ = imageRequest(module);
+        pdbId_ = pdbRequest(module);
+        recordedPdb_ = module.debugFile;
         findImage();
-        ModuleSymbols& info = files_.info;
-        if (!info.peImage) readMemory();
-        if (info.peImage && !info.peImage->exports().empty())
-            info.kind = SymbolKind::exported;
-        else if (mismatch_)
-            info.kind = SymbolKind::mismatch;
-        return std::move(files_);
+        if (!files_.info.peImage) readMemory(process, module);
+        if (pdbId_.id.empty()) askImageForPdb();
+        findPdb();
+        return finish();
+    }
+
+    PeFiles runAlone(Image image) {
+        path_ = image->name();
+        imageId_ = {lastPart(image->name()), image->id(), lastPart(image->name())};
+        files_.info.imagePath = image->name();
+        files_.info.peImage = std::move(image);
+        askImageForPdb();
+        findPdb();
+        return finish();
     }
 
 private:
     void say(std::string sentence) { files_.info.tried.push_back(std::move(sentence)); }
-
-    /// Where Windows' path of the module may be on this system.
-    [[nodiscard]] std::vector<fs::path> candidates() const {
-        std::vector<fs::path> paths;
-        std::string own = module_.path;
-        if (options_.useDefaultPaths && !own.empty()) {
-            paths.emplace_back(own);
-            std::ranges::replace(own, '\\', '/');
-            if (own.size() > 2 && own[1] == ':') own.erase(0, 2);
-            if (!options_.root.empty())
-                paths.push_back(fs::path(options_.root) / fs::path(own).relative_path());
-        }
-        const std::string name(module_.fileName());
-        if (name.empty()) return paths;
-        for (const std::string& folder : symbolPathFolders(options_.path)) {
-            paths.push_back(fs::path(folder) / name / wantedId() / name);
-            paths.push_back(fs::path(folder) / name);
-        }
-        return paths;
+    [[nodiscard]] SymbolLocator::Say sayer() {
+        return [this](std::string sentence) { say(std::move(sentence)); };
     }
 
-    [[nodiscard]] std::string wantedId() const {
-        return PeImage::idOf(module_.timestamp, module_.imageSize);
+    // A path of the dump as it is, and below the root that stands for its system.
+    [[nodiscard]] std::vector<fs::path> ownPlaces(const std::string& path) const {
+        std::vector<fs::path> places;
+        if (!options_.useDefaultPaths || path.empty()) return places;
+        places.emplace_back(path);
+        if (options_.root.empty()) return places;
+        const fs::path root(options_.root);
+        for (const fs::path& base : {root, root / "drive_c"}) {
+            fs::path found = existingPath(base, withoutDrive(path));
+            if (!found.empty()) places.push_back(std::move(found));
+        }
+        return places;
+    }
+
+    std::shared_ptr<const Source> openFile(const fs::path& path) {
+        auto source = openMappedFile(path);
+        if (source) return std::move(*source);
+        if (source.error().code != Errc::not_found) say(source.error().describe());
+        return nullptr;
+    }
+
+    bool acceptImage(const fs::path& path) {
+        auto source = openFile(path);
+        if (!source) return false;
+        auto image = PeImage::open(std::move(source));
+        if (!image) {
+            say(image.error().describe());
+            return false;
+        }
+        if ((*image)->id() != imageId_.id) {
+            say(path.string() + ": its time stamp and size are " + (*image)->id() +
+                ", the dump says " + imageId_.id);
+            imageMismatch_ = true;
+            if (!refusedImage_) refusedImage_ = std::move(*image);
+            return false;
+        }
+        say(path.string() + ": time stamp and size match");
+        files_.info.imagePath = path.string();
+        files_.info.peImage = std::move(*image);
+        return true;
     }
 
     void findImage() {
-        Image refused;
-        for (const fs::path& path : candidates()) {
-            auto source = openMappedFile(path);
-            if (!source) {
-                if (source.error().code != Errc::not_found) say(source.error().describe());
-                continue;
-            }
-            auto image = PeImage::open(std::move(*source));
-            if (!image) {
-                say(image.error().describe());
-                continue;
-            }
-            if ((*image)->id() == wantedId()) {
-                say(path.string() + ": time stamp and size match");
-                take(std::move(*image), path);
-                return;
-            }
-            say(path.string() + ": its time stamp and size are " + (*image)->id() +
-                ", the dump says " + wantedId());
-            mismatch_ = true;
-            if (!refused) refused = std::move(*image);
+        for (const fs::path& place : ownPlaces(path_)) {
+            if (acceptImage(place)) return;
         }
-        if (!refused || !options_.allowMismatch) return;
-        say(refused->name() + ": used all the same, as asked");
+        // Without a time stamp there is nothing to ask a store for.
+        const auto accept = [this](const fs::path& path) { return acceptImage(path); };
+        if (locator_.search(imageId_, accept, sayer())) return;
+        if (!refusedImage_ || !options_.allowMismatch) return;
+        say(refusedImage_->name() + ": used all the same, as asked");
         files_.info.forced = true;
-        const fs::path path = refused->name();
-        take(std::move(refused), path);
+        files_.info.imagePath = refusedImage_->name();
+        files_.info.peImage = refusedImage_;
     }
 
-    void take(Image image, const fs::path& path) {
-        files_.info.imagePath = path.string();
-        files_.info.peImage = std::move(image);
-    }
-
-    void readMemory() {
-        auto image = PeImage::fromMemory(*process_.memory, module_.range.begin(),
-                                         module_.range.size(), module_.path);
+    void readMemory(const Process& process, const Module& module) {
+        auto image = PeImage::fromMemory(*process.memory, module.range.begin(), module.range.size(),
+                                         module.path);
         if (!image) return;
-        say(printable(module_.path) + ": its headers and exported names are read from the dump");
+        say(printable(module.path) + ": its headers and exported names are read from the dump");
         files_.info.peImage = std::move(*image);
     }
 
-    const Process& process_;
-    const Module& module_;
+    void askImageForPdb() {
+        const auto view = files_.info.peImage ? files_.info.peImage->codeView() : std::nullopt;
+        if (!view) return;
+        if (view->nb10) {
+            say("its symbols are in a PDB of before Visual Studio 2003, which is not read");
+            return;
+        }
+        recordedPdb_ = view->path;
+        pdbId_ = {lastPart(view->path), view->id(), lastPart(path_)};
+    }
+
+    bool acceptPdb(const fs::path& path) {
+        auto source = openFile(path);
+        if (!source) return false;
+        auto opened = pdb::PdbFile::open(std::move(source));
+        if (!opened) {
+            say(opened.error().describe());
+            return false;
+        }
+        if (!(*opened)->identity().matches(pdbId_.id)) {
+            say(path.string() + ": its GUID and age are " + (*opened)->identity().id() +
+                ", the dump says " + pdbId_.id);
+            pdbMismatch_ = true;
+            if (!refusedPdb_) refusedPdb_ = std::move(*opened);
+            return false;
+        }
+        say(path.string() + ": GUID and age match");
+        takePdb(std::move(*opened));
+        return true;
+    }
+
+    void takePdb(Pdb pdb) {
+        if (const std::string limits = pdb->limits(); !limits.empty())
+            say(pdb->name() + " " + limits);
+        files_.info.debugPath = pdb->name();
+        files_.pdb = std::move(pdb);
+    }
+
+    void findPdb() {
+        if (pdbId_.id.empty()) {
+            if (files_.info.peImage) say("it records no PDB");
+            return;
+        }
+        std::vector<fs::path> places;
+        if (options_.useDefaultPaths && !files_.info.imagePath.empty())
+            places.push_back(fs::path(files_.info.imagePath).parent_path() / pdbId_.file);
+        for (const fs::path& place : ownPlaces(recordedPdb_))
+            places.push_back(place);
+        for (const fs::path& place : places) {
+            if (acceptPdb(place)) return;
+        }
+        const auto accept = [this](const fs::path& path) { return acceptPdb(path); };
+        if (locator_.search(pdbId_, accept, sayer())) return;
+        if (!refusedPdb_ || !options_.allowMismatch) return;
+        say(refusedPdb_->name() + ": used all the same, as asked");
+        files_.info.forced = true;
+        takePdb(refusedPdb_);
+    }
+
+    PeFiles finish() {
+        ModuleSymbols& info = files_.info;
+        info.pdb = files_.pdb;
+        if (files_.pdb)
+            info.kind = SymbolKind::pdb;
+        else if (pdbMismatch_ || (imageMismatch_ && !info.peImage))
+            info.kind = SymbolKind::mismatch;
+        else if (info.peImage && !info.peImage->exports().empty())
+            info.kind = SymbolKind::exported;
+        return std::move(files_);
+    }
+
     const SymbolOptions& options_;
+    SymbolLocator locator_;
     PeFiles files_;
-    bool mismatch_ = false;
+    std::string path_, recordedPdb_;
+    SymbolRequest imageId_, pdbId_;
+    Image refusedImage_;
+    Pdb refusedPdb_;
+    bool imageMismatch_ = false, pdbMismatch_ = false;
 };
 
 }  // namespace
 
+SymbolRequest imageRequest(const Module& module) {
+    const std::string name(module.fileName());
+    if (module.timestamp == 0 && module.imageSize == 0) return {};
+    return {name, PeImage::idOf(module.timestamp, module.imageSize), name};
+}
+
+SymbolRequest pdbRequest(const Module& module) {
+    const std::string image(module.fileName());
+    if (module.id.kind != ModuleId::Kind::pdb) return {};
+    std::string name = lastPart(module.debugFile);
+    if (name.empty()) name = fs::path(image).stem().string() + ".pdb";
+    return {std::move(name), module.id.text(), image};
+}
+
 PeFiles findPeFiles(const Process& process, const Module& module, const SymbolOptions& options) {
-    return PeSearch(process, module, options).run();
+    return PeSearch(options).run(process, module);
+}
+
+PeFiles findFilesOfPe(std::shared_ptr<const PeImage> image, const SymbolOptions& options) {
+    return PeSearch(options).runAlone(std::move(image));
+}
+
+PeFiles filesOfPdb(Pdb pdb) {
+    PeFiles files;
+    files.info.kind = SymbolKind::pdb;
+    files.info.debugPath = pdb->name();
+    if (const std::string limits = pdb->limits(); !limits.empty())
+        files.info.tried.push_back(pdb->name() + " " + limits);
+    files.info.pdb = pdb;
+    files.pdb = std::move(pdb);
+    return files;
 }
 
 }  // namespace icecore

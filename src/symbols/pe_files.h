@@ -6,6 +6,8 @@
 
 #include "images/pe_image.h"
 #include "model/process.h"
+#include "symbols/pdb/pdb_file.h"
+#include "symbols/symbol_locator.h"
 #include "symbols/symbolizer.h"
 
 namespace icecore {
@@ -13,11 +15,22 @@ namespace icecore {
 struct PeFiles {
     ModuleSymbols info;
     std::uint64_t base = 0;  ///< runtime address of the image; 0 of a file that stands alone
+    std::shared_ptr<const pdb::PdbFile> pdb;
 };
 
-/// Looks for the image under the module's own path and in the directories of the symbol path, and
-/// takes only one with the dump's time stamp and size; what no file gives, the dump's own memory
-/// may.
+/// Looks for the image and for its PDB: beside the image, where the image says that its PDB is, and
+/// along the symbol path. Takes only an image with the dump's time stamp and size, and a PDB with
+/// the image's GUID and age. What no image file gives, the dump's own memory may.
 PeFiles findPeFiles(const Process& process, const Module& module, const SymbolOptions& options);
+
+/// The same for an image that stands alone (`symbols lookup`).
+PeFiles findFilesOfPe(std::shared_ptr<const PeImage> image, const SymbolOptions& options);
+
+/// A PDB that stands alone: there is nothing to compare it with.
+PeFiles filesOfPdb(std::shared_ptr<const pdb::PdbFile> pdb);
+
+/// What stores know a module's image and PDB by. The PDB's is empty when the module records none.
+SymbolRequest imageRequest(const Module& module);
+SymbolRequest pdbRequest(const Module& module);
 
 }  // namespace icecore

@@ -24,8 +24,13 @@ const ExportTable* PeSymbols::exports() const {
 }
 
 ModuleReader::Located PeSymbols::locate(std::uint64_t address, bool isReturnAddress) const {
-    const std::uint64_t lookUp = isReturnAddress && address != 0 ? address - 1 : address;
     Located located;
+    if (files_.pdb) {
+        if (address > UINT32_MAX) return located;
+        located = files_.pdb->locate(static_cast<std::uint32_t>(address), isReturnAddress);
+        if (!located.frames.empty()) return located;
+    }
+    const std::uint64_t lookUp = isReturnAddress && address != 0 ? address - 1 : address;
     const ExportTable* table = exports();
     const ExportTable::Entry* entry = table != nullptr ? table->at(lookUp) : nullptr;
     if (entry == nullptr || !entry->code) return located;
@@ -39,12 +44,16 @@ ModuleReader::Located PeSymbols::locate(std::uint64_t address, bool isReturnAddr
 }
 
 std::optional<ModuleReader::Named> PeSymbols::nearest(std::uint64_t address) const {
+    if (files_.pdb && address <= UINT32_MAX) {
+        if (auto found = files_.pdb->nearest(static_cast<std::uint32_t>(address))) return found;
+    }
     const ExportTable* table = exports();
     const ExportTable::Entry* entry = table != nullptr ? table->at(address) : nullptr;
     return entry != nullptr ? std::optional(named(*entry)) : std::nullopt;
 }
 
 void PeSymbols::find(std::string_view pattern, std::size_t limit, std::vector<Named>& out) const {
+    if (files_.pdb) return files_.pdb->find(pattern, limit, out);
     const ExportTable* table = exports();
     if (table == nullptr) return;
     for (const ExportTable::Entry& entry : table->entries()) {
@@ -55,6 +64,9 @@ void PeSymbols::find(std::string_view pattern, std::size_t limit, std::vector<Na
 }
 
 std::optional<ModuleReader::Named> PeSymbols::byName(std::string_view name) const {
+    if (files_.pdb) {
+        if (auto found = files_.pdb->byName(name)) return found;
+    }
     const ExportTable* table = exports();
     if (table == nullptr) return std::nullopt;
     for (const ExportTable::Entry& entry : table->entries()) {

@@ -30,6 +30,7 @@ __declspec(dllexport) int counter = 7;
 }
 )"),
                   "");
+        fs::remove(folder_ / "a.pdb");
         const auto image = PeImage::open(*openMappedFile(folder_ / "a.dll"));
         ASSERT_TRUE(image.has_value());
         file_ = *image;

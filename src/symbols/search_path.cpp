@@ -1,5 +1,7 @@
 #include "symbols/search_path.h"
 
+#include <cstdlib>
+
 #include "base/text.h"
 
 namespace icecore {
@@ -8,11 +10,6 @@ namespace {
 
 bool isUrl(std::string_view text) {
     return text.find("://") != std::string_view::npos;
-}
-
-void addFolder(std::vector<std::string>& folders, std::string_view text) {
-    text = trim(text);
-    if (!text.empty() && !isUrl(text)) folders.emplace_back(text);
 }
 
 /// A ':' in "C:\symbols" and in "http://…" separates nothing.
@@ -32,22 +29,64 @@ std::vector<std::string_view> splitEntries(std::string_view path) {
 
 }  // namespace
 
-std::vector<std::string> symbolPathFolders(std::string_view path) {
-    std::vector<std::string> folders;
-    for (const std::string_view entry : splitEntries(path)) {
+bool isSymbolUrl(std::string_view place) {
+    const std::string lower = toLower(place.substr(0, 8));
+    return lower.starts_with("http://") || lower.starts_with("https://");
+}
+
+std::vector<SymbolSite> parseSymbolPath(std::string_view path) {
+    std::vector<SymbolSite> sites;
+    for (const std::string_view whole : splitEntries(path)) {
+        const std::string_view entry = trim(whole);
+        if (entry.empty()) continue;
         const auto parts = split(entry, '*');
         if (parts.size() == 1) {
-            addFolder(folders, entry);
+            // A bare URL is what a person means by a server.
+            const auto kind =
+                isSymbolUrl(entry) ? SymbolSite::Kind::stores : SymbolSite::Kind::folder;
+            if (!isUrl(entry) || isSymbolUrl(entry)) sites.push_back({kind, {std::string(entry)}});
             continue;
         }
-        const std::string kind = toLower(trim(parts[0]));
-        // "symsrv*DLL*CACHE*URL", "srv*CACHE*URL", "cache*DIR"
-        const std::size_t first = kind == "symsrv" ? 2 : 1;
-        if (kind != "symsrv" && kind != "srv" && kind != "cache") continue;
+        const std::string word = toLower(trim(parts[0]));
+        SymbolSite site;
+        std::size_t first = 1;
+        if (word == "cache") {
+            site.kind = SymbolSite::Kind::cache;
+        } else if (word == "srv") {
+            site.kind = SymbolSite::Kind::stores;
+        } else if (word == "symsrv" && parts.size() > 2 &&
+                   equalsIgnoreCase(trim(parts[1]), "symsrv.dll")) {
+            site.kind = SymbolSite::Kind::stores;
+            first = 2;
+        } else {
+            continue;
+        }
         for (std::size_t i = first; i < parts.size(); ++i)
-            addFolder(folders, parts[i]);
+            site.places.emplace_back(trim(parts[i]));
+        if (site.kind == SymbolSite::Kind::cache) site.places.resize(1);
+        sites.push_back(std::move(site));
+    }
+    return sites;
+}
+
+std::vector<std::string> symbolPathFolders(std::string_view path) {
+    std::vector<std::string> folders;
+    for (const SymbolSite& site : parseSymbolPath(path)) {
+        for (const std::string& place : site.places) {
+            if (!place.empty() && !isUrl(place)) folders.push_back(place);
+        }
     }
     return folders;
+}
+
+std::filesystem::path defaultSymbolStore() {
+    namespace fs = std::filesystem;
+    if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0')
+        return fs::path(cache) / "icecore" / "symbols";
+    if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
+        return fs::path(home) / ".cache" / "icecore" / "symbols";
+    std::error_code error;
+    return fs::temp_directory_path(error) / "icecore" / "symbols";
 }
 
 }  // namespace icecore

@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <mutex>
+#include <thread>
 #include <unordered_map>
 
 #include "base/text.h"
@@ -186,6 +187,27 @@ const ModuleSymbols* Symbolizer::loadedModule(const Module& module) const {
     const Slot* slot = state_->slotOf(module);
     if (slot == nullptr || !slot->ready.load(std::memory_order_acquire)) return nullptr;
     return &slot->symbols->info();
+}
+
+void Symbolizer::prefetch(unsigned threads,
+                          const std::function<bool(const Module&)>& wanted) const {
+    std::atomic<std::size_t> next{0};
+    const Progress* progress = state_->options.locator.progress;
+    const auto work = [&] {
+        while (progress == nullptr || !progress->cancelled()) {
+            const std::size_t index = next.fetch_add(1);
+            if (index >= state_->count) return;
+            const Module& module = state_->process->modules[index];
+            if (wanted(module)) (void)state_->symbolsOf(module);
+        }
+    };
+    std::vector<std::thread> workers;
+    const std::size_t most = std::min<std::size_t>(threads, state_->count);
+    for (std::size_t i = 1; i < most; ++i)
+        workers.emplace_back(work);
+    work();
+    for (std::thread& worker : workers)
+        worker.join();
 }
 
 void Symbolizer::reload(SymbolOptions options) {

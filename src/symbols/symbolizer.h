@@ -14,8 +14,13 @@
 #include "images/elf_image.h"
 #include "images/pe_image.h"
 #include "model/process.h"
+#include "symbols/symbol_locator.h"
 
 namespace icecore {
+
+namespace pdb {
+class PdbFile;
+}
 
 /// Where a module's names come from.
 enum class SymbolKind : std::uint8_t { none, pdb, dwarf, symtab, exported, portable_pdb, mismatch };
@@ -58,20 +63,23 @@ struct ModuleSymbols {
     /// The same of a PE module: its file, else what is in the dump's memory. Where the file is
     /// known both can be had; code that the process changed is in the memory alone.
     std::shared_ptr<const PeImage> peImage;
-    std::string imagePath, debugPath;  ///< files used; empty when none
-    std::vector<std::string> tried;    ///< one sentence per file tried: what `!sym noisy` prints
-    bool forced = false;               ///< used in spite of a mismatch, because asked to
+    std::shared_ptr<const pdb::PdbFile> pdb;  ///< types, frame layouts; null when there is none
+    std::string imagePath, debugPath;         ///< files used; empty when none
+    std::vector<std::string> tried;  ///< one sentence per file tried: what `!sym noisy` prints
+    bool forced = false;             ///< used in spite of a mismatch, because asked to
 };
 
 struct SymbolOptions {
     /// `.sympath`: directories (searched by build-id layout `.build-id/ab/cdef.debug`, by path
-    /// below and by file name), separated by ';' or ':'. Servers come with DEBUGINFOD_URLS.
+    /// below and by file name), separated by ';' or ':', and for Windows' modules all of WinDbg's
+    /// syntax (parseSymbolPath). Servers of ELF files come with DEBUGINFOD_URLS.
     std::string path;
     /// Prefix under which the target's absolute paths are looked up ("/proc/PID/root", a sysroot).
     std::string root;
     bool useDefaultPaths = true;  ///< /usr/lib/debug and the module's own path
     std::string debuginfodUrls;   ///< space-separated; empty: never touch the network
     bool allowMismatch = false;   ///< `.reload /i`
+    LocatorOptions locator;       ///< of symbol stores and servers
 };
 
 /// Thread-safe; everything is lazy: a module's files are looked for at the first question about it.
@@ -97,6 +105,9 @@ public:
     [[nodiscard]] const ModuleSymbols& module(const Module& module) const;
     /// The same when that was done already, else null: looks for nothing.
     [[nodiscard]] const ModuleSymbols* loadedModule(const Module& module) const;
+    /// Looks for the files of all modules that `wanted` names, on several threads at once: servers
+    /// are waited for side by side. Stops early when the locator's progress is cancelled.
+    void prefetch(unsigned threads, const std::function<bool(const Module&)>& wanted) const;
     /// Forgets and looks again (`.reload`), with other options.
     void reload(SymbolOptions options);
     [[nodiscard]] const SymbolOptions& options() const;

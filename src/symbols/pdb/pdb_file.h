@@ -1,0 +1,125 @@
+// A program database (PDB): names, lines and inlined calls of one image, by address.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "symbols/module_reader.h"
+#include "symbols/pdb/dbi_stream.h"
+#include "symbols/pdb/global_symbols.h"
+#include "symbols/pdb/msf_file.h"
+#include "symbols/pdb/object_symbols.h"
+#include "symbols/pdb/type_table.h"
+#include "symbols/pdb/user_type.h"
+
+namespace icecore::pdb {
+
+/// What an image's CodeView record is compared with.
+struct PdbIdentity {
+    std::array<std::byte, 16> guid{};
+    std::uint32_t signature = 0;  ///< a time, before there were GUIDs
+    std::uint32_t age = 0;        ///< of the list of modules: what the linker wrote into the image
+    std::uint32_t fileAge = 0;    ///< of the file: tools that add to a PDB (pdbstr) raise this one
+    /// GUID and age in upper-case hex as symbol stores spell them.
+    [[nodiscard]] std::string id() const;
+    /// Whether an image that records `id` was linked with this PDB.
+    [[nodiscard]] bool matches(std::string_view id) const;
+};
+
+/// What unwinding an x86 function without frame pointer needs (FPO_DATA, FrameData). Sizes in
+/// bytes.
+struct FrameLayout {
+    std::uint32_t begin = 0, size = 0;  ///< addresses relative to the image's base
+    std::uint32_t locals = 0, parameters = 0;
+    std::uint32_t prologue = 0, savedRegisters = 0;
+    bool usesBasePointer = false;  ///< old FPO: the function uses EBP for something else
+    std::uint8_t frameType = 0;    ///< old FPO: 0 FPO, 1 trap, 2 TSS, 3 none
+    std::string program;           ///< new: "$T0 .raSearch = $eip $T0 ^ = …"; empty of old FPO
+    bool hasSeh = false, functionStart = false;
+};
+
+/// Opened over the mapped file: what a question does not need is not touched. Thread-safe.
+/// Addresses are relative to the image's base, as it is now (see AddressMap).
+class PdbFile {
+public:
+    static Result<std::shared_ptr<const PdbFile>> open(std::shared_ptr<const Source> source);
+
+    [[nodiscard]] const std::string& name() const { return msf_->name(); }
+    [[nodiscard]] const PdbIdentity& identity() const { return identity_; }
+    [[nodiscard]] std::uint16_t machine() const { return dbi_->header().machine; }
+    /// /PDBSTRIPPED: public names alone are left.
+    [[nodiscard]] bool stripped() const { return dbi_->stripped(); }
+    /// /DEBUG:FASTLINK: types, lines and local symbols stayed in the object files.
+    [[nodiscard]] bool fastLink() const { return fastLink_; }
+    /// What is not in this file for one of the two reasons, as a sentence; empty otherwise.
+    [[nodiscard]] std::string limits() const;
+
+    [[nodiscard]] ModuleReader::Located locate(std::uint32_t address, bool isReturnAddress) const;
+    [[nodiscard]] std::optional<ModuleReader::Named> nearest(std::uint32_t address) const;
+    void find(std::string_view pattern, std::size_t limit,
+              std::vector<ModuleReader::Named>& out) const;
+    [[nodiscard]] std::optional<ModuleReader::Named> byName(std::string_view name) const;
+    /// Names of the procedures of every module and all public symbols: how many there are. Reads
+    /// all of them: for measuring, and for `symbols check`.
+    struct Totals {
+        std::uint64_t publics = 0, functions = 0, bytes = 0;
+    };
+    [[nodiscard]] Totals countAll() const;
+
+    [[nodiscard]] std::optional<FrameLayout> frameLayout(std::uint32_t address) const;
+    [[nodiscard]] const TypeTable& types() const { return types_; }
+    [[nodiscard]] const TypeTable& ids() const { return ids_; }
+    /// Index of the complete type of that name ("ns::Class", "_PEB").
+    [[nodiscard]] std::optional<std::uint32_t> typeByName(std::string_view name) const;
+    /// The complete record of a type that is only declared.
+    [[nodiscard]] std::optional<std::uint32_t> completeType(const UserType& declared) const;
+    /// The stream of that name ("/names", "srcsrv"), or an empty one.
+    [[nodiscard]] MsfStream namedStream(std::string_view name) const;
+    [[nodiscard]] const DbiStream& dbi() const { return *dbi_; }
+
+    struct FileChecksum {
+        std::string file;
+        std::string kind;  ///< "MD5", "SHA-1", "SHA-256"; empty: none
+        std::string hex;
+    };
+    /// The checksum of the source file that is recorded for the code at `address`.
+    [[nodiscard]] std::optional<FileChecksum> checksumAt(std::uint32_t address) const;
+
+private:
+    PdbFile() = default;
+    [[nodiscard]] Result<void> readInfo();
+    [[nodiscard]] std::shared_ptr<const ObjectSymbols> object(std::uint32_t module) const;
+    [[nodiscard]] std::string text(std::uint32_t offset) const;
+    [[nodiscard]] std::string fileName(const ObjectSymbols& object, std::uint32_t file) const;
+    [[nodiscard]] std::string inlineeName(std::uint32_t id) const;
+    [[nodiscard]] std::string publicName(std::string_view raw) const;
+    [[nodiscard]] std::optional<ModuleReader::Named> named(const GlobalSymbol& symbol) const;
+    [[nodiscard]] std::optional<ModuleReader::Named> publicAt(std::uint32_t linked,
+                                                              bool codeOnly) const;
+
+    std::unique_ptr<const MsfFile> msf_;
+    PdbIdentity identity_;
+    bool fastLink_ = false;
+    std::unique_ptr<const DbiStream> dbi_;
+    MsfStream names_;
+    TypeTable types_, ids_;
+    PublicTable publics_;
+    NameHash globals_;
+
+    /// Object files that were asked about. Forgotten when they come to take too much memory.
+    struct Cache {
+        std::mutex mutex;
+        std::unordered_map<std::uint32_t, std::shared_ptr<const ObjectSymbols>> objects;
+        std::uint64_t memory = 0;
+    };
+    mutable Cache cache_;
+};
+
+}  // namespace icecore::pdb
