@@ -7,6 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "support/lldb.h"
 #include "support/paths.h"
 #include "support/scratch.h"
 #include "support/victim.h"
@@ -84,7 +85,29 @@ protected:
     const Watchdog watchdog;
 };
 
+/// What LLDB shows of a crash when it opens a dump: thread, reason, and the functions and lines of
+/// its stack without addresses and arguments, which differ from crash to crash.
+std::vector<std::string> crashInLldb(const std::string& path) {
+    const std::string text = lldb("-o 'target create --core " + path + "' -o bt");
+    EXPECT_EQ(lldbComplaints(text), "");
+    std::vector<std::string> crash;
+    for (const std::string_view line : split(text, '\n')) {
+        if (const std::size_t tick = line.find('`'); tick != std::string_view::npos) {
+            const std::string_view function = line.substr(tick + 1);
+            const std::size_t place = function.rfind(" at ");
+            crash.push_back(
+                std::string(function.substr(0, function.find('(', 1))) +
+                std::string(place == std::string_view::npos ? "" : function.substr(place)));
+        } else if (const std::size_t at = line.find("stop reason = "); line.starts_with("* ")) {
+            // A core tells the name of the program here, a minidump none.
+            crash.emplace_back(line.substr(std::min(at, line.size())));
+        }
+    }
+    return crash;
+}
+
 TEST_F(HandlerCrashSerial, KeepsCoreAndMinidumpWithAVerdict) {
+    std::vector<std::vector<std::string>> inLldb;
     for (const std::string format : {"core", "minidump"}) {
         const auto installed = handler("install --format " + format);
         ASSERT_EQ(installed.status, 0) << installed.text;
@@ -102,6 +125,20 @@ TEST_F(HandlerCrashSerial, KeepsCoreAndMinidumpWithAVerdict) {
         EXPECT_EQ(handler("open " + std::to_string(pid) + " -c k").status, 0);
         const auto stack = shell(program() + " open " + crash["path"].get<std::string>() + " -c k");
         EXPECT_NE(stack.text.find("close_books"), std::string::npos) << stack.text;
+        if (shell("command -v lldb-14 >/dev/null").status == 0)
+            inLldb.push_back(crashInLldb(crash["path"].get<std::string>()));
+        if (format == "core") {
+            const auto notes = shell("eu-readelf -n " + crash["path"].get<std::string>()).text;
+            EXPECT_NE(notes.find("si_signo: 11, si_errno: 0, si_code: 1\n    fault address: 0"),
+                      std::string::npos)
+                << notes;
+        }
+    }
+    if (!inLldb.empty()) {
+        ASSERT_GE(inLldb[0].size(), 4U);
+        EXPECT_NE(inLldb[0][0].find("stop reason = signal SIGSEGV"), std::string::npos);
+        EXPECT_EQ(inLldb[0][1].find("shop::sum_of_ids at crasher.cpp:"), 0U) << inLldb[0][1];
+        EXPECT_EQ(inLldb[0], inLldb[1]);
     }
     EXPECT_EQ(handler("uninstall").status, 0);
     EXPECT_EQ(readText(patternPath), watchdog.pattern());

@@ -3,10 +3,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -15,26 +12,11 @@
 
 #include "base/text.h"
 #include "support/paths.h"
+#include "support/scratch.h"
 
 namespace icecore::tests {
 
-struct Output {
-    std::string text;
-    int status = -1;  ///< exit status
-};
-
-/// Runs a shell command; what it says on standard output (and on standard error, if merged there).
-inline Output shell(const std::string& command) {
-    Output output;
-    FILE* pipe = ::popen(command.c_str(), "r");
-    if (pipe == nullptr) return output;
-    char piece[65536];
-    while (const std::size_t got = std::fread(piece, 1, sizeof piece, pipe))
-        output.text.append(piece, got);
-    const int status = ::pclose(pipe);
-    output.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    return output;
-}
+using Output = ShellOutput;
 
 inline std::string shellWord(std::string_view text) {
     std::string result = "'";
@@ -47,23 +29,13 @@ inline std::string shellWord(std::string_view text) {
 class CrasherCore {
 public:
     CrasherCore() {
-        std::string folder =
-            (std::filesystem::temp_directory_path() / "icecore_open_XXXXXX").string();
-        if (::mkdtemp(folder.data()) == nullptr) return;
-        folder_ = folder;
         gdb("-ex 'set startup-with-shell off' -ex run -ex " +
             shellWord("generate-core-file " + path()) + " " + target("crasher"));
     }
-    ~CrasherCore() {
-        std::error_code ignored;
-        if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
-    }
-    CrasherCore(const CrasherCore&) = delete;
-    CrasherCore& operator=(const CrasherCore&) = delete;
 
     [[nodiscard]] bool made() const { return std::filesystem::exists(path()); }
-    [[nodiscard]] std::string path() const { return folder_ + "/core"; }
-    [[nodiscard]] const std::string& folder() const { return folder_; }
+    [[nodiscard]] std::string path() const { return scratch_.file("core"); }
+    [[nodiscard]] std::string folder() const { return scratch_.file(""); }
 
     /// `icecore open CORE -c COMMANDS`.
     [[nodiscard]] Output open(std::string_view commands, const std::string& options = {}) const {
@@ -84,7 +56,7 @@ private:
                      " 2>/dev/null </dev/null")
             .text;
     }
-    std::string folder_;
+    Scratch scratch_;
 };
 
 /// The fields of each line that `accept` takes.
