@@ -52,15 +52,20 @@ public:
 
     void type(std::string_view text) {
         seen_.clear();
+        found_ = 0;
         EXPECT_EQ(::write(descriptor_, text.data(), text.size()),
                   static_cast<ssize_t>(text.size()));
     }
-    /// Reads until `text` was shown since the last thing typed.
+    /// Reads until `text` was shown since the last thing typed, behind what was asked for last: a
+    /// line that is edited shows its prompt again and again, and only one behind the answer means
+    /// that the command is done.
     bool shows(std::string_view text) {
         const auto deadline = std::chrono::steady_clock::now() + patience;
-        while (seen_.find(text) == std::string::npos) {
+        std::size_t at = 0;
+        while ((at = seen_.find(text, found_)) == std::string::npos) {
             if (std::chrono::steady_clock::now() > deadline || !take(100)) return false;
         }
+        found_ = at + text.size();
         return true;
     }
     /// Exit status, when it ends by itself; what it shows until then is seen.
@@ -94,6 +99,7 @@ private:
     int descriptor_ = -1;
     pid_t pid_ = -1;
     std::string seen_;
+    std::size_t found_ = 0;  ///< the end of what `shows` found last
 };
 
 }  // namespace icecore::tests
