@@ -65,7 +65,7 @@ int readFile(mspack_file* handle, void* buffer, int size) {
     if (file->input == nullptr || size < 0) return -1;
     const std::size_t left = file->input->bytes.size() - file->position;
     const std::size_t count = std::min(left, static_cast<std::size_t>(size));
-    std::memcpy(buffer, file->input->bytes.data() + file->position, count);
+    if (count != 0) std::memcpy(buffer, file->input->bytes.data() + file->position, count);
     file->position += count;
     return static_cast<int>(count);
 }

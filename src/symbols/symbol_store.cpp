@@ -125,7 +125,9 @@ std::vector<fs::path> flatPlaces(const fs::path& folder, const SymbolRequest& re
     folders.emplace_back("symbols");
     for (const fs::path& below : folders) {
         fs::path found = existingPath(folder, (below / request.file).lexically_normal());
-        if (!found.empty()) places.push_back(std::move(found));
+        // A store has a directory of that name.
+        std::error_code error;
+        if (!found.empty() && fs::is_regular_file(found, error)) places.push_back(std::move(found));
     }
     return places;
 }
