@@ -59,6 +59,16 @@ TEST_F(HandlerPattern, OfSomebodyElseIsLeftAlone) {
     EXPECT_EQ(readText(scratch.file("core_pipe_limit")), "10\n");
 }
 
+TEST_F(HandlerPattern, OurLimitIsNotTakenForSomebodyElses) {
+    ASSERT_EQ(handler("install").status, 0);
+    // Another handler comes, which leaves the limit as we had made it; then we come again.
+    std::ofstream(scratch.file("core_pattern")) << "|/usr/share/apport/apport %p\n";
+    ASSERT_EQ(handler("install").status, 0);
+    ASSERT_EQ(handler("uninstall").status, 0);
+    EXPECT_EQ(pattern(), "|/usr/share/apport/apport %p\n");
+    EXPECT_EQ(readText(scratch.file("core_pipe_limit")), "16\n");
+}
+
 TEST_F(HandlerPattern, TellsWhoIsInCharge) {
     const std::pair<std::string, std::string> cases[] = {
         {"core", "file"},

@@ -110,10 +110,11 @@ Result<void> install(const Places& places, Settings settings) {
     ASSIGN_OR_RETURN(settings.pattern, makePattern(places));
     settings.previousPattern = before;
     settings.previousPipeLimit = limit;
-    // Installed over ourselves: what was there before us is what counts.
-    if (const auto old = Settings::read(places.state()); old && old->pattern == before) {
-        settings.previousPattern = old->previousPattern;
-        settings.previousPipeLimit = old->previousPipeLimit;
+    // Installed over ourselves: what was there before us is what counts. A limit that is still ours
+    // counts as little, also when somebody else has put a pattern of theirs there since.
+    if (const auto old = Settings::read(places.state())) {
+        if (old->pattern == before) settings.previousPattern = old->previousPattern;
+        if (limit == std::to_string(pipeLimit)) settings.previousPipeLimit = old->previousPipeLimit;
     }
     TRY(makeFolder(settings.folder));
     TRY(makeFolder(places.state().parent_path()));
