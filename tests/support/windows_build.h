@@ -30,8 +30,9 @@ inline std::string buildForWindows(const std::filesystem::path& folder, const st
                                    const WindowsBuild& how = {}) {
     std::ofstream(folder / (how.name + ".cpp")) << source;
     const std::string command = "cd '" + folder.string() + "' && clang-19 --target=" + how.arch +
-                                "-pc-windows-msvc -g -gcodeview -fno-exceptions " + how.compile +
-                                " -c " + how.name + ".cpp -o " + how.name +
+                                "-pc-windows-msvc -std=c++17 -g -gcodeview "
+                                "-fno-exceptions " +
+                                how.compile + " -c " + how.name + ".cpp -o " + how.name +
                                 ".obj && lld-link-19 /entry:start /nodefaultlib /debug " +
                                 how.link + " /out:" + how.name + how.extension +
                                 " /pdb:" + how.name + ".pdb " + how.name + ".obj 2>&1";

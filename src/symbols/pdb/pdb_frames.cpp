@@ -82,7 +82,7 @@ std::optional<std::uint32_t> PdbFile::typeByName(std::string_view name) const {
         return false;
     });
     if (found) return found;
-    // Types with a mangled name are kept under that one.
+    // Types inside functions are kept under their mangled name.
     globals_.named(name, [&](const GlobalSymbol& symbol) {
         if (symbol.kind != symUdt) return true;
         found = symbol.type;
@@ -97,16 +97,19 @@ std::optional<std::uint32_t> PdbFile::typeByName(std::string_view name) const {
 
 std::optional<std::uint32_t> PdbFile::completeType(const UserType& declared) const {
     std::optional<std::uint32_t> found;
-    const std::string& key = declared.uniqueName.empty() ? declared.name : declared.uniqueName;
-    types_.hashedLike(key, [&](std::uint32_t index) {
-        const auto record = types_.record(index);
-        const auto type = record ? readUserType(*record) : std::nullopt;
-        if (!type || type->forward || type->name != declared.name ||
-            type->uniqueName != declared.uniqueName)
-            return true;
-        found = index;
-        return false;
-    });
+    // Types inside functions are kept under their mangled name, all others under the plain one.
+    for (const std::string& key : {declared.name, declared.uniqueName}) {
+        if (found || key.empty()) continue;
+        types_.hashedLike(key, [&](std::uint32_t index) {
+            const auto record = types_.record(index);
+            const auto type = record ? readUserType(*record) : std::nullopt;
+            if (!type || type->forward || type->name != declared.name ||
+                type->uniqueName != declared.uniqueName)
+                return true;
+            found = index;
+            return false;
+        });
+    }
     return found;
 }
 
