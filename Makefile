@@ -17,9 +17,9 @@ ctest = $(quiet_layout) ctest --preset $(PRESET) -j $(JOBS) --output-on-failure 
 .DEFAULT_GOAL := release
 .PHONY: release test demo install bench fuzz torture tidy format format-check clean help
 
-release: ## the program and libdbghelp.so, in build/release (plain `make`)
+release: ## the program and its libraries, in build/release (plain `make`)
 	@$(setup) build
-	@$(call build,release) --target icecore icecore_dbghelp
+	@$(call build,release) --target icecore icecore_dbghelp icecore_shared icecore_static
 
 test: ## all tests, under the sanitizers (PRESET=dev)
 	@$(setup) build test $(if $(findstring clang,$(PRESET)),clang)

@@ -1,7 +1,5 @@
 #include "capi/last_error.h"
 
-#include <icecore/minidump.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -56,8 +54,8 @@ void clearLastError() noexcept {
     lastMessage[0] = '\0';
 }
 
-}  // namespace icecore::capi
-
-extern "C" const char* icecore_last_error(void) {
-    return icecore::capi::lastMessage.data();
+const char* lastErrorText() noexcept {
+    return lastMessage.data();
 }
+
+}  // namespace icecore::capi

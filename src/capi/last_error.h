@@ -12,5 +12,7 @@ int errnoOf(Errc code);
 void setLastError(const Error& error) noexcept;
 void setLastError(int errnoValue, std::string_view message) noexcept;
 void clearLastError() noexcept;
+/// Its text, "" after a success; valid until this thread's next call.
+const char* lastErrorText() noexcept;
 
 }  // namespace icecore::capi

@@ -5,7 +5,7 @@
 #include <new>
 
 #include "capi/last_error.h"
-#include "capi/write_minidump.h"
+#include "capi/write_dump.h"
 
 namespace icecore::capi {
 
@@ -27,7 +27,7 @@ Result<void> run(std::uint32_t pid, HANDLE file, std::uint32_t flags,
     if (pid == 0) return fail(Errc::usage, "ProcessId is 0");
     if ((flags & ~knownFlags) != 0)
         return fail(Errc::usage, "DumpType has flags that are not known");
-    MinidumpRequest request;
+    DumpRequest request;
     request.pid = pid;
     request.descriptor = static_cast<int>(reinterpret_cast<std::intptr_t>(file));
     request.flags = flags;
@@ -45,12 +45,22 @@ Result<void> run(std::uint32_t pid, HANDLE file, std::uint32_t flags,
         if (request.streamCount != 0 && request.streams == 0)
             return fail(Errc::usage, "UserStreamParam: no array");
     }
-    return own ? writeOwnMinidump(request) : writeMinidump(request);
+    if (own) {
+        TRY(writeOwnDump(request));
+    } else {
+        SilentProgress progress;
+        TRY(writeDump(request, progress));
+    }
+    return {};
 }
 
 }  // namespace
 
 }  // namespace icecore::capi
+
+extern "C" const char* icecore_last_error(void) {
+    return icecore::capi::lastErrorText();
+}
 
 extern "C" int32_t MiniDumpWriteDump(HANDLE /*hProcess*/, uint32_t ProcessId, HANDLE hFile,
                                      MINIDUMP_TYPE DumpType,

@@ -12,13 +12,13 @@
 int main() {
     using namespace icecore;
     using namespace icecore::capi;
-    MinidumpRequest request;
+    DumpRequest request;
     ssize_t got = 0;
     do
         got = ::recv(dumperSocket, &request, sizeof request, 0);
     while (got < 0 && errno == EINTR);
     if (got != static_cast<ssize_t>(sizeof request)) {
-        (void)std::fputs("icecore-dumper is started by libdbghelp.so, not by hand\n", stderr);
+        (void)std::fputs("icecore-dumper is started by icecore's libraries, not by hand\n", stderr);
         return 2;
     }
     // A destination that breaks is an error to report.
@@ -26,9 +26,12 @@ int main() {
     request.descriptor = dumperOutput;
     DumperAnswer answer;
     try {
-        const auto result = writeMinidump(request);
+        SilentProgress progress;
+        const auto result = writeDump(request, progress);
         answer.done = result.has_value();
-        if (!result) {
+        if (result) {
+            answer.outcome = *result;
+        } else {
             answer.code = result.error().code;
             result.error().describe().copy(answer.message.data(), answer.message.size() - 1);
         }

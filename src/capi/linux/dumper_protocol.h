@@ -4,21 +4,22 @@
 #include <array>
 #include <type_traits>
 
-#include "capi/write_minidump.h"
+#include "capi/write_dump.h"
 
 namespace icecore::capi {
 
-/// The dumper's end of a SOCK_SEQPACKET pair: it gets a MinidumpRequest and sends a DumperAnswer.
+/// The dumper's end of a SOCK_SEQPACKET pair: it gets a DumpRequest and sends a DumperAnswer.
 constexpr int dumperSocket = 3;
 /// What it writes to; the request's own descriptor number is the caller's.
 constexpr int dumperOutput = 4;
 
 struct DumperAnswer {
     bool done = false;
+    DumpOutcome outcome;  ///< when it is done
     Errc code = Errc::internal;
     std::array<char, 1000> message{};
 };
 static_assert(std::is_trivially_copyable_v<DumperAnswer>);
-static_assert(std::is_trivially_copyable_v<MinidumpRequest>);
+static_assert(std::is_trivially_copyable_v<DumpRequest>);
 
 }  // namespace icecore::capi

@@ -6,7 +6,6 @@
 // memory.
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <icecore/minidump.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -31,14 +30,15 @@ std::string findDumper() {
     if (const char* named = ::secure_getenv("ICECORE_DUMPER")) return named;
     Dl_info info{};
     std::string folder;
-    if (::dladdr(reinterpret_cast<const void*>(&MiniDumpWriteDump), &info) != 0 &&
+    if (::dladdr(reinterpret_cast<const void*>(&writeOwnDump), &info) != 0 &&
         info.dli_fname != nullptr) {
         folder = info.dli_fname;
         const auto slash = folder.rfind('/');
         folder = slash == std::string::npos ? "." : folder.substr(0, slash);
     }
-    for (const std::string& path :
-         {folder + "/icecore-dumper", std::string(ICECORE_LIBEXECDIR "/icecore-dumper")}) {
+    for (const std::string& path : {folder + "/icecore-dumper",
+                                    folder + "/" ICECORE_LIBEXECDIR_FROM_LIBRARY "/icecore-dumper",
+                                    std::string(ICECORE_LIBEXECDIR "/icecore-dumper")}) {
         if (::access(path.c_str(), X_OK) == 0) return path;
     }
     return {};
@@ -46,11 +46,12 @@ std::string findDumper() {
 
 /// In the child: only calls that are safe while other threads held whatever lock.
 [[noreturn]] void becomeDumper(const char* path, int socket, int output) {
-    // Out of the way of where they are to go.
+    // Out of the way of where they are to go. A dump that gets a path has no descriptor.
     const int first = ::fcntl(socket, F_DUPFD, 10);
-    const int second = ::fcntl(output, F_DUPFD, 10);
-    if (first >= 0 && second >= 0 && ::dup2(first, dumperSocket) >= 0 &&
-        ::dup2(second, dumperOutput) >= 0) {
+    const int second = output < 0 ? -1 : ::fcntl(output, F_DUPFD, 10);
+    (void)::close(dumperOutput);
+    if (first >= 0 && (second >= 0) == (output >= 0) && ::dup2(first, dumperSocket) >= 0 &&
+        (output < 0 || ::dup2(second, dumperOutput) >= 0)) {
         (void)::syscall(SYS_close_range, dumperOutput + 1, ~0U, 0);
         // Nothing of the caller's environment (LD_PRELOAD…) is meant for it.
         std::array<char, 16> name{"icecore-dumper"};
@@ -63,18 +64,23 @@ std::string findDumper() {
 
 }  // namespace
 
+std::uint64_t ownPid() {
+    return static_cast<std::uint64_t>(::getpid());
+}
+
 bool isOwn(std::uint64_t pid) {
-    return pid == static_cast<std::uint64_t>(::getpid());
+    return pid == ownPid();
 }
 
 Result<void> checkWritable(int descriptor) {
     const int flags = ::fcntl(descriptor, F_GETFL);
-    if (flags < 0) return fail(Errc::usage, "hFile is not an open descriptor");
-    if ((flags & O_ACCMODE) == O_RDONLY) return fail(Errc::usage, "hFile is not open for writing");
+    if (flags < 0) return fail(Errc::usage, "it is not an open descriptor");
+    if ((flags & O_ACCMODE) == O_RDONLY)
+        return fail(Errc::usage, "the descriptor is not open for writing");
     return {};
 }
 
-Result<void> writeOwnMinidump(const MinidumpRequest& request) {
+Result<DumpOutcome> writeOwnDump(const DumpRequest& request) {
     const std::string dumper = findDumper();
     if (dumper.empty()) {
         return fail(Errc::not_found,
@@ -113,7 +119,7 @@ Result<void> writeOwnMinidump(const MinidumpRequest& request) {
     }
     if (got != static_cast<ssize_t>(sizeof answer))
         return fail(Errc::internal, dumper + " ended without an answer");
-    if (answer.done) return {};
+    if (answer.done) return answer.outcome;
     answer.message.back() = '\0';
     return fail(answer.code, answer.message.data());
 }

@@ -1,4 +1,4 @@
-#include "capi/write_minidump.h"
+#include "capi/write_dump.h"
 
 #include <array>
 #include <cstring>
@@ -9,8 +9,10 @@
 #include "arch/windows_context.h"
 #include "base/text.h"
 #include "bytes/endian.h"
+#include "bytes/sink.h"
 #include "formats/format.h"
 #include "live/capture.h"
+#include "model/save_plan.h"
 
 namespace icecore::capi {
 
@@ -60,7 +62,7 @@ Result<T> fetch(const AddressSpace* target, std::uint64_t address) {
     return value;
 }
 
-Result<Exception> readException(const MinidumpRequest& place, const Process& process) {
+Result<Exception> readException(const DumpRequest& place, const Process& process) {
     if (process.thread(place.exceptionThread) == nullptr)
         return fail(Errc::usage, "ExceptionParam: the process has no thread " +
                                      std::to_string(place.exceptionThread));
@@ -89,7 +91,7 @@ Result<Exception> readException(const MinidumpRequest& place, const Process& pro
     return exception;
 }
 
-Result<void> addStreams(const MinidumpRequest& request, Snapshot& snapshot) {
+Result<void> addStreams(const DumpRequest& request, Snapshot& snapshot) {
     const AddressSpace* target = request.streamsInTarget ? snapshot.process->memory.get() : nullptr;
     for (std::uint64_t i = 0; i < request.streamCount; ++i) {
         ASSIGN_OR_RETURN(const auto stream,
@@ -106,11 +108,29 @@ Result<void> addStreams(const MinidumpRequest& request, Snapshot& snapshot) {
     return {};
 }
 
+Result<std::unique_ptr<Sink>> openSink(const DumpRequest& request,
+                                       const live::FrozenProcess& frozen) {
+    std::unique_ptr<Sink> sink;
+    if (request.path[0] == '\0') {
+        sink = descriptorSink(request.descriptor, "the descriptor");
+    } else {
+        FileSinkOptions file;
+        file.overwrite = request.overwrite;
+        if (request.compressionLevel == 0)
+            file.expected = presentBytes(frozen.plan(), *frozen.snapshot().process->memory);
+        ASSIGN_OR_RETURN(sink, createFileSink(request.path.data(), file));
+    }
+    if (request.compressionLevel == 0) return sink;
+    return compressZstd(std::move(sink), request.compressionLevel, 0);
+}
+
 }  // namespace
 
-Result<void> writeMinidump(const MinidumpRequest& request) {
-    SilentProgress progress;
+Result<DumpOutcome> writeDump(const DumpRequest& request, Progress& progress) {
+    const Format* format = formatByName(request.format == DumpFormat::core ? "core" : "minidump");
+    if (format == nullptr) return fail(Errc::internal, "the format cannot be written");
     live::CaptureOptions options;
+    options.mode = request.mode;
     options.type.flags = request.flags;
     ASSIGN_OR_RETURN(const auto frozen, live::freeze(request.pid, options, progress));
     Snapshot snapshot = frozen->snapshot();
@@ -118,12 +138,19 @@ Result<void> writeMinidump(const MinidumpRequest& request) {
         ASSIGN_OR_RETURN(snapshot.process->exception, readException(request, *snapshot.process));
     }
     TRY(addStreams(request, snapshot));
-    const Format* format = formatByName("minidump");
-    if (format == nullptr) return fail(Errc::internal, "minidumps cannot be written");
-    const auto sink = descriptorSink(request.descriptor, "hFile");
-    TRY(format->write(snapshot, frozen->plan(), *sink, progress));
+    ASSIGN_OR_RETURN(const auto sink, openSink(request, *frozen));
+    ASSIGN_OR_RETURN(const WriteReport report,
+                     format->write(snapshot, frozen->plan(), *sink, progress));
     frozen->release();
-    return sink->finish();
+    if (progress.cancelled()) return fail(Errc::cancelled, "cancelled");
+    TRY(sink->finish());
+    DumpOutcome outcome;
+    outcome.bytes = report.bytes;
+    for (const Range& range : report.unread)
+        outcome.unreadBytes += range.size();
+    outcome.pause = frozen->pause();
+    outcome.cloned = frozen->mode() == live::SnapshotMode::clone;
+    return outcome;
 }
 
 }  // namespace icecore::capi
