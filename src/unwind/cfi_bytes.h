@@ -49,7 +49,7 @@ private:
 class OneFde {
 public:
     OneFde(std::initializer_list<int> instructions, Arch arch = Arch::x86_64,
-                    const char* augmentation = "zR") {
+           const char* augmentation = "zR") {
         const bool arm = arch == Arch::arm64;
         Bytes cie;
         cie.number(std::uint32_t{0}).u8({1}).text(augmentation).u8({1, 0x78});
