@@ -23,10 +23,16 @@ NameHash::NameHash(MsfStream stream, std::uint64_t offset, std::uint64_t size, M
 std::optional<GlobalSymbol> NameHash::symbol(std::uint64_t offset) const {
     const auto length = records_.integer<std::uint16_t>(offset);
     if (!length) return std::nullopt;
-    const SharedBytes bytes = records_.load(offset, std::uint64_t{*length} + 2);
-    const auto record = symbolAt(bytes.span(), 0);
-    if (!record) return std::nullopt;
+    const std::uint64_t size = std::uint64_t{*length} + 2;
     GlobalSymbol symbol;
+    std::span<const std::byte> bytes = records_.window(offset, size);
+    if (bytes.size() < size) {
+        symbol.copy.resize(size);
+        if (records_.read(offset, symbol.copy) < size) return std::nullopt;
+        bytes = symbol.copy;
+    }
+    const auto record = symbolAt(bytes, 0);
+    if (!record) return std::nullopt;
     symbol.kind = record->kind;
     std::string_view name;
     switch (record->kind) {

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <string>
 #include <string_view>
+#include <vector>
 
 #include "symbols/pdb/address_map.h"
 #include "symbols/pdb/msf_file.h"
@@ -13,15 +13,23 @@
 
 namespace icecore::pdb {
 
-/// A record of the symbol record stream, with its name.
+/// A record of the symbol record stream, with its name. Valid as long as its file.
 struct GlobalSymbol {
+    GlobalSymbol() = default;
+    GlobalSymbol(GlobalSymbol&&) = default;
+    GlobalSymbol& operator=(GlobalSymbol&&) = default;
+    GlobalSymbol(const GlobalSymbol&) = delete;
+    GlobalSymbol& operator=(const GlobalSymbol&) = delete;
+    ~GlobalSymbol() = default;
+
     std::uint16_t kind = 0;
     AddressMap::Place place;         ///< of publics and data
     std::uint32_t flags = 0;         ///< of publics
     std::uint32_t module = 0;        ///< of references: index of the module
     std::uint32_t symbolOffset = 0;  ///< of references: of the record in the module's stream
     std::uint32_t type = 0;          ///< of data, constants and user-defined types
-    std::string name;
+    std::string_view name;
+    std::vector<std::byte> copy;  ///< what `name` is in, where the record lies in two pages
 };
 
 /// The hash over names (GSI) that both have: looking up one name touches one chain.

@@ -147,6 +147,7 @@ void ObjectSymbols::readInlinees(ByteView subsection) {
         const auto item = cursor.structure<Inlinee>();
         inlinees_.push_back({item.id, item.file, item.line});
         if (extraFiles) cursor.skip(std::uint64_t{cursor.u32()} * 4);
+        if (!cursor.ok()) return;
     }
 }
 

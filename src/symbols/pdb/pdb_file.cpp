@@ -28,7 +28,7 @@ std::uint64_t readNamedStreams(const SharedBytes& info, Visit visit) {
     cursor.skip(4);              // capacity
     for (int i = 0; i < 2; ++i)  // buckets present, buckets deleted
         cursor.skip(std::uint64_t{cursor.u32()} * 4);
-    for (std::uint32_t i = 0; i < count && cursor.canHold(1, 8); ++i) {
+    for (std::uint32_t i = 0; i < count && cursor.ok() && cursor.canHold(1, 8); ++i) {
         const std::uint32_t offset = cursor.u32();
         const std::uint32_t number = cursor.u32();
         Cursor name(buffer.slice(offset));
@@ -363,14 +363,14 @@ PdbFile::Totals PdbFile::countAll() const {
     Totals totals;
     publics_.names().all([&](const GlobalSymbol& symbol) {
         totals.publics += symbol.kind == symPublic32;
-        totals.bytes += symbol.name.size();
+        totals.bytes += sizeof(Public) + 5 + symbol.name.size();
         return true;
     });
     for (const ObjectModule& module : dbi_->modules()) {
         if (module.stream == noStream) continue;
         const ObjectSymbols symbols(*msf_, module, dbi_->addresses());
         totals.functions += symbols.functions().size();
-        totals.bytes += symbols.symbols().size();
+        totals.bytes += std::uint64_t{module.symbolSize} + module.c13Size;
     }
     return totals;
 }

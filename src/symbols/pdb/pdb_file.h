@@ -66,8 +66,8 @@ public:
     void find(std::string_view pattern, std::size_t limit,
               std::vector<ModuleReader::Named>& out) const;
     [[nodiscard]] std::optional<ModuleReader::Named> byName(std::string_view name) const;
-    /// Names of the procedures of every module and all public symbols: how many there are. Reads
-    /// all of them: for measuring, and for `symbols check`.
+    /// Reads every public symbol and indexes the functions and lines of every object file: how many
+    /// there are, and of how many bytes of records. For measuring.
     struct Totals {
         std::uint64_t publics = 0, functions = 0, bytes = 0;
     };
