@@ -131,7 +131,7 @@ TEST(FileSource, SaysWhatItCannotOpen) {
     EXPECT_EQ(code(scratch.file("")), Errc::malformed);
     ASSERT_EQ(::mkfifo(scratch.file("fifo").c_str(), 0600), 0);
     EXPECT_EQ(code(scratch.file("fifo")), Errc::unsupported);
-    std::ofstream(scratch.file("empty"));
+    std::ofstream(scratch.file("empty")) << "";
     const auto empty = openSource(scratch.file("empty"));
     ASSERT_TRUE(empty);
     EXPECT_EQ((*empty)->size(), 0U);

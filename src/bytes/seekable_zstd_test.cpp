@@ -71,6 +71,7 @@ TEST(SeekableZstd, ThreadsShareASource) {
     const auto source = openSeekableZstd(memorySource(packed.file, "packed"));
     ASSERT_TRUE(source);
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     std::atomic<int> wrong{0};
     for (std::size_t t = 0; t < 4; ++t) {
         threads.emplace_back([&, t] {

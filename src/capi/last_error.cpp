@@ -36,8 +36,7 @@ int errnoOf(Errc code) {
 }
 
 void setLastError(int errnoValue, std::string_view message) noexcept {
-    const std::size_t length = std::min(message.size(), lastMessage.size() - 1);
-    std::copy_n(message.data(), length, lastMessage.data());
+    const std::size_t length = message.copy(lastMessage.data(), lastMessage.size() - 1);
     lastMessage[length] = '\0';
     errno = errnoValue;
 }
