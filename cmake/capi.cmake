@@ -19,7 +19,7 @@ function(icecore_capi)
     icecore_precompiled(icecore-dumper icecore_pch)
 
     set(names ${room}/dbghelp.map)
-    add_library(icecore_dbghelp SHARED ${room}/minidump_write_dump.cpp ${room}/last_error.cpp)
+    add_library(icecore_dbghelp SHARED ${room}/minidump_write_dump.cpp)
     target_link_libraries(icecore_dbghelp PRIVATE icecore::capi)
     target_link_options(icecore_dbghelp PRIVATE -Wl,--version-script=${names})
     set_target_properties(icecore_dbghelp PROPERTIES

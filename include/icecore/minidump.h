@@ -72,6 +72,101 @@ typedef struct MINIDUMP_USER_STREAM_INFORMATION {
     MINIDUMP_USER_STREAM* UserStreamArray;
 } MINIDUMP_USER_STREAM_INFORMATION;
 
+/* ---- callbacks --------------------------------------------------------------------------------
+ */
+
+/* What a callback is asked. Types that are not listed are never asked for here. */
+typedef enum MINIDUMP_CALLBACK_TYPE {
+    ModuleCallback = 0,        /* which parts of a module; FALSE leaves it out */
+    ThreadCallback = 1,        /* which parts of a thread; FALSE leaves it out */
+    IncludeThreadCallback = 3, /* FALSE leaves the thread out */
+    IncludeModuleCallback = 4, /* FALSE leaves the module out */
+    MemoryCallback = 5,        /* one more range to save; asked until FALSE or an empty one */
+    CancelCallback = 6,        /* whether to stop; asked again while CheckCancel is said */
+    RemoveMemoryCallback = 9   /* one range not to save; asked until FALSE or an empty one */
+} MINIDUMP_CALLBACK_TYPE;
+
+typedef enum THREAD_WRITE_FLAGS {
+    ThreadWriteThread = 0x0001,
+    ThreadWriteStack = 0x0002,
+    ThreadWriteContext = 0x0004
+} THREAD_WRITE_FLAGS;
+
+typedef enum MODULE_WRITE_FLAGS {
+    ModuleWriteModule = 0x0001,
+    ModuleWriteDataSeg = 0x0002,
+    ModuleWriteMiscRecord = 0x0004,
+    ModuleWriteCvRecord = 0x0008,
+    ModuleReferencedByMemory = 0x0010, /* only told, with MiniDumpScanMemory */
+    ModuleWriteCodeSegs = 0x0040
+} MODULE_WRITE_FLAGS;
+
+typedef struct MINIDUMP_THREAD_CALLBACK {
+    uint32_t ThreadId;
+    HANDLE ThreadHandle;    /* NULL */
+    uint8_t Context[1232];  /* Microsoft's CONTEXT of AMD64 */
+    uint32_t SizeOfContext; /* 0: the registers are not known */
+    uint64_t StackBase;     /* the highest address */
+    uint64_t StackEnd;
+} MINIDUMP_THREAD_CALLBACK;
+
+typedef struct MINIDUMP_INCLUDE_THREAD_CALLBACK {
+    uint32_t ThreadId;
+} MINIDUMP_INCLUDE_THREAD_CALLBACK;
+
+typedef struct MINIDUMP_MODULE_CALLBACK {
+    uint16_t* FullPath; /* UTF-16, ends with 0 */
+    uint64_t BaseOfImage;
+    uint32_t SizeOfImage;
+    uint32_t CheckSum;
+    uint32_t TimeDateStamp;
+    uint32_t VersionInfo[13]; /* VS_FIXEDFILEINFO; zeros */
+    void* CvRecord;           /* on Linux "LEpB" and the build-id */
+    uint32_t SizeOfCvRecord;
+    void* MiscRecord; /* NULL */
+    uint32_t SizeOfMiscRecord;
+} MINIDUMP_MODULE_CALLBACK;
+
+typedef struct MINIDUMP_INCLUDE_MODULE_CALLBACK {
+    uint64_t BaseOfImage;
+} MINIDUMP_INCLUDE_MODULE_CALLBACK;
+
+typedef struct MINIDUMP_CALLBACK_INPUT {
+    uint32_t ProcessId;
+    HANDLE ProcessHandle; /* as it was given */
+    uint32_t CallbackType;
+    union {
+        MINIDUMP_THREAD_CALLBACK Thread;
+        MINIDUMP_MODULE_CALLBACK Module;
+        MINIDUMP_INCLUDE_THREAD_CALLBACK IncludeThread;
+        MINIDUMP_INCLUDE_MODULE_CALLBACK IncludeModule;
+    } u;
+} MINIDUMP_CALLBACK_INPUT;
+
+typedef struct MINIDUMP_CALLBACK_OUTPUT {
+    union {
+        uint32_t ModuleWriteFlags; /* holds what will be written; take out or add */
+        uint32_t ThreadWriteFlags;
+        struct {
+            uint64_t MemoryBase;
+            uint32_t MemorySize;
+        } Memory;
+        struct {
+            int32_t CheckCancel;
+            int32_t Cancel;
+        } Cancel;
+        uint8_t Reserved[56];
+    } u;
+} MINIDUMP_CALLBACK_OUTPUT;
+
+typedef int32_t (*MINIDUMP_CALLBACK_ROUTINE)(void* CallbackParam, MINIDUMP_CALLBACK_INPUT* Input,
+                                             MINIDUMP_CALLBACK_OUTPUT* Output);
+
+typedef struct MINIDUMP_CALLBACK_INFORMATION {
+    MINIDUMP_CALLBACK_ROUTINE CallbackRoutine;
+    void* CallbackParam;
+} MINIDUMP_CALLBACK_INFORMATION;
+
 #pragma pack(pop)
 
 /* Writes a minidump of the process `ProcessId` to the descriptor `hFile`, from its current offset.
@@ -80,7 +175,8 @@ typedef struct MINIDUMP_USER_STREAM_INFORMATION {
  * hFile            a descriptor open for writing, cast to a pointer; it stays open
  * ExceptionParam   the exception that led here, or NULL
  * UserStreamParam  streams to add, or NULL
- * CallbackParam    NULL. Callbacks are not supported yet: anything else fails with ENOTSUP
+ * CallbackParam    who is asked what to write, or NULL. The routine runs in this process, while the
+ *                  other one (or the clone of this one) stands still, in threads of this call's
  *
  * Returns 1, or 0 with errno set and icecore_last_error() telling why. What was written by then
  * stays in the file. Neither throws nor prints. Thread-safe; not to be called in a signal handler.
@@ -88,7 +184,7 @@ typedef struct MINIDUMP_USER_STREAM_INFORMATION {
 int32_t MiniDumpWriteDump(HANDLE hProcess, uint32_t ProcessId, HANDLE hFile, MINIDUMP_TYPE DumpType,
                           const MINIDUMP_EXCEPTION_INFORMATION* ExceptionParam,
                           const MINIDUMP_USER_STREAM_INFORMATION* UserStreamParam,
-                          const void* CallbackParam);
+                          const MINIDUMP_CALLBACK_INFORMATION* CallbackParam);
 
 /* Why this thread's last call failed: one line of UTF-8, "" when it succeeded. Valid until this
  * thread's next call; not to be freed. */

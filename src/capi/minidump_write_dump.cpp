@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <new>
 
+#include "capi/callback_routine.h"
 #include "capi/last_error.h"
 #include "capi/write_dump.h"
 
@@ -21,9 +22,7 @@ static_assert(sizeof(EXCEPTION_RECORD) == 152);
 
 Result<void> run(std::uint32_t pid, HANDLE file, std::uint32_t flags,
                  const MINIDUMP_EXCEPTION_INFORMATION* exception,
-                 const MINIDUMP_USER_STREAM_INFORMATION* streams, const void* callback) {
-    if (callback != nullptr)
-        return fail(Errc::unsupported, "CallbackParam: callbacks are not supported yet");
+                 const MINIDUMP_USER_STREAM_INFORMATION* streams, const Ask* ask) {
     if (pid == 0) return fail(Errc::usage, "ProcessId is 0");
     if ((flags & ~knownFlags) != 0)
         return fail(Errc::usage, "DumpType has flags that are not known");
@@ -46,10 +45,10 @@ Result<void> run(std::uint32_t pid, HANDLE file, std::uint32_t flags,
             return fail(Errc::usage, "UserStreamParam: no array");
     }
     if (own) {
-        TRY(writeOwnDump(request));
+        TRY(writeOwnDump(request, ask));
     } else {
         SilentProgress progress;
-        TRY(writeDump(request, progress));
+        TRY(writeDump(request, progress, ask));
     }
     return {};
 }
@@ -62,16 +61,19 @@ extern "C" const char* icecore_last_error(void) {
     return icecore::capi::lastErrorText();
 }
 
-extern "C" int32_t MiniDumpWriteDump(HANDLE /*hProcess*/, uint32_t ProcessId, HANDLE hFile,
+extern "C" int32_t MiniDumpWriteDump(HANDLE hProcess, uint32_t ProcessId, HANDLE hFile,
                                      MINIDUMP_TYPE DumpType,
                                      const MINIDUMP_EXCEPTION_INFORMATION* ExceptionParam,
                                      const MINIDUMP_USER_STREAM_INFORMATION* UserStreamParam,
-                                     const void* CallbackParam) {
+                                     const MINIDUMP_CALLBACK_INFORMATION* CallbackParam) {
     using namespace icecore;
     try {
         const int before = errno;
+        capi::Ask ask;
+        if (CallbackParam != nullptr && CallbackParam->CallbackRoutine != nullptr)
+            ask = capi::askRoutine(*CallbackParam, hProcess);
         const auto result = capi::run(ProcessId, hFile, static_cast<std::uint32_t>(DumpType),
-                                      ExceptionParam, UserStreamParam, CallbackParam);
+                                      ExceptionParam, UserStreamParam, ask ? &ask : nullptr);
         if (!result) {
             capi::setLastError(result.error());
             return 0;

@@ -108,16 +108,15 @@ Result<void> addStreams(const DumpRequest& request, Snapshot& snapshot) {
     return {};
 }
 
-Result<std::unique_ptr<Sink>> openSink(const DumpRequest& request,
-                                       const live::FrozenProcess& frozen) {
+Result<std::unique_ptr<Sink>> openSink(const DumpRequest& request, const SavePlan& plan,
+                                       const Process& process) {
     std::unique_ptr<Sink> sink;
     if (request.path[0] == '\0') {
         sink = descriptorSink(request.descriptor, "the descriptor");
     } else {
         FileSinkOptions file;
         file.overwrite = request.overwrite;
-        if (request.compressionLevel == 0)
-            file.expected = presentBytes(frozen.plan(), *frozen.snapshot().process->memory);
+        if (request.compressionLevel == 0) file.expected = presentBytes(plan, *process.memory);
         ASSIGN_OR_RETURN(sink, createFileSink(request.path.data(), file));
     }
     if (request.compressionLevel == 0) return sink;
@@ -126,7 +125,7 @@ Result<std::unique_ptr<Sink>> openSink(const DumpRequest& request,
 
 }  // namespace
 
-Result<DumpOutcome> writeDump(const DumpRequest& request, Progress& progress) {
+Result<DumpOutcome> writeDump(const DumpRequest& request, Progress& progress, const Ask* ask) {
     const Format* format = formatByName(request.format == DumpFormat::core ? "core" : "minidump");
     if (format == nullptr) return fail(Errc::internal, "the format cannot be written");
     live::CaptureOptions options;
@@ -138,11 +137,21 @@ Result<DumpOutcome> writeDump(const DumpRequest& request, Progress& progress) {
         ASSIGN_OR_RETURN(snapshot.process->exception, readException(request, *snapshot.process));
     }
     TRY(addStreams(request, snapshot));
-    ASSIGN_OR_RETURN(const auto sink, openSink(request, *frozen));
-    ASSIGN_OR_RETURN(const WriteReport report,
-                     format->write(snapshot, frozen->plan(), *sink, progress));
+    SavePlan plan = frozen->plan();
+    std::optional<CancelByCallback> asking;
+    if (ask != nullptr) {
+        // Nobody answers while they stand still.
+        if (request.askedInTarget && frozen->mode() == live::SnapshotMode::stop)
+            return fail(Errc::unsupported,
+                        "the process cannot be cloned, and stopped it cannot run its callback");
+        TRY(applyCallbacks(*ask, snapshot, plan));
+        asking.emplace(*ask, request.pid, progress);
+    }
+    Progress& watched = asking ? *asking : progress;
+    ASSIGN_OR_RETURN(const auto sink, openSink(request, plan, *snapshot.process));
+    ASSIGN_OR_RETURN(const WriteReport report, format->write(snapshot, plan, *sink, watched));
     frozen->release();
-    if (progress.cancelled()) return fail(Errc::cancelled, "cancelled");
+    if (watched.cancelled()) return fail(Errc::cancelled, "cancelled");
     TRY(sink->finish());
     DumpOutcome outcome;
     outcome.bytes = report.bytes;

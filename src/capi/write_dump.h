@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "capi/callbacks.h"
 #include "live/capture.h"
 
 namespace icecore::capi {
@@ -33,6 +34,7 @@ struct DumpRequest {
     std::uint32_t streamCount = 0;
     bool exceptionInTarget = false;
     bool streamsInTarget = false;
+    bool askedInTarget = false;  ///< who answers the callback's questions is the target itself
 };
 
 /// What came of it.
@@ -43,12 +45,14 @@ struct DumpOutcome {
     bool cloned = false;
 };
 
-/// Freezes the process, writes, lets it go. The process must not be this one.
-Result<DumpOutcome> writeDump(const DumpRequest& request, Progress& progress);
+/// Freezes the process, writes, lets it go. The process must not be this one. `ask`: who is asked
+/// what to write; null: nobody.
+Result<DumpOutcome> writeDump(const DumpRequest& request, Progress& progress,
+                              const Ask* ask = nullptr);
 
 /// As writeDump, of this process: done by the program icecore-dumper, which lies beside the
 /// library or where the installation puts it. `not_found` where it is not.
-Result<DumpOutcome> writeOwnDump(const DumpRequest& request);
+Result<DumpOutcome> writeOwnDump(const DumpRequest& request, const Ask* ask = nullptr);
 
 /// Whether `pid` is this process.
 bool isOwn(std::uint64_t pid);

@@ -9,25 +9,41 @@
 
 #include "capi/linux/dumper_protocol.h"
 
+namespace {
+
+template <class T>
+ssize_t receive(T& packet) {
+    ssize_t got = 0;
+    do
+        got = ::recv(icecore::capi::dumperSocket, &packet, sizeof packet, 0);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
+}  // namespace
+
 int main() {
     using namespace icecore;
     using namespace icecore::capi;
     DumpRequest request;
-    ssize_t got = 0;
-    do
-        got = ::recv(dumperSocket, &request, sizeof request, 0);
-    while (got < 0 && errno == EINTR);
-    if (got != static_cast<ssize_t>(sizeof request)) {
+    if (receive(request) != static_cast<ssize_t>(sizeof request)) {
         (void)std::fputs("icecore-dumper is started by icecore's libraries, not by hand\n", stderr);
         return 2;
     }
     // A destination that breaks is an error to report.
     (void)std::signal(SIGPIPE, SIG_IGN);
     request.descriptor = dumperOutput;
+    const Ask ask = [](const CallbackQuestion& question) -> Result<CallbackAnswer> {
+        CallbackAnswer said;
+        if (::send(dumperSocket, &question, sizeof question, MSG_NOSIGNAL) < 0 ||
+            receive(said) != static_cast<ssize_t>(sizeof said))
+            return fail(Errc::target_gone, "the process that wanted its dump does not answer");
+        return said;
+    };
     DumperAnswer answer;
     try {
         SilentProgress progress;
-        const auto result = writeDump(request, progress);
+        const auto result = writeDump(request, progress, request.askedInTarget ? &ask : nullptr);
         answer.done = result.has_value();
         if (result) {
             answer.outcome = *result;

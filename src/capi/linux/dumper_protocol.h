@@ -1,4 +1,4 @@
-// Between a process that dumps itself and the program that does it: one packet each way.
+// Between a process that dumps itself and the program that does it: packets of fixed size.
 #pragma once
 
 #include <array>
@@ -20,6 +20,8 @@ struct DumperAnswer {
     std::array<char, 1000> message{};
 };
 static_assert(std::is_trivially_copyable_v<DumperAnswer>);
+/// Before its answer it may send questions of the callback, each answered by one CallbackAnswer.
+static_assert(sizeof(CallbackQuestion) != sizeof(DumperAnswer));
 static_assert(std::is_trivially_copyable_v<DumpRequest>);
 
 }  // namespace icecore::capi

@@ -12,10 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 
 #include "bytes/descriptor_posix.h"
@@ -62,6 +64,24 @@ std::string findDumper() {
     ::_exit(127);
 }
 
+/// Answers the callback's questions until the dumper's own answer comes.
+bool awaitAnswer(int socket, const Ask* ask, DumperAnswer& answer) {
+    std::array<std::byte, std::max(sizeof(CallbackQuestion), sizeof(DumperAnswer))> packet{};
+    for (;;) {
+        const ssize_t got = ::recv(socket, packet.data(), packet.size(), 0);
+        if (got < 0 && errno == EINTR) continue;
+        if (got == static_cast<ssize_t>(sizeof answer)) {
+            std::memcpy(&answer, packet.data(), sizeof answer);
+            return true;
+        }
+        CallbackQuestion question;
+        if (got != static_cast<ssize_t>(sizeof question) || ask == nullptr) return false;
+        std::memcpy(&question, packet.data(), sizeof question);
+        const auto said = (*ask)(question);
+        if (!said || ::send(socket, &*said, sizeof *said, MSG_NOSIGNAL) < 0) return false;
+    }
+}
+
 }  // namespace
 
 std::uint64_t ownPid() {
@@ -80,7 +100,9 @@ Result<void> checkWritable(int descriptor) {
     return {};
 }
 
-Result<DumpOutcome> writeOwnDump(const DumpRequest& request) {
+Result<DumpOutcome> writeOwnDump(const DumpRequest& given, const Ask* ask) {
+    DumpRequest request = given;
+    request.askedInTarget = ask != nullptr;
     const std::string dumper = findDumper();
     if (dumper.empty()) {
         return fail(Errc::not_found,
@@ -110,15 +132,11 @@ Result<DumpOutcome> writeOwnDump(const DumpRequest& request) {
     (void)::prctl(PR_SET_PTRACER, static_cast<unsigned long>(child), 0, 0, 0);
     (void)::send(ours.get(), &request, sizeof request, MSG_NOSIGNAL);
     DumperAnswer answer;
-    ssize_t got = 0;
-    do
-        got = ::recv(ours.get(), &answer, sizeof answer, 0);
-    while (got < 0 && errno == EINTR);
+    const bool answered = awaitAnswer(ours.get(), ask, answer);
     (void)::prctl(PR_SET_PTRACER, 0, 0, 0, 0);
     while (::waitpid(static_cast<pid_t>(child), nullptr, __WCLONE) < 0 && errno == EINTR) {
     }
-    if (got != static_cast<ssize_t>(sizeof answer))
-        return fail(Errc::internal, dumper + " ended without an answer");
+    if (!answered) return fail(Errc::internal, dumper + " ended without an answer");
     if (answer.done) return answer.outcome;
     answer.message.back() = '\0';
     return fail(answer.code, answer.message.data());
