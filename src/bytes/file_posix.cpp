@@ -18,12 +18,13 @@
 #include "bytes/seekable_zstd.h"
 #include "bytes/sink.h"
 #include "bytes/source.h"
+#include "bytes/sparse.h"
 
 namespace icecore {
 
 namespace {
 
-class MappedSource final : public Source {
+class MappedSource final : public Source, public SparseSource {
 public:
     MappedSource(std::string name, Descriptor file, std::shared_ptr<const std::byte> mapping,
                  std::uint64_t size)
@@ -52,6 +53,25 @@ public:
     }
     [[nodiscard]] std::span<const std::byte> mapped() const override {
         return {mapping_.get(), mapping_ ? static_cast<std::size_t>(size_) : 0};
+    }
+    [[nodiscard]] std::vector<Range> dataRanges() const override {
+        // Beyond this many holes the rest counts as data: they would not pay for their list.
+        constexpr std::size_t maxRanges = 100'000;
+        std::vector<Range> ranges;
+        std::uint64_t at = 0;
+        while (at < size_) {
+            const off_t data = ::lseek(file_.get(), static_cast<off_t>(at), SEEK_DATA);
+            if (data < 0 && errno == ENXIO) return ranges;  // only a hole is left
+            const off_t hole = data < 0 || ranges.size() == maxRanges
+                                   ? static_cast<off_t>(size_)
+                                   : ::lseek(file_.get(), data, SEEK_HOLE);
+            const auto from = data < 0 ? at : static_cast<std::uint64_t>(data);
+            const auto to = hole < 0 ? size_ : std::min(size_, static_cast<std::uint64_t>(hole));
+            if (to <= from) break;
+            ranges.push_back(Range::between(from, to));
+            at = to;
+        }
+        return ranges;
     }
 
 protected:

@@ -1,0 +1,59 @@
+#include "bytes/block_source.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace icecore {
+
+namespace {
+
+/// Unpacked blocks kept, by size and by number: the list is searched from the front.
+constexpr std::uint64_t cacheBytes = std::uint64_t{16} << 20;
+constexpr std::size_t cacheBlocks = 64;
+
+}  // namespace
+
+Result<std::size_t> BlockSource::read(std::uint64_t offset, std::span<std::byte> out) const {
+    std::size_t done = 0;
+    while (done < out.size() && offset < size() && done < size() - offset) {
+        const std::uint64_t at = offset + done;
+        ASSIGN_OR_RETURN(const Place place, locate(at));
+        if (!place.content.contains(at))
+            return fail(Errc::internal, "a block that does not hold what it was asked for",
+                        where(at));
+        ASSIGN_OR_RETURN(const auto content, block(place));
+        const auto inside = static_cast<std::size_t>(at - place.content.begin());
+        if (inside >= content->size())
+            return fail(Errc::malformed, "a compressed block is shorter than it should be",
+                        where(at));
+        const std::size_t count = std::min(out.size() - done, content->size() - inside);
+        std::memcpy(out.data() + done, content->data() + inside, count);
+        done += count;
+    }
+    return done;
+}
+
+Result<std::shared_ptr<const BlockSource::Bytes>> BlockSource::block(const Place& place) const {
+    {
+        const std::lock_guard lock(mutex_);
+        const auto found = std::ranges::find(kept_, place.key, &Kept::key);
+        if (found != kept_.end()) {
+            kept_.splice(kept_.begin(), kept_, found);
+            return kept_.front().content;
+        }
+    }
+    // Outside the lock: threads unpack different blocks at the same time. Two that want the same
+    // one do it twice, which is rare and harmless.
+    ASSIGN_OR_RETURN(Bytes bytes, unpack(place));
+    auto content = std::make_shared<const Bytes>(std::move(bytes));
+    const std::lock_guard lock(mutex_);
+    kept_.push_front({place.key, content});
+    keptBytes_ += content->size();
+    while ((keptBytes_ > cacheBytes || kept_.size() > cacheBlocks) && kept_.size() > 2) {
+        keptBytes_ -= kept_.back().content->size();
+        kept_.pop_back();
+    }
+    return content;
+}
+
+}  // namespace icecore

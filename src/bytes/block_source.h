@@ -1,0 +1,46 @@
+// A source whose content lies in compressed blocks: unpacked when touched, the last ones kept.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/range.h"
+#include "bytes/source.h"
+
+namespace icecore {
+
+/// Implement `locate` and `unpack`; reading, the cache and its lock are here.
+class BlockSource : public Source {
+public:
+    [[nodiscard]] Result<std::size_t> read(std::uint64_t offset,
+                                           std::span<std::byte> out) const final;
+
+protected:
+    /// A block: `key` tells it from all others (blocks of the same content may share one),
+    /// `content` are the offsets it covers.
+    struct Place {
+        std::uint64_t key = 0;
+        Range content;
+    };
+    using Bytes = std::vector<std::byte>;
+
+    /// The block that holds `offset`, which is below size(). Called often and without the lock.
+    [[nodiscard]] virtual Result<Place> locate(std::uint64_t offset) const = 0;
+    /// The content of a block: exactly place.content.size() bytes.
+    [[nodiscard]] virtual Result<Bytes> unpack(const Place& place) const = 0;
+
+private:
+    struct Kept {
+        std::uint64_t key;
+        std::shared_ptr<const Bytes> content;
+    };
+    [[nodiscard]] Result<std::shared_ptr<const Bytes>> block(const Place& place) const;
+
+    mutable std::mutex mutex_;
+    mutable std::list<Kept> kept_;  ///< most recently used first
+    mutable std::uint64_t keptBytes_ = 0;
+};
+
+}  // namespace icecore

@@ -1,0 +1,43 @@
+// Hashes of evidence: what images and their manifests carry. Ours, so that a single static program
+// needs no cryptographic library; nothing here keeps a secret.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace icecore {
+
+enum class HashKind : std::uint8_t {
+    sha256,   ///< FIPS 180-4; with the CPU's instructions where it has them
+    blake2b,  ///< RFC 7693, 64 bytes, without a key
+};
+/// "sha256", "blake2b".
+std::string_view toString(HashKind kind);
+
+/// Takes bytes front to back.
+class Hasher {
+public:
+    explicit Hasher(HashKind kind);
+    ~Hasher();
+    Hasher(Hasher&&) noexcept;
+    Hasher& operator=(Hasher&&) noexcept;
+
+    void update(std::span<const std::byte> bytes);
+    /// As many zero bytes.
+    void zeros(std::uint64_t count);
+    /// The hash of all bytes taken; call it once.
+    [[nodiscard]] std::vector<std::byte> finish();
+
+    struct State;
+
+private:
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace icecore
