@@ -5,15 +5,20 @@
 
 #include "base/text.h"
 #include "formats/elfcore/elf_core.h"
+#include "formats/kdump/kdump.h"
+#include "formats/lime/lime.h"
 #include "formats/minidump/minidump.h"
+#include "formats/raw/raw.h"
+#include "formats/vmcore/vmcore.h"
 
 namespace icecore {
 
 namespace {
 
+/// Probed in this order: a kernel's core is a core too, and a raw image has nothing but its name.
 const std::array table = {
-    elfCoreFormat(),
-    minidumpFormat(),
+    vmcoreFormat(), elfCoreFormat(), minidumpFormat(), limeFormat(),
+    avmlFormat(),   kdumpFormat(),   rawFormat(),      joinedFormat(),
 };
 
 /// What a file that is no dump looks like, by its first bytes.
@@ -38,8 +43,7 @@ std::string_view looksLike(std::span<const std::byte> start) {
         Magic{"MZ"sv, "a Windows program or library, not a dump of a running one"},
         Magic{"PAGEDU64"sv, "a Windows kernel dump, which is not supported yet"},
         Magic{"PAGEDUMP"sv, "a 32-bit Windows kernel dump, which is not supported"},
-        Magic{"EMiL"sv, "a LiME image of physical memory, which is not supported yet"},
-        Magic{"KDUMP   "sv, "a kdump file, which is not supported yet"},
+        Magic{"EMiL"sv, "a damaged LiME image of physical memory"},
         Magic{"\x1f\x8b"sv, "compressed with gzip: decompress it first"},
         Magic{"\xfd"
               "7zXZ"sv,
@@ -75,6 +79,17 @@ const Format* formatByExtension(const std::filesystem::path& path) {
     const std::string extension = toLower(path.extension().string());
     if (extension.empty()) return nullptr;
     const auto found = std::ranges::find(table, std::string_view(extension), &Format::extension);
+    return found == table.end() ? nullptr : &*found;
+}
+
+const Format* imageFormatByExtension(const std::filesystem::path& path) {
+    const std::string extension = toLower(path.extension().string());
+    if (extension.empty()) return nullptr;
+    const auto found = std::ranges::find_if(table, [&](const Format& format) {
+        return format.writeImage != nullptr &&
+               (format.extension == extension ||
+                std::ranges::find(format.moreExtensions, extension) != format.moreExtensions.end());
+    });
     return found == table.end() ? nullptr : &*found;
 }
 

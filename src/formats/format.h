@@ -3,12 +3,14 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "base/issue.h"
 #include "base/progress.h"
+#include "bytes/codec.h"
 #include "bytes/sink.h"
 #include "bytes/source.h"
 #include "model/save_plan.h"
@@ -21,6 +23,12 @@ struct WriteReport {
     std::uint64_t zeroBytes = 0;  ///< of which holes
     std::vector<Range> unread;    ///< asked for by the plan, and could not be read
     Issues losses;                ///< what the format cannot hold, what was cut
+};
+
+/// How the image of a machine's memory is to be written.
+struct ImageOptions {
+    std::optional<Codec> codec;  ///< one of the format's; its first when none is given
+    int threads = 0;             ///< 0: as many as the machine has
 };
 
 /// One row of the table. Functions may be null where the format cannot do it.
@@ -39,12 +47,23 @@ struct Format {
     Result<std::string> (*describe)(std::shared_ptr<const Source> source);
     /// The file that such a text describes, wrong values included: what tests break dumps with.
     Result<std::vector<std::byte>> (*build)(std::string_view text);
+
+    // Images of a machine's memory: their snapshots have a `machine` and no `process`.
+    /// Writes snapshot.machine's memory. `report.unread` are ranges that should have been there.
+    Result<WriteReport> (*writeImage)(const Snapshot& snapshot, const ImageOptions& options,
+                                      Sink& sink, Progress& progress) = nullptr;
+    /// How writeImage can compress, its choice first; empty: not at all.
+    std::span<const Codec> codecs{};
+    /// Other extensions that mean this format, of outputs and where nothing else tells.
+    std::span<const std::string_view> moreExtensions{};
 };
 
 std::span<const Format> allFormats();
 const Format* formatByName(std::string_view name);
 /// By the extension of an output path, or null.
 const Format* formatByExtension(const std::filesystem::path& path);
+/// The format to write a machine's memory in, by the extension of an output path, or null.
+const Format* imageFormatByExtension(const std::filesystem::path& path);
 /// The format whose probe recognises the source; `malformed` telling what the file looks like
 /// instead (empty, text, ELF program, gzip…) when none does.
 Result<const Format*> recognise(const Source& source);
