@@ -156,6 +156,60 @@ TEST(ForeignCore, WhoseSegmentsSpanSeveralMappings) {
     EXPECT_GE(code, 3U) << "the program, libc, the dynamic linker";
 }
 
+/// Made from text, since many kernels run no 32-bit programs: what describe names is what
+/// eu-readelf reads, and what the reader makes of it.
+TEST(ForeignCore, OfA32BitProcess) {
+    const Scratch scratch;
+    const std::string core = scratch.file("x86.core");
+    const auto built = shell(program() + " build " + sourceFile("tests/data/core/x86.txt") +
+                             " -o " + core + " 2>&1");
+    ASSERT_EQ(built.status, 0) << built.text;
+    const std::string notes = shell("eu-readelf -n " + core + " 2>/dev/null").text;
+    for (const char* part :
+         {"info.si_signo: 11, info.si_code: 0, info.si_errno: 0, cursig: 11", "sigpend: <10>",
+          "sighold: <10,28>", "pid: 4242, ppid: 4000, pgrp: 4242, sid: 3999",
+          "utime: 1.250000, stime: 0.010000", "eip:     0x08048010", "fname: small",
+          "psargs: /opt/small --old", "fault address: 0x10", "PAGESZ: 4096", "ENTRY: 0x8048000",
+          "08048000-08049000 00000000 4096 ", "f7d00000-f7d02000 00003000 8192 ",
+          " /opt/libtiny.so"})
+        EXPECT_THAT(notes, HasSubstr(part));
+
+    const auto described = shell(program() + " describe " + core);
+    EXPECT_EQ(described.status, 0);
+    for (const char* part :
+         {"PRSTATUS_X86", "  Held: 0x8000200", "  eip: 0x8048010", "  UserMicroseconds: 250000",
+          "PRPSINFO_32", "  Nice: -5", "  Uid: 1000\n  Gid: 100",
+          "  Arguments: \"/opt/small --old \"", "SIGINFO_32", "  Address: 0x10", "AUXV_32 auxv.1",
+          "  Value: 0x8048000", "FILE_LIST_32", "FILE_ENTRY_32 file.1", "  Begin: 0xf7d00000",
+          "  Text: \"/opt/libtiny.so\\x00\""})
+        EXPECT_THAT(described.text, HasSubstr(part));
+    writeFile(scratch.file("text"), described.text);
+    const std::string again = scratch.file("again");
+    EXPECT_EQ(shell(program() + " build " + scratch.file("text") + " -o " + again).status, 0);
+    EXPECT_EQ(readText(again), readText(core));
+
+    const OpenDump dump(core);
+    ASSERT_TRUE(dump.ok());
+    const Process& process = dump.process();
+    EXPECT_EQ(process.system.arch, Arch::x86);
+    EXPECT_EQ(process.pid, 4242U);
+    EXPECT_EQ(process.parentPid, 4000U);
+    EXPECT_EQ(process.uid, 1000U);
+    EXPECT_EQ(process.name, "small");
+    EXPECT_EQ(process.executable, "/opt/small");
+    ASSERT_EQ(process.threads.size(), 1U);
+    const Thread& thread = process.threads[0];
+    EXPECT_EQ(thread.blockedSignals, 0x8000200U);
+    EXPECT_EQ(thread.userTime, std::chrono::milliseconds(1250));
+    EXPECT_EQ(thread.context->registers.pc(), 0x8048010U);
+    EXPECT_EQ(thread.context->registers.sp(), 0xffffd010U);
+    ASSERT_TRUE(process.exception.has_value());
+    EXPECT_EQ(process.exception->faultAddress, 0x10U);
+    const auto open = shell(program() + " open " + core + " -c r 2>&1");
+    EXPECT_THAT(open.text, HasSubstr("eax=00000010 ebx=0000000b ecx=0000000c edx=0000000d"));
+    EXPECT_THAT(open.text, HasSubstr("mov     eax,dword ptr [eax]"));
+}
+
 /// createdump of a .NET runtime of this machine, or nothing.
 std::string createdump() {
     return std::string(

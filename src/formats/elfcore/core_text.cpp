@@ -3,15 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "base/range.h"
 #include "base/text.h"
 #include "bytes/cursor.h"
 #include "bytes/elf_layout.h"
 #include "formats/dump_text.h"
-#include "formats/elfcore/core_layout.h"
-#include "formats/elfcore/core_registers.h"
+#include "formats/elfcore/core_text_specs.h"
 #include "formats/elfcore/own_notes.h"
 #include "images/elf_image.h"
 
@@ -19,161 +17,11 @@ namespace icecore::elfcore {
 
 namespace {
 
-using enum FieldKind;
-
 /// Entries that are shown one by one; more are shown as bytes.
 constexpr std::size_t mostSegments = 200'000;
 constexpr std::size_t mostFiles = 200'000;
 /// Notes beyond are shown as bytes.
 constexpr std::uint64_t mostNoteBytes = std::uint64_t{16} << 20;
-
-constexpr std::array header64 = {
-    FieldSpec{"Ident", bytes, 16},         FieldSpec{"Type", count, 2},
-    FieldSpec{"Machine", count, 2},        FieldSpec{"Version", count, 4},
-    FieldSpec{"Entry", number, 8},         FieldSpec{"ProgramOffset", number, 8},
-    FieldSpec{"SectionOffset", number, 8}, FieldSpec{"Flags", number, 4},
-    FieldSpec{"HeaderSize", count, 2},     FieldSpec{"ProgramEntrySize", count, 2},
-    FieldSpec{"ProgramCount", count, 2},   FieldSpec{"SectionEntrySize", count, 2},
-    FieldSpec{"SectionCount", count, 2},   FieldSpec{"NameSection", count, 2},
-};
-constexpr std::array header32 = {
-    FieldSpec{"Ident", bytes, 16},         FieldSpec{"Type", count, 2},
-    FieldSpec{"Machine", count, 2},        FieldSpec{"Version", count, 4},
-    FieldSpec{"Entry", number, 4},         FieldSpec{"ProgramOffset", number, 4},
-    FieldSpec{"SectionOffset", number, 4}, FieldSpec{"Flags", number, 4},
-    FieldSpec{"HeaderSize", count, 2},     FieldSpec{"ProgramEntrySize", count, 2},
-    FieldSpec{"ProgramCount", count, 2},   FieldSpec{"SectionEntrySize", count, 2},
-    FieldSpec{"SectionCount", count, 2},   FieldSpec{"NameSection", count, 2},
-};
-constexpr std::array program64 = {
-    FieldSpec{"Type", number, 4},
-    FieldSpec{"Flags", number, 4},
-    FieldSpec{"Offset", number, 8},
-    FieldSpec{"VirtualAddress", number, 8},
-    FieldSpec{"PhysicalAddress", number, 8},
-    FieldSpec{"FileSize", number, 8},
-    FieldSpec{"MemorySize", number, 8},
-    FieldSpec{"Alignment", number, 8},
-};
-constexpr std::array program32 = {
-    FieldSpec{"Type", number, 4},           FieldSpec{"Offset", number, 4},
-    FieldSpec{"VirtualAddress", number, 4}, FieldSpec{"PhysicalAddress", number, 4},
-    FieldSpec{"FileSize", number, 4},       FieldSpec{"MemorySize", number, 4},
-    FieldSpec{"Flags", number, 4},          FieldSpec{"Alignment", number, 4},
-};
-constexpr std::array section64 = {
-    FieldSpec{"Name", number, 4},      FieldSpec{"Type", number, 4},
-    FieldSpec{"Flags", number, 8},     FieldSpec{"Address", number, 8},
-    FieldSpec{"Offset", number, 8},    FieldSpec{"Size", number, 8},
-    FieldSpec{"Link", count, 4},       FieldSpec{"Info", count, 4},
-    FieldSpec{"Alignment", number, 8}, FieldSpec{"EntrySize", number, 8},
-};
-/// Name: with its NUL and padding.
-constexpr std::array note = {
-    FieldSpec{"NameSize", count, 4},
-    FieldSpec{"ContentSize", count, 4},
-    FieldSpec{"Type", number, 4},
-    FieldSpec{"Name", text, 0},
-};
-constexpr std::array statusX64 = {
-    FieldSpec{"SignalNumber", signed_count, 4},
-    FieldSpec{"SignalCode", signed_count, 4},
-    FieldSpec{"SignalError", signed_count, 4},
-    FieldSpec{"CurrentSignal", count, 2},
-    FieldSpec{"Padding", bytes, 2},
-    FieldSpec{"Pending", number, 8},
-    FieldSpec{"Held", number, 8},
-    FieldSpec{"Pid", count, 4},
-    FieldSpec{"ParentPid", count, 4},
-    FieldSpec{"ProcessGroup", count, 4},
-    FieldSpec{"Session", count, 4},
-    FieldSpec{"UserSeconds", count, 8},
-    FieldSpec{"UserMicroseconds", count, 8},
-    FieldSpec{"SystemSeconds", count, 8},
-    FieldSpec{"SystemMicroseconds", count, 8},
-    FieldSpec{"ChildrenTimes", bytes, 32},
-    FieldSpec{"r15", number, 8},
-    FieldSpec{"r14", number, 8},
-    FieldSpec{"r13", number, 8},
-    FieldSpec{"r12", number, 8},
-    FieldSpec{"rbp", number, 8},
-    FieldSpec{"rbx", number, 8},
-    FieldSpec{"r11", number, 8},
-    FieldSpec{"r10", number, 8},
-    FieldSpec{"r9", number, 8},
-    FieldSpec{"r8", number, 8},
-    FieldSpec{"rax", number, 8},
-    FieldSpec{"rcx", number, 8},
-    FieldSpec{"rdx", number, 8},
-    FieldSpec{"rsi", number, 8},
-    FieldSpec{"rdi", number, 8},
-    FieldSpec{"orig_rax", number, 8},
-    FieldSpec{"rip", number, 8},
-    FieldSpec{"cs", number, 8},
-    FieldSpec{"eflags", number, 8},
-    FieldSpec{"rsp", number, 8},
-    FieldSpec{"ss", number, 8},
-    FieldSpec{"fs_base", number, 8},
-    FieldSpec{"gs_base", number, 8},
-    FieldSpec{"ds", number, 8},
-    FieldSpec{"es", number, 8},
-    FieldSpec{"fs", number, 8},
-    FieldSpec{"gs", number, 8},
-    FieldSpec{"FloatingPointValid", count, 4},
-    FieldSpec{"PaddingAtEnd", bytes, 4},
-};
-/// Any 64-bit architecture: the registers as bytes.
-constexpr std::array status64 = {
-    FieldSpec{"SignalNumber", signed_count, 4},
-    FieldSpec{"SignalCode", signed_count, 4},
-    FieldSpec{"SignalError", signed_count, 4},
-    FieldSpec{"CurrentSignal", count, 2},
-    FieldSpec{"Padding", bytes, 2},
-    FieldSpec{"Pending", number, 8},
-    FieldSpec{"Held", number, 8},
-    FieldSpec{"Pid", count, 4},
-    FieldSpec{"ParentPid", count, 4},
-    FieldSpec{"ProcessGroup", count, 4},
-    FieldSpec{"Session", count, 4},
-    FieldSpec{"Times", bytes, 64},
-    FieldSpec{"Registers", bytes, 0},
-};
-constexpr std::array processInfo64 = {
-    FieldSpec{"State", count, 1},        FieldSpec{"StateLetter", text, 1},
-    FieldSpec{"Zombie", count, 1},       FieldSpec{"Nice", signed_count, 1},
-    FieldSpec{"Padding", bytes, 4},      FieldSpec{"Flags", number, 8},
-    FieldSpec{"Uid", count, 4},          FieldSpec{"Gid", count, 4},
-    FieldSpec{"Pid", count, 4},          FieldSpec{"ParentPid", count, 4},
-    FieldSpec{"ProcessGroup", count, 4}, FieldSpec{"Session", count, 4},
-    FieldSpec{"Name", text, 16},         FieldSpec{"Arguments", text, 80},
-};
-constexpr std::array signalInfo64 = {
-    FieldSpec{"Number", signed_count, 4}, FieldSpec{"Error", signed_count, 4},
-    FieldSpec{"Code", signed_count, 4},   FieldSpec{"Padding", bytes, 4},
-    FieldSpec{"Address", number, 8},      FieldSpec{"Rest", bytes, 0},
-};
-constexpr std::array auxEntry64 = {FieldSpec{"Type", count, 8}, FieldSpec{"Value", number, 8}};
-constexpr std::array fileList64 = {FieldSpec{"Count", count, 8}, FieldSpec{"Unit", count, 8}};
-constexpr std::array fileEntry64 = {FieldSpec{"Begin", number, 8}, FieldSpec{"End", number, 8},
-                                    FieldSpec{"Offset", number, 8}};
-constexpr std::array ownText = {FieldSpec{"Text", text, 0}};
-constexpr std::array unreadList = {FieldSpec{"Count", count, 8}, FieldSpec{"Total", count, 8}};
-constexpr std::array unreadEntry = {FieldSpec{"Begin", number, 8}, FieldSpec{"End", number, 8}};
-
-constexpr std::array specs = {
-    StructSpec{"ELF64_HEADER", header64},     StructSpec{"ELF32_HEADER", header32},
-    StructSpec{"ELF64_PROGRAM", program64},   StructSpec{"ELF32_PROGRAM", program32},
-    StructSpec{"ELF64_SECTION", section64},   StructSpec{"NOTE", note},
-    StructSpec{"PRSTATUS_X64", statusX64},    StructSpec{"PRSTATUS_64", status64},
-    StructSpec{"PRPSINFO_64", processInfo64}, StructSpec{"SIGINFO_64", signalInfo64},
-    StructSpec{"AUXV_64", auxEntry64},        StructSpec{"FILE_LIST_64", fileList64},
-    StructSpec{"FILE_ENTRY_64", fileEntry64}, StructSpec{"ICECORE_TEXT", ownText},
-    StructSpec{"UNREAD_LIST", unreadList},    StructSpec{"UNREAD_ENTRY", unreadEntry},
-};
-
-const StructSpec& specOf(std::string_view name) {
-    return *std::ranges::find(specs, name, &StructSpec::name);
-}
 
 class Describer {
 public:
@@ -185,11 +33,11 @@ public:
         const auto start = source_->load(0, std::min<std::uint64_t>(source_->size(), 64));
         if (start && start->size() > elf::identClass) {
             is64_ = start->span()[elf::identClass] == std::byte{elf::class64};
-            out_.structure(specOf(is64_ ? "ELF64_HEADER" : "ELF32_HEADER"), 0, "header");
+            out_.structure(coreSpec(is64_ ? "ELF64_HEADER" : "ELF32_HEADER"), 0, "header");
         }
         if (image && start) {
             describeTables(*start);
-            x64_ = (*image)->arch() == Arch::x86_64;
+            arch_ = (*image)->arch();
             const auto& segments = (*image)->segments();
             for (const ElfSegment& segment : segments) {
                 if (segment.type == elf::segmentNote) describeNotes(segment);
@@ -221,13 +69,13 @@ private:
         else
             read(cursor.structure<elf::Header32>());
         if (!cursor.ok()) return;
-        if (is64_ && sectionCount > 0) {
-            if (programCount == elf::extendedProgramCount) programCount = extendedCount(sections);
-            for (std::size_t i = 0; i < sectionCount; ++i)
-                out_.structure(specOf("ELF64_SECTION"), sections + i * sizeof(elf::Section64),
-                               fmt::format("section.{}", i));
-        }
-        const StructSpec& spec = specOf(is64_ ? "ELF64_PROGRAM" : "ELF32_PROGRAM");
+        if (is64_ && sectionCount > 0 && programCount == elf::extendedProgramCount)
+            programCount = extendedCount(sections);
+        const StructSpec& section = coreSpec(sized("ELF64_SECTION", "ELF32_SECTION"));
+        for (std::size_t i = 0; i < sectionCount; ++i)
+            out_.structure(section, sections + i * section.fixedSize(),
+                           fmt::format("section.{}", i));
+        const StructSpec& spec = coreSpec(is64_ ? "ELF64_PROGRAM" : "ELF32_PROGRAM");
         for (std::size_t i = 0; i < std::min(programCount, mostSegments); ++i) {
             const std::uint64_t at = programs + i * spec.fixedSize();
             if (at >= source_->size()) break;
@@ -253,7 +101,7 @@ private:
         for (const ElfNote& item : parseNotes(view, alignment, nullptr)) {
             const std::uint64_t content = item.content.base();
             const std::string label = fmt::format("note.{}", noteCount_++);
-            out_.structure(specOf("NOTE"), at, label, content - at);
+            out_.structure(coreSpec("NOTE"), at, label, content - at);
             describeContent(item, content, label + ".content");
             at = content + alignUp(item.content.size(), alignment);
         }
@@ -263,39 +111,53 @@ private:
         const std::uint64_t size = item.content.size();
         if (item.name == ownNoteName) return describeOwn(item, at, label);
         const auto wholeOr = [&](std::string_view spec) {
-            const StructSpec& found = specOf(spec);
+            const StructSpec& found = coreSpec(spec);
             const bool fits = found.open() ? size >= found.fixedSize() : size == found.fixedSize();
             if (!fits || !out_.structure(found, at, label, size)) out_.bytes(at, size, label);
         };
-        if (!is64_ || item.name != "CORE") return out_.bytes(at, size, label);
+        if (item.name != "CORE") return out_.bytes(at, size, label);
         switch (item.type) {
-        case elf::notePrStatus: return wholeOr(x64_ ? "PRSTATUS_X64" : "PRSTATUS_64");
-        case elf::notePrPsInfo: return wholeOr("PRPSINFO_64");
-        case elf::noteSigInfo: return wholeOr("SIGINFO_64");
-        case elf::noteAuxv:
-            for (std::uint64_t i = 0; i < size / sizeof(elf::Dynamic64); ++i)
-                out_.structure(specOf("AUXV_64"), at + i * 16, fmt::format("auxv.{}", i));
+        case elf::notePrStatus:
+            if (arch_ == Arch::x86_64) return wholeOr("PRSTATUS_X64");
+            if (arch_ == Arch::x86) return wholeOr("PRSTATUS_X86");
+            return wholeOr(sized("PRSTATUS_64", "PRSTATUS_32"));
+        case elf::notePrPsInfo: return wholeOr(sized("PRPSINFO_64", "PRPSINFO_32"));
+        case elf::noteSigInfo: return wholeOr(sized("SIGINFO_64", "SIGINFO_32"));
+        case elf::noteAuxv: {
+            const StructSpec& entry = coreSpec(sized("AUXV_64", "AUXV_32"));
+            for (std::uint64_t i = 0; i < size / entry.fixedSize(); ++i)
+                out_.structure(entry, at + i * entry.fixedSize(), fmt::format("auxv.{}", i));
             return;
+        }
         case elf::noteFile: return describeFiles(item, at, label);
         default: return out_.bytes(at, size, label);
         }
     }
 
+    /// Which of two structures is this file's.
+    [[nodiscard]] std::string_view sized(std::string_view of64, std::string_view of32) const {
+        return is64_ ? of64 : of32;
+    }
+
     void describeFiles(const ElfNote& item, std::uint64_t at, const std::string& label) {
+        const StructSpec& list = coreSpec(sized("FILE_LIST_64", "FILE_LIST_32"));
+        const StructSpec& entry = coreSpec(sized("FILE_ENTRY_64", "FILE_ENTRY_32"));
+        const std::uint64_t word = is64_ ? 8 : 4;
         Cursor cursor(item.content);
-        const std::uint64_t count = cursor.u64();
-        cursor.skip(8);
-        if (!cursor.canHold(count, 24) || count > mostFiles)
+        const std::uint64_t count = cursor.unsignedOf(word);
+        cursor.skip(word);
+        if (!cursor.canHold(count, entry.fixedSize()) || count > mostFiles)
             return out_.bytes(at, item.content.size(), label);
-        out_.structure(specOf("FILE_LIST_64"), at, label);
+        out_.structure(list, at, label);
         for (std::uint64_t i = 0; i < count; ++i)
-            out_.structure(specOf("FILE_ENTRY_64"), at + 16 + i * 24, fmt::format("file.{}", i));
-        cursor.skip(count * 24);
+            out_.structure(entry, at + list.fixedSize() + i * entry.fixedSize(),
+                           fmt::format("file.{}", i));
+        cursor.skip(count * entry.fixedSize());
         for (std::uint64_t i = 0; i < count; ++i) {
             const std::uint64_t from = cursor.position();
             (void)cursor.cString();
             if (!cursor.ok()) return;
-            out_.structure(specOf("ICECORE_TEXT"), at + from, fmt::format("file.{}.name", i),
+            out_.structure(coreSpec("ICECORE_TEXT"), at + from, fmt::format("file.{}.name", i),
                            cursor.position() - from);
         }
     }
@@ -303,21 +165,22 @@ private:
     void describeOwn(const ElfNote& item, std::uint64_t at, const std::string& label) {
         const std::uint64_t size = item.content.size();
         if (item.type != noteUnread) {
-            if (size > 0) out_.structure(specOf("ICECORE_TEXT"), at, label, size);
+            if (size > 0) out_.structure(coreSpec("ICECORE_TEXT"), at, label, size);
             return;
         }
         Cursor cursor(item.content);
         const std::uint64_t count = cursor.u64();
         cursor.skip(8);
         if (!cursor.canHold(count, 16)) return out_.bytes(at, size, label);
-        out_.structure(specOf("UNREAD_LIST"), at, label);
+        out_.structure(coreSpec("UNREAD_LIST"), at, label);
         for (std::uint64_t i = 0; i < count; ++i)
-            out_.structure(specOf("UNREAD_ENTRY"), at + 16 + i * 16, fmt::format("unread.{}", i));
+            out_.structure(coreSpec("UNREAD_ENTRY"), at + 16 + i * 16, fmt::format("unread.{}", i));
     }
 
     std::shared_ptr<const Source> source_;
     DumpDescription out_;
-    bool is64_ = true, x64_ = false;
+    bool is64_ = true;
+    Arch arch_ = Arch::unknown;
     std::size_t noteCount_ = 0;
 };
 
@@ -328,7 +191,7 @@ Result<std::string> describeCore(std::shared_ptr<const Source> source) {
 }
 
 Result<std::vector<std::byte>> buildCore(std::string_view text) {
-    return buildFromText(text, specs);
+    return buildFromText(text, coreSpecs());
 }
 
 }  // namespace icecore::elfcore
