@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "support/lldb.h"
+#include "support/map_limit.h"
 #include "support/paths.h"
 #include "support/scratch.h"
 #include "support/victim.h"
@@ -179,6 +180,49 @@ TEST_P(Oracle, SeesTheSameStacks) {
 INSTANTIATE_TEST_SUITE_P(Processes, Oracle,
                          testing::Values("sleep", "bash", "python3", "threads", "node"),
                          [](const auto& test) { return test.param; });
+
+/// The header cannot count more than 65 534 program headers: section header 0 does. It runs alone:
+/// the limit that it raises is the whole machine's.
+TEST(ManySegmentsSerial, AreCountedByTheSectionHeader) {
+    constexpr std::uint64_t count = 66'000;
+    const MapLimit limit(count + 5000);
+    if (!limit.enough())
+        GTEST_SKIP() << "needs root: vm.max_map_count is too small and cannot be raised";
+    const Scratch scratch;
+    const std::string core = scratch.file("core");
+    Victim victim("capture_memory", {"many", std::to_string(count)});
+    ASSERT_TRUE(victim.until("ready"));
+    const auto dumped =
+        shell(program() + " dump " + std::to_string(victim.pid()) + " -o " + core + " 2>&1");
+    ASSERT_EQ(dumped.status, 0) << dumped.text;
+    if (installed("readelf")) {
+        const std::string header = shell("readelf -hW " + core + " 2>&1").text;
+        EXPECT_NE(header.find("Number of program headers:         65535 ("), std::string::npos)
+            << header;
+        EXPECT_NE(header.find("Number of section headers:         1\n"), std::string::npos)
+            << header;
+        const auto loads =
+            parseDecimal(trim(shell("readelf -lW " + core + " 2>&1 | grep -c '^  LOAD '").text));
+        EXPECT_GT(loads.value_or(0), count);
+        EXPECT_EQ(warnings(header), "");
+    }
+    if (installed("gdb")) {
+        const std::string said =
+            shell("gdb -nx -q -batch -ex 'set debuginfod enabled off' -ex 'file " +
+                  target("capture_memory") + "' -ex 'core-file " + core + "' -ex bt 2>&1")
+                .text;
+        EXPECT_EQ(warnings(said), "");
+        EXPECT_NE(said.find(" in main ("), std::string::npos) << said;
+    }
+    // eu-stack looks through all segments again and again and takes a minute; its library's view of
+    // the header is the same.
+    if (installed("eu-readelf")) {
+        const std::string said = shell("eu-readelf -h " + core + " 2>&1").text;
+        EXPECT_EQ(warnings(said), "");
+        EXPECT_NE(said.find("65535 ("), std::string::npos) << said;
+        EXPECT_NE(said.find(" in [0].sh_info)"), std::string::npos) << said;
+    }
+}
 
 }  // namespace
 }  // namespace icecore::tests

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "live/linux/frozen_process_test.h"
+#include "support/map_limit.h"
 
 namespace icecore::live {
 namespace {
@@ -321,34 +322,9 @@ TEST_P(Memory, NothingIsReadAfterRelease) {
     process->release();
 }
 
-/// Raises vm.max_map_count for a test and puts it back.
-class MapLimit {
-public:
-    explicit MapLimit(std::uint64_t wanted) : before_(tests::readText(path)) {
-        if (parseDecimal(trim(before_)).value_or(0) >= wanted) {
-            enough_ = true;
-            before_.clear();
-            return;
-        }
-        std::ofstream(path) << wanted;
-        enough_ = parseDecimal(trim(tests::readText(path))).value_or(0) >= wanted;
-    }
-    ~MapLimit() {
-        if (!before_.empty()) std::ofstream(path) << before_;
-    }
-    MapLimit(const MapLimit&) = delete;
-    MapLimit& operator=(const MapLimit&) = delete;
-    [[nodiscard]] bool enough() const { return enough_; }
-
-private:
-    static constexpr const char* path = "/proc/sys/vm/max_map_count";
-    std::string before_;
-    bool enough_ = false;
-};
-
 TEST_P(Memory, MoreThan65535Mappings) {
     constexpr std::uint64_t count = 70'000;
-    const MapLimit limit(count + 5000);
+    const tests::MapLimit limit(count + 5000);
     if (!limit.enough())
         GTEST_SKIP() << "needs root: vm.max_map_count is too small and cannot be raised";
     const auto process = freezeWith({"many", std::to_string(count)});
