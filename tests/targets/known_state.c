@@ -201,6 +201,8 @@ static void tick(void) {
 
 int main(int count, char** arguments) {
     const char* what = count > 1 ? arguments[1] : "";
+    // It does not rest: whatever becomes of who started it, it must not go on.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (strcmp(what, "registers") == 0) {
         pthread_t first, second;
         if (pthread_create(&first, NULL, sleeps, NULL) != 0) return 2;
