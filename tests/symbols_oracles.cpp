@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
+#include "bytes/cursor.h"
 #include "symbols_tools.h"
 
 namespace icecore::tests {
@@ -18,6 +21,8 @@ const Way ways[] = {
     {"gccO0Dwarf2", "g++", "-O0 -gdwarf-2 -gstrict-dwarf"},
     {"gccO2Dwarf2", "g++", "-O2 -gdwarf-2"},
     {"gccO2Dwarf3", "g++", "-O2 -gdwarf-3"},
+    {"gccO0Dwarf3", "g++", "-O0 -gdwarf-3"},
+    {"gccO0Dwarf4", "g++", "-O0 -gdwarf-4"},
     {"gccO2Dwarf4", "g++", "-O2 -gdwarf-4"},
     {"gccO0Dwarf5", "g++", "-O0 -gdwarf-5"},
     {"gccO2Dwarf5", "g++", "-O2 -gdwarf-5"},
@@ -25,13 +30,19 @@ const Way ways[] = {
     {"gccO2NonPie", "g++", "-O2 -g -no-pie"},
     {"gccO2Lto", "g++", "-O2 -g -flto"},
     {"gccO2Compressed", "g++", "-O2 -g -gz=zlib"},
+    {"gccO2CompressedZstd", "g++", "-O2 -g -Wl,--compress-debug-sections=zstd"},
     {"gccO2FunctionSections", "g++", "-O2 -g -ffunction-sections -Wl,--gc-sections"},
     {"gccO2TypeUnits", "g++", "-O2 -g -fdebug-types-section"},
     {"gccO2Split4", "g++", "-O2 -gdwarf-4 -gsplit-dwarf"},
     {"gccO2Split5", "g++", "-O2 -gdwarf-5 -gsplit-dwarf"},
     {"clangO0Dwarf2", "clang++-19", "-O0 -gdwarf-2"},
+    {"clangO2Dwarf2", "clang++-19", "-O2 -gdwarf-2"},
+    {"clangO2Dwarf3", "clang++-19", "-O2 -gdwarf-3"},
     {"clangO2Dwarf4", "clang++-19", "-O2 -gdwarf-4"},
+    {"clangO0Dwarf5", "clang++-19", "-O0 -gdwarf-5"},
     {"clangO2Dwarf5", "clang++-19", "-O2 -gdwarf-5"},
+    {"clangO2Compressed", "clang++-19", "-O2 -g -gz=zlib"},
+    {"clangO2Dwarf64Bit", "clang++-19", "-O2 -g -gdwarf64"},
     {"clangO2NonPie", "clang++-19", "-O2 -g -no-pie"},
     {"clangO2Split4", "clang++-19", "-O2 -gdwarf-4 -gsplit-dwarf"},
     {"clangO2Split5", "clang++-19", "-O2 -gdwarf-5 -gsplit-dwarf"},
@@ -51,6 +62,24 @@ bool agree(const PlainFrame& ours, PlainFrame theirs) {
     return sameName && samePlace;
 }
 
+/// The versions of the units in .debug_info.
+std::set<unsigned> dwarfVersions(const ElfImage& image) {
+    std::set<unsigned> versions;
+    const ElfSection* section = image.section(".debug_info");
+    if (section == nullptr) section = image.section(".zdebug_info");
+    const auto content = section != nullptr ? image.content(*section) : Result<ByteView>{};
+    if (!content) return versions;
+    Cursor cursor(*content);
+    while (cursor.ok() && cursor.position() < content->size()) {
+        std::uint64_t length = cursor.u32();
+        if (length == UINT32_MAX) length = cursor.u64();
+        const std::uint64_t begin = cursor.position();
+        versions.insert(cursor.u16());
+        cursor.skip(length - (cursor.position() - begin));
+    }
+    return versions;
+}
+
 class SymbolsOracle : public testing::TestWithParam<Way> {};
 
 TEST_P(SymbolsOracle, everyAddress) {
@@ -61,6 +90,12 @@ TEST_P(SymbolsOracle, everyAddress) {
     const fs::path program = compileShapes(folder, way.compiler, way.options);
     const auto image = openElf(program);
     ASSERT_NE(image, nullptr);
+    // The compiler did what the way is named after.
+    const std::string_view options = way.options;
+    if (const std::size_t asked = options.find("-gdwarf-"); asked != std::string_view::npos) {
+        const auto version = static_cast<unsigned>(options[asked + 8] - '0');
+        EXPECT_THAT(dwarfVersions(*image), testing::ElementsAre(version));
+    }
     const auto addresses = textAddresses(*image);
     ASSERT_GT(addresses.size(), 300U);
     const auto expected = llvmFrames(folder, program, addresses);
@@ -86,6 +121,28 @@ TEST_P(SymbolsOracle, everyAddress) {
 
 INSTANTIATE_TEST_SUITE_P(Ways, SymbolsOracle, testing::ValuesIn(ways),
                          [](const auto& way) { return std::string(way.param.name); });
+
+/// LLVM does not read .zdebug sections any more: what they say is what they said before.
+TEST(SymbolsCompressed, gnusOlderWaySaysTheSame) {
+    const Folder folder;
+    const fs::path plain = compileShapes(folder, "g++", "-O2 -g");
+    const fs::path packed = folder / "packed";
+    const Ran ran = run("objcopy --compress-debug-sections=zlib-gnu " + plain.string() + " " +
+                        packed.string() + " 2>&1");
+    ASSERT_EQ(ran.status, 0) << ran.output;
+    const auto before = openElf(plain), after = openElf(packed);
+    ASSERT_NE(before, nullptr);
+    ASSERT_NE(after, nullptr);
+    ASSERT_TRUE(std::ranges::any_of(after->sections(), [](const ElfSection& section) {
+        return section.name == ".zdebug_info";
+    }));
+    const ModuleSymbolizer expected(findFilesOf(before, {})), symbols(findFilesOf(after, {}));
+    EXPECT_EQ(symbols.files().info.kind, SymbolKind::dwarf);
+    const auto addresses = textAddresses(*after);
+    ASSERT_GT(addresses.size(), 300U);
+    for (const std::uint64_t address : addresses)
+        ASSERT_EQ(ourFrames(symbols, address), ourFrames(expected, address)) << hex(address);
+}
 
 /// dwz moves what two programs share into a third file; the names must still be found.
 TEST(SymbolsDwz, namesInTheCommonFile) {

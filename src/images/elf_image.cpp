@@ -257,7 +257,11 @@ std::shared_ptr<const Source> ElfImage::source() const {
 }
 
 const ElfSection* ElfImage::section(std::string_view name) const {
-    const auto found = std::ranges::find(parts_->sections, name, &ElfSection::name);
+    auto found = std::ranges::find(parts_->sections, name, &ElfSection::name);
+    if (found == parts_->sections.end() && name.starts_with(".debug_")) {
+        const std::string compressed = ".z" + std::string(name.substr(1));
+        found = std::ranges::find(parts_->sections, compressed, &ElfSection::name);
+    }
     return found == parts_->sections.end() ? nullptr : &*found;
 }
 
@@ -269,11 +273,13 @@ Result<ByteView> ElfImage::content(const ElfSection& section) const {
         return fail(Errc::unreadable, "section is not wholly in memory", bytes.where());
     }
     ASSIGN_OR_RETURN(const ByteView stored, parts_->fromFile(section.offset, section.size));
-    if ((section.flags & elf::sectionCompressed) == 0) return stored;
+    const bool gnu = section.name.starts_with(gnuCompressedPrefix);
+    if ((section.flags & elf::sectionCompressed) == 0 && !gnu) return stored;
     const std::scoped_lock lock(parts_->mutex);
     auto& kept = parts_->decompressed[section.offset];
     if (kept.empty()) {
-        ASSIGN_OR_RETURN(kept, decompressSection(stored, parts_->is64));
+        ASSIGN_OR_RETURN(
+            kept, gnu ? decompressGnuSection(stored) : decompressSection(stored, parts_->is64));
     }
     return ByteView(kept.span(), parts_->name);
 }

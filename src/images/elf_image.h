@@ -55,8 +55,10 @@ public:
     [[nodiscard]] std::uint64_t entry() const;
     [[nodiscard]] const std::vector<ElfSegment>& segments() const;
     [[nodiscard]] const std::vector<ElfSection>& sections() const;
+    /// By its name; ".debug_info" also finds ".zdebug_info", the same in GNU's older compression.
     [[nodiscard]] const ElfSection* section(std::string_view name) const;
-    /// A section's bytes, decompressed when SHF_COMPRESSED (zlib, zstd); the result is kept.
+    /// A section's bytes, decompressed when SHF_COMPRESSED (zlib, zstd) or ".zdebug_…"; the result
+    /// is kept.
     [[nodiscard]] Result<ByteView> content(const ElfSection& section) const;
     /// The bytes at a link-time address, as far as one loaded segment holds them in the file (or,
     /// out of a process, as far as its memory shows them).

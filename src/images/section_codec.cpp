@@ -3,12 +3,14 @@
 #include <libdeflate.h>
 #include <zstd.h>
 
+#include <cstring>
 #include <memory>
 #include <span>
 
 #include "base/text.h"
 #include "bytes/cursor.h"
 #include "bytes/elf_layout.h"
+#include "bytes/endian.h"
 
 namespace icecore {
 
@@ -37,23 +39,9 @@ Result<void> unzstdInto(ByteView from, std::span<std::byte> to) {
     return {};
 }
 
-}  // namespace
-
-Result<SharedBytes> decompressSection(ByteView stored, bool is64) {
-    Cursor cursor(stored);
-    std::uint32_t type = 0;
-    std::uint64_t size = 0;
-    if (is64) {
-        const auto header = cursor.structure<elf::Compression64>();
-        type = header.type;
-        size = header.size;
-    } else {
-        const auto header = cursor.structure<elf::Compression32>();
-        type = header.type;
-        size = header.size;
-    }
-    TRY(cursor.status("the compression header"));
-    const ByteView data = stored.slice(cursor.position());
+/// `size` bytes out of `data`. `stored` is the whole section, for messages.
+Result<SharedBytes> decompress(std::uint32_t type, ByteView data, std::uint64_t size,
+                               ByteView stored) {
     if (size / largestRatio > data.size()) {
         return fail(
             Errc::malformed,
@@ -74,6 +62,34 @@ Result<SharedBytes> decompressSection(ByteView stored, bool is64) {
         TRY(unzstdInto(data, room));
     }
     return SharedBytes(content, room);
+}
+
+}  // namespace
+
+Result<SharedBytes> decompressSection(ByteView stored, bool is64) {
+    Cursor cursor(stored);
+    std::uint32_t type = 0;
+    std::uint64_t size = 0;
+    if (is64) {
+        const auto header = cursor.structure<elf::Compression64>();
+        type = header.type;
+        size = header.size;
+    } else {
+        const auto header = cursor.structure<elf::Compression32>();
+        type = header.type;
+        size = header.size;
+    }
+    TRY(cursor.status("the compression header"));
+    return decompress(type, stored.slice(cursor.position()), size, stored);
+}
+
+Result<SharedBytes> decompressGnuSection(ByteView stored) {
+    constexpr std::string_view magic = "ZLIB";
+    constexpr std::size_t headerSize = magic.size() + 8;
+    if (stored.size() < headerSize || std::memcmp(stored.data(), magic.data(), magic.size()) != 0)
+        return fail(Errc::malformed, "compressed section without its header", stored.where());
+    const auto size = loadInteger<std::uint64_t>(stored.data() + magic.size(), std::endian::big);
+    return decompress(elf::compressedZlib, stored.slice(headerSize), size, stored);
 }
 
 }  // namespace icecore

@@ -55,6 +55,33 @@ TEST(SectionCodec, zlibAndZstd) {
     }
 }
 
+/// "ZLIB" and the size, big endian.
+std::vector<std::byte> withGnuHeader(std::uint64_t size, const std::vector<std::byte>& data) {
+    std::vector<std::byte> section;
+    for (const char c : {'Z', 'L', 'I', 'B'})
+        section.push_back(static_cast<std::byte>(c));
+    for (int shift = 56; shift >= 0; shift -= 8)
+        section.push_back(static_cast<std::byte>(size >> shift & 0xffU));
+    section.insert(section.end(), data.begin(), data.end());
+    return section;
+}
+
+TEST(SectionCodec, gnusOlderWay) {
+    const auto bytes = sample();
+    const auto section = withGnuHeader(bytes.size(), zlibOf(bytes));
+    const auto content = decompressGnuSection(ByteView(section));
+    ASSERT_TRUE(content) << content.error().describe();
+    EXPECT_TRUE(std::ranges::equal(content->span(), bytes));
+    for (const std::uint64_t lie :
+         {std::uint64_t{0}, bytes.size() - 1, bytes.size() + 1, UINT64_MAX}) {
+        const auto wrong = withGnuHeader(lie, zlibOf(bytes));
+        EXPECT_FALSE(decompressGnuSection(ByteView(wrong)));
+    }
+    for (std::size_t size = 0; size < section.size(); size += size < 16 ? 1 : 997)
+        EXPECT_FALSE(decompressGnuSection(ByteView(std::span(section).first(size))));
+    EXPECT_FALSE(decompressGnuSection(ByteView(bytes))) << "no header";
+}
+
 TEST(SectionCodec, liesAreRefused) {
     const auto bytes = sample();
     const auto refuse = [](const std::vector<std::byte>& section) {
