@@ -2,9 +2,13 @@
 // only while a test runs, and a watchdog puts the old one back should the test be killed.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "support/lldb.h"
@@ -142,6 +146,115 @@ TEST_F(HandlerCrashSerial, KeepsCoreAndMinidumpWithAVerdict) {
     }
     EXPECT_EQ(handler("uninstall").status, 0);
     EXPECT_EQ(readText(patternPath), watchdog.pattern());
+}
+
+TEST_F(HandlerCrashSerial, AStormKeepsTheNewest) {
+    ASSERT_EQ(handler("install --format minidump --keep 5").status, 0);
+    constexpr int crashes = 16;
+    std::vector<std::unique_ptr<Victim>> victims;
+    for (int i = 0; i < crashes; ++i)
+        victims.push_back(std::make_unique<Victim>("crasher"));
+    for (const auto& victim : victims) {
+        const int status = victim->wait();
+        EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV) << status;
+    }
+    // The last receivers may still be at their verdicts.
+    const auto receivers = [] { return shell("pgrep -f '[h]andler receive'").text; };
+    ASSERT_TRUE(eventually([&] { return receivers().empty(); })) << receivers();
+    const auto list = nlohmann::json::parse(handler("list --json").text, nullptr, false);
+    ASSERT_EQ(list.size(), 5U);
+    std::size_t files = 0;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(scratch.file("r/var/lib/icecore/crashes"))) {
+        const std::string name = entry.path().filename().string();
+        EXPECT_TRUE(name.ends_with(".dmp") || name.ends_with(".json") || name.ends_with("lock"))
+            << name;
+        files += name.ends_with(".dmp") ? 1 : 0;
+    }
+    EXPECT_EQ(files, 5U);
+    for (const auto& crash : list) {
+        EXPECT_TRUE(crash["problems"].empty()) << crash.dump(1);
+        EXPECT_EQ(shell(program() + " info " + crash["path"].get<std::string>()).status, 0);
+        struct stat info{};
+        ASSERT_EQ(::stat(crash["path"].get<std::string>().c_str(), &info), 0);
+        EXPECT_EQ(info.st_mode & 0777U, 0600U);
+        EXPECT_EQ(info.st_uid, 0U);
+    }
+    EXPECT_EQ(handler("uninstall").status, 0);
+}
+
+TEST_F(HandlerCrashSerial, AFullDiskStillHasTheVerdict) {
+    const std::string folder = scratch.file("small");
+    std::filesystem::create_directory(folder);
+    for (const auto& [size, format] : {std::pair<std::string, std::string>{"1m", "minidump"},
+                                       std::pair<std::string, std::string>{"16k", ""}}) {
+        if (::mount("none", folder.c_str(), "tmpfs", 0, ("size=" + size).c_str()) != 0)
+            GTEST_SKIP() << "no file system can be mounted here";
+        ASSERT_EQ(handler("install " + folder).status, 0);
+        Victim victim("capture_memory", {"resident", "16"});
+        ASSERT_TRUE(victim.until("ready"));
+        const pid_t pid = victim.pid();
+        ::kill(pid, SIGSEGV);
+        const int status = victim.wait();
+        const auto crash = crashOf(pid);
+        ::umount2(folder.c_str(), MNT_DETACH);
+        EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV) << status;
+        ASSERT_FALSE(crash.is_null());
+        EXPECT_EQ(crash["format"], format) << crash.dump(1);
+        EXPECT_FALSE(crash["problems"].empty());
+        EXPECT_NE(crash["problems"].dump().find("not kept as asked for"), std::string::npos);
+        EXPECT_NE(crash["bucket"].get<std::string>().find("SIGSEGV"), std::string::npos)
+            << crash.dump(1);
+    }
+    EXPECT_EQ(handler("uninstall").status, 0);
+}
+
+/// In a process namespace and a root directory of its own, where alone the program's file is.
+TEST_F(HandlerCrashSerial, ACrashInAContainerEndsInTheHostsFolder) {
+    const std::string root = scratch.file("container");
+    ASSERT_EQ(shell("mkdir -p " + root + "/app && cp " + target("crasher") +
+                    " /lib64/ld-linux-x86-64.so.2 " + root + "/app/ && for l in $(ldd " +
+                    target("crasher") + " | grep -o '/[^ ]*'); do mkdir -p " + root +
+                    "$(dirname $l) && cp -L $l " + root + "$l; done")
+                  .status,
+              0);
+    if (shell("unshare --pid --fork true 2>/dev/null").status != 0)
+        GTEST_SKIP() << "namespaces cannot be made here";
+    ASSERT_EQ(handler("install --format minidump").status, 0);
+    // With a root directory alone the kernel tells paths as they are outside; with file systems of
+    // its own, as a container has them, the paths are the container's.
+    const std::pair<std::string, std::string> ways[] = {
+        {"unshare --pid --fork chroot " + root + " /app/crasher", root + "/app/crasher"},
+        {"unshare --pid --fork --mount sh -c 'mount --bind " + root + " " + root + "; cd " + root +
+             "; mkdir -p old; pivot_root . old; exec /app/crasher'",
+         "/app/crasher"}};
+    std::uint64_t before = 0;
+    for (const auto& [command, executable] : ways) {
+        (void)shell(command + " 2>&1");
+        nlohmann::json crash;
+        EXPECT_TRUE(eventually([&] {
+            const auto list = nlohmann::json::parse(handler("list --json").text, nullptr, false);
+            // `unshare` dies of what its child died of.
+            for (const auto& one : list) {
+                if (one.value("program", "") == "crasher" && one.value("pid", before) != before)
+                    crash = one;
+            }
+            return !crash.is_null();
+        })) << command;
+        ASSERT_FALSE(crash.is_null());
+        before = crash["pid"].get<std::uint64_t>();
+        EXPECT_EQ(crash["container_pid"], 1) << crash.dump(1);
+        EXPECT_NE(crash["pid"], 1);
+        EXPECT_EQ(crash["executable"], executable);
+        EXPECT_TRUE(crash["path"].get<std::string>().starts_with(scratch.file("r")))
+            << crash.dump(1);
+        EXPECT_NE(crash["bucket"].get<std::string>().find("sum_of_ids"), std::string::npos)
+            << crash.dump(1);
+        std::filesystem::remove(crash["path"].get<std::string>());
+        std::filesystem::remove(
+            std::filesystem::path(crash["path"].get<std::string>()).replace_extension(".json"));
+    }
+    EXPECT_EQ(handler("uninstall").status, 0);
 }
 
 }  // namespace

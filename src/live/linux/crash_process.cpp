@@ -1,7 +1,5 @@
 #include "live/linux/crash_process.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <map>
 
@@ -21,13 +19,6 @@ namespace {
 std::optional<std::uint64_t> innermostId(const std::string& status) {
     const auto ids = splitBlanks(statusField(status, "NSpid"));
     return ids.empty() ? std::nullopt : parseDecimal(ids.back());
-}
-
-bool sameFile(const std::string& one, const std::string& other) {
-    struct stat a{};
-    struct stat b{};
-    return ::stat(one.c_str(), &a) == 0 && ::stat(other.c_str(), &b) == 0 && a.st_dev == b.st_dev &&
-           a.st_ino == b.st_ino;
 }
 
 /// What /proc knows of each thread, by the id in its own namespace.
@@ -72,8 +63,8 @@ CrashedProcess identifyCrashed(std::uint64_t pid) {
     crashed.commandLine = splitNul(readProcOrEmpty(procPath(process, "cmdline")));
     if (const auto uid = statusNumber(status, "Uid"))
         crashed.uid = static_cast<std::uint32_t>(*uid);
-    crashed.foreignRoot = !sameFile(rootOf(pid) + "/", "/") ||
-                          readLink(procPath(process, "ns/mnt")) != readLink("/proc/self/ns/mnt");
+    // With another root directory alone (chroot) the kernel shows us the paths as they are for us.
+    crashed.foreignRoot = readLink(procPath(process, "ns/mnt")) != readLink("/proc/self/ns/mnt");
     return crashed;
 }
 

@@ -16,11 +16,11 @@ struct CrashedProcess {
     std::uint64_t pid = 0;
     std::uint64_t innerPid = 0;  ///< in the innermost PID namespace; `pid` outside of containers
     std::string name;            ///< of the program's file; of the process, where there is none
-    std::string executable;      ///< as the process sees it
+    std::string executable;      ///< as the kernel tells its path, see foreignRoot
     std::vector<std::string> commandLine;
     std::optional<std::uint32_t> uid;
-    /// It lives in another mount namespace or under another root than we: its paths mean other
-    /// files than ours do. "/proc/PID/root" leads to them while it waits.
+    /// It lives in another mount namespace than we: its paths mean other files than ours do.
+    /// "/proc/PID/root" leads to them while it waits.
     bool foreignRoot = false;
 };
 /// What can be had of it; never fails.
