@@ -138,6 +138,18 @@ TEST_F(SymbolStores, cabinets) {
     ASSERT_TRUE(unpackCabinet(bytes, 1 << 20).has_value());
 }
 
+TEST_F(SymbolStores, namesThatLeadOutOfAStoreAreRefused) {
+    for (const char* name : {"..", "../app.pdb", "a/b.pdb", "a\\b.pdb", "c:b.pdb"}) {
+        std::vector<std::string> said;
+        const SymbolLocator locator("srv*" + file("cache") + "*" + store_.string());
+        EXPECT_FALSE(locator.search(
+            {name, id_, "app.dll"}, [](const fs::path&) { return true; },
+            [&](std::string text) { said.push_back(std::move(text)); }));
+        EXPECT_EQ(said.size(), 1U) << name;
+    }
+    EXPECT_FALSE(fs::exists(file("cache")));
+}
+
 TEST_F(SymbolStores, aCacheThatCannotBeWrittenIsNamed) {
     write(file("occupied"), "a file where a directory should be");
     const std::string path = "srv*" + file("occupied") + "/cache*" + store_.string();
@@ -426,6 +438,24 @@ TEST_F(SymbolsOfWindows, anothersPdbIsRefusedWithTheReason) {
     const std::string forced = run("!sym noisy; .reload /i /f shapes; q");
     EXPECT_THAT(forced, HasSubstr("used all the same, as asked")) << forced;
     EXPECT_THAT(forced, HasSubstr("FORCED")) << forced;
+}
+
+/// Breakpad's kind of store, for a dump whose PDB nobody has.
+TEST_F(SymbolsOfWindows, breakpadsFilesNameFunctionsToo) {
+    const std::string id = image_->codeView()->id();
+    const fs::path sym = fs::path(scratch_.file("breakpad")) / "shapes.pdb" / id / "shapes.sym";
+    write(sym, "MODULE windows x86_64 " + id +
+                   " shapes.pdb\nFILE 0 c:\\src\\shapes.cpp\nFUNC 1000 40 0 from::sym(int)\n"
+                   "1000 40 42 0\n");
+    const auto list =
+        icecore("list --verbose --symbols " + scratch_.file("breakpad") + " " + dump_);
+    EXPECT_THAT(list.text, HasSubstr("symtab")) << list.text;
+    EXPECT_THAT(list.text, HasSubstr(sym.string() + ": GUID and age match"));
+    EXPECT_THAT(icecore("lookup " + sym.string() + " 0x1004").text,
+                HasSubstr("from::sym+0x4 at c:\\src\\shapes.cpp:42"));
+    write(sym, "MODULE windows x86_64 000000000000000000000000000000001 shapes.pdb\n");
+    EXPECT_THAT(icecore("list --verbose --symbols " + scratch_.file("breakpad") + " " + dump_).text,
+                HasSubstr("its id is 000000000000000000000000000000001"));
 }
 
 TEST_F(SymbolsOfWindows, aServerWithoutTheFileIsALoss) {

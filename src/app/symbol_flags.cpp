@@ -7,8 +7,8 @@ namespace icecore::app {
 
 void SymbolFlags::declare(CLI::App& command) {
     command.add_option("--symbols", path_,
-                       "directories with symbol files, separated by ';' (default: "
-                       "_NT_SYMBOL_PATH)");
+                       "directories with symbol files, separated by ';', and for Windows' modules "
+                       "stores and servers: srv*CACHE*URL, cache*DIR (default: _NT_SYMBOL_PATH)");
     command.add_option("--sysroot", root_, "directory under which the dump's paths are looked up");
 }
 

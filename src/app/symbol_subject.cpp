@@ -3,6 +3,7 @@
 #include "app/report.h"
 #include "bytes/elf_layout.h"
 #include "formats/format.h"
+#include "symbols/breakpad/sym_file.h"
 #include "symbols/module_symbolizer.h"
 #include "symbols/pe_symbols.h"
 
@@ -34,6 +35,11 @@ Result<Subject> openSubject(const std::string& path) {
 Result<FileReader> openReader(const std::string& path, const SymbolOptions& options) {
     ASSIGN_OR_RETURN(auto source, openSource(path));
     FileReader file;
+    if (SymFile::looksLike(*source)) {
+        ASSIGN_OR_RETURN(auto sym, SymFile::open(std::move(source)));
+        file.reader = std::make_unique<BreakpadSymbols>(std::move(sym), 0);
+        return file;
+    }
     if (auto image = PeImage::open(source)) {
         file.preferred = (*image)->imageBase();
         file.reader = std::make_unique<PeSymbols>(findFilesOfPe(std::move(*image), options));

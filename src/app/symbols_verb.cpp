@@ -260,7 +260,10 @@ private:
 class LookUpCommand {
 public:
     void declare(CLI::App& command) {
-        command.add_option("FILE", path_, "an ELF or PE program or library, a debug file or a PDB")
+        command
+            .add_option(
+                "FILE", path_,
+                "an ELF or PE program or library, a debug file, a PDB or a Breakpad .sym file")
             ->required();
         command.add_option("ADDRESS", addresses_,
                            "hexadecimal, relative to the image's base (default: one per line on "

@@ -57,7 +57,7 @@ struct DataDirectory {
     Le32 address, size;
 };
 inline constexpr std::size_t directoryExport = 0, directoryResource = 2, directoryException = 3,
-                             directoryDebug = 6, directoryCount = 16;
+                             directoryDebug = 6, directoryManaged = 14, directoryCount = 16;
 
 struct Section {
     char name[8];

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "images/pe_layout.h"
+#include "symbols/portablepdb/portable_pdb.h"
 
 namespace icecore {
 
@@ -133,9 +135,29 @@ private:
         pdbId_ = {lastPart(view->path), view->id(), lastPart(path_)};
     }
 
+    /// The lines of .NET methods. The image says whether they are its own.
+    bool acceptPortable(std::shared_ptr<const PortablePdb> portable) {
+        const Image& image = files_.info.peImage;
+        if (!image || !portable->matches(*image)) {
+            say(portable->name() + ": its GUID and stamp are not those of the image");
+            pdbMismatch_ = true;
+            return false;
+        }
+        say(portable->name() + ": GUID and stamp match");
+        files_.info.debugPath = portable->name();
+        files_.info.portablePdb = std::move(portable);
+        return true;
+    }
+
     bool acceptPdb(const fs::path& path) {
         auto source = openFile(path);
         if (!source) return false;
+        if (PortablePdb::looksLike(*source)) {
+            auto portable = PortablePdb::open(std::move(source));
+            if (portable) return acceptPortable(std::move(*portable));
+            say(portable.error().describe());
+            return false;
+        }
         auto opened = pdb::PdbFile::open(std::move(source));
         if (!opened) {
             say(opened.error().describe());
@@ -165,6 +187,13 @@ private:
             if (files_.info.peImage) say("it records no PDB");
             return;
         }
+        const Image& image = files_.info.peImage;
+        const bool managed = image && !image->directory(pe::directoryManaged).empty();
+        if (managed) {
+            auto inside = PortablePdb::embedded(*image);
+            if (inside && acceptPortable(std::move(*inside))) return;
+            if (!inside && inside.error().code != Errc::not_found) say(inside.error().describe());
+        }
         std::vector<fs::path> places;
         if (options_.useDefaultPaths && !files_.info.imagePath.empty())
             places.push_back(fs::path(files_.info.imagePath).parent_path() / pdbId_.file);
@@ -175,10 +204,48 @@ private:
         }
         const auto accept = [this](const fs::path& path) { return acceptPdb(path); };
         if (locator_.search(pdbId_, accept, sayer())) return;
+        if (managed && pdbId_.id.size() > 32) {
+            // Stores keep portable PDBs under the GUID and this in place of the age.
+            SymbolRequest portable = pdbId_;
+            portable.id = pdbId_.id.substr(0, 32) + "FFFFFFFF";
+            if (locator_.search(portable, accept, sayer())) return;
+        }
+        if (findSym()) return;
         if (!refusedPdb_ || !options_.allowMismatch) return;
         say(refusedPdb_->name() + ": used all the same, as asked");
         files_.info.forced = true;
         takePdb(refusedPdb_);
+    }
+
+    /// Breakpad's text form of the same, in its own kind of store.
+    bool findSym() {
+        SymbolRequest request = pdbId_;
+        request.folder = pdbId_.file;
+        request.file = fs::path(pdbId_.file).stem().string() + ".sym";
+        // A server is not asked for it as well: Windows' symbol servers have none.
+        std::string folders;
+        for (const std::string& folder : symbolPathFolders(options_.path))
+            folders += folder + ";";
+        const auto accept = [&](const fs::path& path) {
+            auto source = openFile(path);
+            if (!source) return false;
+            auto opened = SymFile::open(std::move(source));
+            if (!opened) {
+                say(opened.error().describe());
+                return false;
+            }
+            if (!equalsIgnoreCase((*opened)->id(), request.id)) {
+                say(path.string() + ": its id is " + printable((*opened)->id()) +
+                    ", the dump says " + request.id);
+                pdbMismatch_ = true;
+                return false;
+            }
+            say(path.string() + ": GUID and age match");
+            files_.info.debugPath = path.string();
+            files_.sym = std::move(*opened);
+            return true;
+        };
+        return SymbolLocator(folders, {}).search(request, accept, sayer());
     }
 
     PeFiles finish() {
@@ -186,6 +253,10 @@ private:
         info.pdb = files_.pdb;
         if (files_.pdb)
             info.kind = SymbolKind::pdb;
+        else if (info.portablePdb)
+            info.kind = SymbolKind::portable_pdb;
+        else if (files_.sym)
+            info.kind = SymbolKind::symtab;
         else if (pdbMismatch_ || (imageMismatch_ && !info.peImage))
             info.kind = SymbolKind::mismatch;
         else if (info.peImage && !info.peImage->exports().empty())

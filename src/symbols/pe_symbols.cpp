@@ -30,6 +30,10 @@ ModuleReader::Located PeSymbols::locate(std::uint64_t address, bool isReturnAddr
         located = files_.pdb->locate(static_cast<std::uint32_t>(address), isReturnAddress);
         if (!located.frames.empty()) return located;
     }
+    if (files_.sym) {
+        located = files_.sym->locate(address, isReturnAddress);
+        if (!located.frames.empty()) return located;
+    }
     const std::uint64_t lookUp = isReturnAddress && address != 0 ? address - 1 : address;
     const ExportTable* table = exports();
     const ExportTable::Entry* entry = table != nullptr ? table->at(lookUp) : nullptr;
@@ -47,6 +51,9 @@ std::optional<ModuleReader::Named> PeSymbols::nearest(std::uint64_t address) con
     if (files_.pdb && address <= UINT32_MAX) {
         if (auto found = files_.pdb->nearest(static_cast<std::uint32_t>(address))) return found;
     }
+    if (files_.sym) {
+        if (auto found = files_.sym->nearest(address)) return found;
+    }
     const ExportTable* table = exports();
     const ExportTable::Entry* entry = table != nullptr ? table->at(address) : nullptr;
     return entry != nullptr ? std::optional(named(*entry)) : std::nullopt;
@@ -54,6 +61,7 @@ std::optional<ModuleReader::Named> PeSymbols::nearest(std::uint64_t address) con
 
 void PeSymbols::find(std::string_view pattern, std::size_t limit, std::vector<Named>& out) const {
     if (files_.pdb) return files_.pdb->find(pattern, limit, out);
+    if (files_.sym) return files_.sym->find(pattern, limit, out);
     const ExportTable* table = exports();
     if (table == nullptr) return;
     for (const ExportTable::Entry& entry : table->entries()) {
@@ -66,6 +74,9 @@ void PeSymbols::find(std::string_view pattern, std::size_t limit, std::vector<Na
 std::optional<ModuleReader::Named> PeSymbols::byName(std::string_view name) const {
     if (files_.pdb) {
         if (auto found = files_.pdb->byName(name)) return found;
+    }
+    if (files_.sym) {
+        if (auto found = files_.sym->byName(name)) return found;
     }
     const ExportTable* table = exports();
     if (table == nullptr) return std::nullopt;

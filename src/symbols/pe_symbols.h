@@ -10,9 +10,9 @@
 
 namespace icecore {
 
-/// What the PDB says, else the exported names. An address behind an export is named by it only as
-/// the nearest known (SymbolFrame::approximate), unless the image's table of functions says that it
-/// is in the very function that is exported.
+/// What the PDB or a Breakpad symbol file says, else the exported names. An address behind an
+/// export is named by it only as the nearest known (SymbolFrame::approximate), unless the image's
+/// table of functions says that it is in the very function that is exported.
 class PeSymbols final : public ModuleReader {
 public:
     explicit PeSymbols(PeFiles files);

@@ -119,7 +119,16 @@ struct SymbolLocator::Search {
 
 bool SymbolLocator::search(const SymbolRequest& request, const Accept& accept,
                            const Say& say) const {
-    if (request.file.empty()) return false;
+    // Names come from dumps: none of them may lead out of a store.
+    const auto isPlain = [](std::string_view name) {
+        return name != "." && name != ".." &&
+               name.find_first_of(std::string_view("/\\:\0", 4)) == std::string_view::npos;
+    };
+    if (request.file.empty() || request.id.empty()) return false;
+    if (!isPlain(request.file) || !isPlain(request.id) || !isPlain(request.folder)) {
+        say(printable(request.file) + " is no name that a symbol file can have");
+        return false;
+    }
     Search search{request, options_, accept, say, {}};
     return std::ranges::any_of(sites_, [&](const SymbolSite& site) { return search.inSite(site); });
 }

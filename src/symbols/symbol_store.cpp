@@ -19,8 +19,9 @@ std::string compressedName(std::string_view file) {
 }
 
 fs::path storePath(const SymbolRequest& request, bool twoTier) {
-    const fs::path below = fs::path(request.file) / request.id / request.file;
-    return twoTier ? fs::path(request.file.substr(0, 2)) / below : below;
+    const std::string& folder = request.folder.empty() ? request.file : request.folder;
+    const fs::path below = fs::path(folder) / request.id / request.file;
+    return twoTier ? fs::path(folder.substr(0, 2)) / below : below;
 }
 
 bool isTwoTier(const fs::path& store) {

@@ -16,6 +16,8 @@ struct SymbolRequest {
     std::string file;   ///< "ntdll.pdb"
     std::string id;     ///< as stores spell it: "1EB9FACB04EA273B24F2C1F5B1E4A5B61"
     std::string image;  ///< "ntdll.dll": whose extension names a subfolder ("symbols/dll")
+    /// What the store calls the folder, when not as the file: Breakpad's "ntdll.pdb/ID/ntdll.sym".
+    std::string folder = {};
 };
 
 /// "ntdll.pdb" → "ntdll.pd_": how compressed files are called.

@@ -21,6 +21,7 @@ namespace icecore {
 namespace pdb {
 class PdbFile;
 }
+class PortablePdb;
 
 /// Where a module's names come from.
 enum class SymbolKind : std::uint8_t { none, pdb, dwarf, symtab, exported, portable_pdb, mismatch };
@@ -64,6 +65,7 @@ struct ModuleSymbols {
     /// known both can be had; code that the process changed is in the memory alone.
     std::shared_ptr<const PeImage> peImage;
     std::shared_ptr<const pdb::PdbFile> pdb;  ///< types, frame layouts; null when there is none
+    std::shared_ptr<const PortablePdb> portablePdb;  ///< lines of .NET methods; may be null
     std::string imagePath, debugPath;         ///< files used; empty when none
     std::vector<std::string> tried;  ///< one sentence per file tried: what `!sym noisy` prints
     bool forced = false;             ///< used in spite of a mismatch, because asked to

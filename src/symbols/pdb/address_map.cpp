@@ -53,6 +53,21 @@ std::optional<std::uint32_t> AddressMap::toImage(std::uint32_t linked) const {
     return follow(toImage_, linked);
 }
 
+std::uint32_t AddressMap::distance(std::uint32_t loaded, std::uint32_t linkedBegin,
+                                   std::uint32_t linkedSize) const {
+    const std::uint32_t plain = fromImage(loaded).value_or(loaded) - linkedBegin;
+    if (!rearranged()) return plain;
+    const auto begin = toImage(linkedBegin);
+    if (!begin || *begin > loaded) return plain;
+    auto step = std::ranges::upper_bound(toLinked_, *begin, {}, &Step::from);
+    for (; step != toLinked_.end() && step->from <= loaded; ++step) {
+        const bool own =
+            step->to == 0 || (step->to >= linkedBegin && step->to - linkedBegin < linkedSize);
+        if (!own) return plain;
+    }
+    return loaded - *begin;
+}
+
 std::optional<std::uint32_t> AddressMap::linked(std::uint32_t section, std::uint32_t offset) const {
     if (section == 0 || section > sections_.size()) return std::nullopt;
     const auto sum = checkedAdd(sections_[section - 1].address, offset);

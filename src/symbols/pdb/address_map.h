@@ -32,6 +32,10 @@ public:
     /// tool put something.
     [[nodiscard]] std::optional<std::uint32_t> fromImage(std::uint32_t loaded) const;
     [[nodiscard]] std::optional<std::uint32_t> toImage(std::uint32_t linked) const;
+    /// Bytes from the start of a function to `loaded`, both in the image as it is now. Where parts
+    /// of other functions were moved between the two: bytes in the image as it was linked.
+    [[nodiscard]] std::uint32_t distance(std::uint32_t loaded, std::uint32_t linkedBegin,
+                                         std::uint32_t linkedSize) const;
     [[nodiscard]] bool rearranged() const { return !toLinked_.empty(); }
     [[nodiscard]] std::size_t sectionCount() const { return sections_.size(); }
     /// Whether a section holds code; false when there is no such section.

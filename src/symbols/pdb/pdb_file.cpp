@@ -209,7 +209,8 @@ ModuleReader::Located PdbFile::locate(std::uint32_t address, bool isReturnAddres
         }
         SymbolFrame frame;
         frame.function = symbols->name(*function);
-        frame.functionOffset = *linked - function->begin + behind;
+        frame.functionOffset =
+            dbi_->addresses().distance(lookUp, function->begin, function->size) + behind;
         const SourceLine source = symbols->lineAt(*linked);
         frame.line = source.line;
         if (frame.line != 0) frame.file = fileName(*symbols, source.file);

@@ -21,8 +21,9 @@ protected:
         ASSERT_NE(file_, nullptr);
     }
     [[nodiscard]] std::string build(const std::string& source) const {
-        return tests::buildForWindows(folder_, source,
-                                      {.arch = GetParam(), .compile = "-O2 -fno-rtti"});
+        return tests::buildForWindows(
+            folder_, source,
+            {.arch = GetParam(), .compile = "-O2 -fno-rtti -Wno-invalid-offsetof"});
     }
     const tests::Scratch scratch_;
     const fs::path folder_ = scratch_.file("");
