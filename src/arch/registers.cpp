@@ -27,6 +27,9 @@ constexpr std::array<RegisterInfo, x86::count> x86Registers = {{
     {"gs", 2, 45},  {"orig_eax", 4, -1}, {"dr0", 4, -1}, {"dr1", 4, -1}, {"dr2", 4, -1},
     {"dr3", 4, -1}, {"dr6", 4, -1},      {"dr7", 4, -1},
 }};
+// learn.microsoft.com/cpp/build/x64-calling-convention: rdi and rsi, too.
+constexpr std::array<RegisterId, 8> x64CalleeSavedOnWindows = {
+    x64::rbx, x64::rbp, x64::rdi, x64::rsi, x64::r12, x64::r13, x64::r14, x64::r15};
 constexpr std::array<RegisterId, 4> x86CalleeSaved = {x86::ebx, x86::ebp, x86::esi, x86::edi};
 
 // DWARF for the Arm 64-bit Architecture (AADWARF64), table 1.
@@ -66,15 +69,15 @@ constexpr std::array<RegisterId, 8> armCalleeSaved = {4, 5, 6, 7, 8, 9, 10, 11};
 static_assert(x64::count <= Registers::capacity && arm64::count <= Registers::capacity);
 
 const std::array<ArchInfo, 5> table = {{
-    {Arch::unknown, "unknown", 8, 4096, 0, 0, 0, std::nullopt, {}, {}, 1, 0, 64},
+    {Arch::unknown, "unknown", 8, 4096, 0, 0, 0, std::nullopt, {}, {}, {}, 1, 0, 64},
     {Arch::x86, "x86", 4, 4096, x86::eip, x86::esp, x86::ebp, std::nullopt, x86Registers,
-     x86CalleeSaved, 1, 0, 32},
+     x86CalleeSaved, x86CalleeSaved, 1, 0, 32},
     {Arch::x86_64, "x86_64", 8, 4096, x64::rip, x64::rsp, x64::rbp, std::nullopt, x64Registers,
-     x64CalleeSaved, 1, 128, 48},
+     x64CalleeSaved, x64CalleeSavedOnWindows, 1, 128, 48},
     {Arch::arm, "arm", 4, 4096, arm::pc, arm::sp, arm::r11, arm::lr, armRegisters, armCalleeSaved,
-     2, 0, 32},
+     armCalleeSaved, 2, 0, 32},
     {Arch::arm64, "arm64", 8, 4096, arm64::pc, arm64::sp, arm64::fp, arm64::lr, arm64Registers,
-     arm64CalleeSaved, 4, 0, 64},
+     arm64CalleeSaved, arm64CalleeSaved, 4, 0, 64},
 }};
 
 }  // namespace

@@ -110,7 +110,8 @@ struct ArchInfo {
     std::optional<RegisterId> lr;  ///< link register, where there is one
     std::span<const RegisterInfo> registers;
     std::span<const RegisterId> calleeSaved;  ///< preserved across calls (System V / AAPCS64)
-    std::uint8_t minInstructionSize;          ///< bytes: to step back into a call
+    std::span<const RegisterId> calleeSavedOnWindows;  ///< the same of Windows' ABI
+    std::uint8_t minInstructionSize;                   ///< bytes: to step back into a call
     /// How far below the stack pointer a leaf function may keep data (System V red zone).
     std::uint16_t redZone;
     /// Address bits that count, sign-extended from the highest one; 64 when all do. What lies

@@ -179,6 +179,16 @@ struct Handle {
     bool operator==(const Handle&) const = default;
 };
 
+/// Unwind information that a program registered for code it made itself (JIT compilers, with
+/// RtlAddFunctionTable and its like).
+struct DynamicFunctionTable {
+    Range range;             ///< of the code
+    std::uint64_t base = 0;  ///< what the entries are relative to
+    std::uint32_t entrySize = 0;
+    SharedBytes entries;  ///< RUNTIME_FUNCTION of the process' architecture, as stored
+    bool operator==(const DynamicFunctionTable&) const = default;
+};
+
 struct Process {
     SystemInfo system;
     std::uint64_t pid = 0, parentPid = 0;
@@ -199,6 +209,7 @@ struct Process {
     Listing<UnloadedModule> unloadedModules;
     Listing<Region> regions;  ///< ascending, disjoint
     Listing<Handle> handles;
+    Listing<DynamicFunctionTable> functionTables;
     std::optional<Exception> exception;
     std::shared_ptr<const AddressSpace> memory = emptySpace();
 

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "bytes/elf_layout.h"
+#include "images/pe_layout.h"
 #include "unwind/image_memory.h"
 
 namespace icecore {
@@ -24,7 +25,18 @@ CodeMap::Executable CodeMap::inModuleCode(const Module& module, std::uint64_t ad
     const auto index = static_cast<std::size_t>(&module - process_.modules.items.data());
     ModuleCode& code = moduleCode_[index];
     std::call_once(code.once, [&] {
-        const auto image = symbolizer_.module(module).image;
+        const ModuleSymbols& symbols = symbolizer_.module(module);
+        if (const auto& image = symbols.peImage) {
+            for (const PeSection& section : image->sections()) {
+                if ((section.characteristics & pe::sectionExecute) == 0) continue;
+                code.ranges.push_back(
+                    Range::ofSize(module.range.begin() + section.address,
+                                  std::max(section.virtualSize, section.fileSize)));
+            }
+            code.known = true;
+            return;
+        }
+        const auto& image = symbols.image;
         if (image == nullptr) return;
         const std::uint64_t bias = module.bias.value_or(module.range.begin() - image->imageBase());
         for (const ElfSegment& segment : image->segments()) {

@@ -13,8 +13,8 @@ bool sameForWholeThread(Arch arch, RegisterId reg) {
     }
 }
 
-bool calleeSaved(const ArchInfo& info, RegisterId reg) {
-    for (const RegisterId each : info.calleeSaved) {
+bool calleeSaved(const ArchInfo& info, RegisterId reg, bool windows) {
+    for (const RegisterId each : windows ? info.calleeSavedOnWindows : info.calleeSaved) {
         if (each == reg) return true;
     }
     return false;
@@ -22,12 +22,12 @@ bool calleeSaved(const ArchInfo& info, RegisterId reg) {
 
 }  // namespace
 
-void keepPreserved(Registers& registers) {
+void keepPreserved(Registers& registers, Os os) {
     const ArchInfo& info = archInfo(registers.arch());
     for (std::size_t i = 0; i < info.registers.size(); ++i) {
         const auto reg = static_cast<RegisterId>(i);
-        if (reg == info.pc || reg == info.sp || reg == info.fp || calleeSaved(info, reg) ||
-            sameForWholeThread(registers.arch(), reg))
+        if (reg == info.pc || reg == info.sp || reg == info.fp ||
+            calleeSaved(info, reg, os == Os::windows) || sameForWholeThread(registers.arch(), reg))
             continue;
         registers.forget(reg);
     }

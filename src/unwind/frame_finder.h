@@ -85,7 +85,7 @@ public:
 Step guessedCaller(const WalkFrame& frame, Trust trust, std::uint64_t pc, std::uint64_t sp,
                    std::optional<std::uint64_t> fp);
 
-/// Forgets what a call may change: what is left is true of the caller, too.
-void keepPreserved(Registers& registers);
+/// Forgets what a call may change by the system's ABI: what is left is true of the caller, too.
+void keepPreserved(Registers& registers, Os os);
 
 }  // namespace icecore

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "bytes/elf_layout.h"
+#include "images/pe_layout.h"
 
 namespace icecore {
 
@@ -35,6 +36,18 @@ public:
         std::vector<Extent> found;
         for (const Module& module : process_.modules) {
             if (!module.range.overlaps(within)) continue;
+            if (const PeImage* image = peFileOf(module)) {
+                for (const PeSection& section : image->sections()) {
+                    if (!readOnly(section)) continue;
+                    const Range loaded =
+                        Range::ofSize(module.range.begin() + section.address,
+                                      image->at(section.address, UINT32_MAX).size())
+                            .intersect(within)
+                            .intersect(module.range);
+                    if (!loaded.empty()) found.push_back({loaded, Absence::none, false});
+                }
+                continue;
+            }
             const File file = fileOf(module);
             if (file.image == nullptr) continue;
             for (const ElfSegment& segment : file.image->segments()) {
@@ -51,6 +64,8 @@ public:
 
     [[nodiscard]] std::string explain(std::uint64_t address) const override {
         const Module* module = process_.moduleAt(address);
+        if (const PeImage* image = module != nullptr ? peFileOf(*module) : nullptr)
+            return hex(address - module->range.begin()) + " of " + image->name();
         const File file = module != nullptr ? fileOf(*module) : File{};
         if (file.image == nullptr) return hex(address) + " is in no module's file";
         return hex(address - file.bias) + " of " + file.image->name();
@@ -59,6 +74,12 @@ public:
     [[nodiscard]] std::span<const std::byte> window(std::uint64_t address) const override {
         const Module* module = process_.moduleAt(address);
         if (module == nullptr) return {};
+        if (const PeImage* image = peFileOf(*module)) {
+            const auto own = static_cast<std::uint32_t>(address - module->range.begin());
+            const PeSection* section = image->sectionAt(own);
+            if (section != nullptr && !readOnly(*section)) return {};
+            return image->at(own, module->range.end() - address).span();
+        }
         const File file = fileOf(*module);
         if (file.image == nullptr) return {};
         const std::uint64_t linked = address - file.bias;
@@ -80,6 +101,16 @@ private:
 
     static bool readOnly(const ElfSegment& segment) {
         return segment.type == elf::segmentLoad && (segment.flags & writable) == 0;
+    }
+
+    static bool readOnly(const PeSection& section) {
+        return (section.characteristics & pe::sectionWrite) == 0;
+    }
+
+    /// The module's PE file, when it is the one that was mapped; null for any other module.
+    [[nodiscard]] const PeImage* peFileOf(const Module& module) const {
+        const ModuleSymbols& symbols = symbolizer_.module(module);
+        return symbols.forced || symbols.imagePath.empty() ? nullptr : symbols.peImage.get();
     }
 
     /// The module's file, when it is surely the one that was mapped.

@@ -6,6 +6,7 @@
 #include "unwind/cfi_finder.h"
 #include "unwind/frame_pointer_finder.h"
 #include "unwind/lost_pc_finder.h"
+#include "unwind/pe_finder.h"
 #include "unwind/prologue_finder.h"
 #include "unwind/scan_finder.h"
 #include "unwind/signal_frame_finder.h"
@@ -39,7 +40,12 @@ std::string_view toString(StackEnd end) {
 
 struct Unwinder::State {
     State(const Process& p, const Symbolizer& symbolizer)
-        : process(p), code(p, symbolizer), rules(p, symbolizer), cfi(rules) {}
+        : process(p),
+          code(p, symbolizer),
+          rules(p, symbolizer),
+          peTables(p, symbolizer),
+          cfi(rules),
+          pe(peTables, cfi) {}
 
     [[nodiscard]] Stack walk(const Registers& start, std::optional<Range> stackHint,
                              const UnwindOptions& options) const;
@@ -47,8 +53,10 @@ struct Unwinder::State {
     const Process& process;
     CodeMap code;
     CfiRules rules;
+    PeTables peTables;
 
     CfiFinder cfi;
+    PeFinder pe;
     SignalFrameFinder signalFrame;
     LostPcFinder lostPc;
     PrologueFinder prologue;
@@ -113,7 +121,7 @@ void Walker::publish() {
     frame.pcIsReturnAddress = frame_.pcIsReturnAddress;
     frame.trust = trust_;
     frame.registers = frame_.registers;
-    if (frame_.pcIsReturnAddress) keepPreserved(frame.registers);
+    if (frame_.pcIsReturnAddress) keepPreserved(frame.registers, process_.system.os);
 }
 
 /// Whether the step goes to another stack than the frame's: out of its memory region.
@@ -262,7 +270,7 @@ Stack Unwinder::State::walk(const Registers& start, std::optional<Range> stackHi
     const std::array<const FrameFinder*, 5> withoutScans = {&lostPc, &prologue, &sureFramePointer,
                                                             &framePointer, &anyFramePointer};
     Walker walker(process, code, rules, options, stackHint, start);
-    return walker.run(cfi, signalFrame,
+    return walker.run(pe, signalFrame,
                       options.scan ? Walker::Finders(guesses) : Walker::Finders(withoutScans));
 }
 

@@ -184,6 +184,18 @@ struct ObjectInfo {
 };
 static_assert(sizeof(ObjectInfo) == 12);
 
+/// Of code that the process made itself: per table a descriptor, `nativeSize` bytes of the system's
+/// own structure, then the entries, then padding.
+struct FunctionTableHeader {
+    Le32 headerSize, descriptorSize, nativeSize, entrySize, count, padding;
+};
+static_assert(sizeof(FunctionTableHeader) == 24);
+struct FunctionTableDescriptor {
+    Le64 minimum, maximum, base;
+    Le32 entryCount, padding;  ///< padding: bytes behind the entries
+};
+static_assert(sizeof(FunctionTableDescriptor) == 32);
+
 /// What Breakpad tells of the dynamic linker; the dynamic section's bytes follow.
 struct DsoDebug64 {
     Le32 version, mapRva, count;
@@ -223,6 +235,7 @@ enum Stream : std::uint32_t {
     streamCommentA = 10,
     streamCommentW = 11,
     streamHandleData = 12,
+    streamFunctionTable = 13,
     streamUnloadedModuleList = 14,
     streamMiscInfo = 15,
     streamMemoryInfoList = 16,

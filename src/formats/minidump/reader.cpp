@@ -29,6 +29,7 @@ constexpr std::array rows = {
     StreamRow{streamUnloadedModuleList, "UnloadedModuleListStream", readUnloadedModules},
     StreamRow{streamLinuxDsoDebug, "LinuxDSODebug", readDsoDebug},
     StreamRow{streamHandleData, "HandleDataStream", readHandleData},
+    StreamRow{streamFunctionTable, "FunctionTableStream", readFunctionTables},
     StreamRow{streamMemoryList, "MemoryListStream", readMemoryList},
     StreamRow{streamMemory64List, "Memory64ListStream", readMemory64List},
     StreamRow{streamMemoryInfoList, "MemoryInfoListStream", readMemoryInfoList},
@@ -44,7 +45,6 @@ constexpr std::array rows = {
     StreamRow{streamAttachment, "icecore attachment", nullptr},
     // Known by name only: kept as attachments.
     StreamRow{8, "ThreadExListStream", nullptr},
-    StreamRow{13, "FunctionTableStream", nullptr},
     StreamRow{18, "HandleOperationListStream", nullptr},
     StreamRow{19, "TokenStream", nullptr},
     StreamRow{20, "JavaScriptDataStream", nullptr},
@@ -165,6 +165,7 @@ private:
     void completeFromMemory() {
         Process& process = reading_.process;
         const bool elf = process.system.os == Os::linux_os || process.system.os == Os::android;
+        if (process.system.os == Os::windows) completeWindows(reading_);
         if (!elf) return;
         for (Module& module : process.modules) {
             if (module.bias) continue;

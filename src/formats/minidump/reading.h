@@ -153,6 +153,9 @@ void readModuleList(Reading& reading, ByteView content);
 void readUnloadedModules(Reading& reading, ByteView content);
 void readDsoDebug(Reading& reading, ByteView content);
 void readHandleData(Reading& reading, ByteView content);
+void readFunctionTables(Reading& reading, ByteView content);
+/// What the memory of a Windows process tells: where its PEB is, how far its stacks reach.
+void completeWindows(Reading& reading);
 
 void readMemoryList(Reading& reading, ByteView content);
 void readMemory64List(Reading& reading, ByteView content);
