@@ -79,10 +79,19 @@ struct ThreadGroup {
     std::string activity;              ///< "waiting for a mutex"; empty when not known
 };
 
+/// Why a Windows kernel stopped.
+struct BugCheck {
+    std::uint32_t code = 0;
+    std::string name;                     ///< "IRQL_NOT_LESS_OR_EQUAL"; "0x1234" when unknown
+    std::string text;                     ///< what it means
+    std::vector<std::string> parameters;  ///< what each means, with its value; up to four
+};
+
 struct Analysis {
-    std::string exceptionName;      ///< "SIGSEGV"
-    std::string exceptionText;      ///< "segmentation fault: address not mapped"
-    std::string exceptionCodeName;  ///< of si_code: "SEGV_MAPERR"; empty when there is none
+    std::optional<BugCheck> bugCheck;  ///< of a kernel dump; then the exception is this
+    std::string exceptionName;         ///< "SIGSEGV"
+    std::string exceptionText;         ///< "segmentation fault: address not mapped"
+    std::string exceptionCodeName;     ///< of si_code: "SEGV_MAPERR"; empty when there is none
     std::optional<Fault> fault;
     Verdict verdict;
     std::vector<NamedStack> stacks;  ///< in the order of process.threads

@@ -7,10 +7,12 @@
 #include "analysis/abort_reason.h"
 #include "analysis/analysis.h"
 #include "analysis/blame.h"
+#include "analysis/bug_checks.h"
 #include "analysis/crash_case.h"
 #include "analysis/fault.h"
 #include "analysis/signals.h"
 #include "analysis/waits.h"
+#include "analysis/windows_exception.h"
 #include "base/text.h"
 #include "unwind/call_site.h"
 #include "unwind/image_memory.h"
@@ -62,6 +64,7 @@ private:
     void judgeFault(const Exception& exception, const Thread& thread, const NamedStack& stack);
     void judgeAbort(const Exception& exception, const Thread& thread, const NamedStack& stack);
     void judgeSent(const Exception& exception);
+    void judgeWindows(const Exception& exception, const Thread& thread, const NamedStack& stack);
     void judgeWithoutException();
     /// The caller of a stray jump is more than a guess when the call that made it has just been
     /// pushed: its return address is on top of the stack, and a call instruction precedes it.
@@ -115,9 +118,15 @@ void Analyst::watchThreads() {
 }
 
 void Analyst::describeException(const Exception& exception) {
+    if (out_.bugCheck) {
+        out_.exceptionName = out_.bugCheck->name;
+        out_.exceptionText = out_.bugCheck->text;
+        return;
+    }
     if (crash_.process.system.os == Os::windows) {
-        out_.exceptionName = hex(exception.code);
-        out_.exceptionText = "exception " + hex(exception.code);
+        const WindowsException words = readWindowsException(crash_, exception);
+        out_.exceptionName = words.name;
+        out_.exceptionText = words.text;
         return;
     }
     const SignalWords words = signalWords(exception.code);
@@ -302,8 +311,33 @@ void Analyst::judgeSent(const Exception& exception) {
                     words.name, words.text, by, waitingText());
 }
 
+/// What the processor refused is diagnosed like any fault; the rest the program raised itself.
+void Analyst::judgeWindows(const Exception& exception, const Thread& thread,
+                           const NamedStack& stack) {
+    if (out_.bugCheck) {
+        out_.findings.push_back(
+            {fmt::format("Bug check {}: {}.", out_.bugCheck->name, out_.bugCheck->text),
+             out_.bugCheck->parameters, Confidence::certain});
+        blame(stack, findBlame(stack), out_.bugCheck->name,
+              fmt::format("stopped the system, {}", out_.bugCheck->name));
+        return;
+    }
+    if (const auto fault = asSignal(crash_.process, exception)) {
+        judgeFault(*fault, thread, stack);
+        return;
+    }
+    WindowsException words = readWindowsException(crash_, exception);
+    for (Finding& finding : words.findings)
+        out_.findings.push_back(std::move(finding));
+    blame(stack, findBlame(stack), words.name + (words.kind.empty() ? "" : "_" + words.kind),
+          words.happening);
+}
+
 void Analyst::judgeException(const Exception& exception) {
     const Process& process = crash_.process;
+    // A machine and a Windows exception are a kernel dump: the exception is the bug check.
+    if (process.system.os == Os::windows && crash_.snapshot.machine)
+        out_.bugCheck = explainBugCheck(exception.code, exception.parameters);
     describeException(exception);
     const Thread* thread = process.thread(exception.threadId);
     const NamedStack* stack = stackOf(exception.threadId);
@@ -329,7 +363,7 @@ void Analyst::judgeException(const Exception& exception) {
         return;
     }
     if (process.system.os == Os::windows) {
-        blame(*stack, findBlame(*stack), out_.exceptionName, "raised " + out_.exceptionText);
+        judgeWindows(exception, *thread, *stack);
         return;
     }
     switch (words.nature) {

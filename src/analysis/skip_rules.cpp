@@ -48,6 +48,31 @@ constexpr auto rules = std::to_array<SkipRule>({
     {"libtcmalloc*", "", callersArguments},
     {"libmimalloc", "", callersArguments},
 
+    // Windows' own: what they do, somebody asked for.
+    {"ntdll", "", callersArguments},
+    {"kernel32", "", callersArguments},
+    {"kernelbase", "", callersArguments},
+    {"win32u", "", callersArguments},
+    {"user32", "", callersArguments},
+    {"gdi32*", "", callersArguments},
+    {"ucrtbase*", "", runtime},
+    {"msvcrt", "", runtime},
+    {"msvcp*", "", runtime},
+    {"vcruntime*", "", runtime},
+    {"verifier", "", checker},
+    {"", "_CxxThrowException", runtime},
+    {"", "RaiseException*", ending},
+    {"", "RtlRaiseException", ending},
+    {"", "RtlFailFast*", ending},
+    {"", "__report_gsfailure", checker},
+    {"", "__report_securityfailure*", checker},
+    {"", "__report_rangecheckfailure", checker},
+    {"", "_invalid_parameter*", checker},
+    {"", "_invoke_watson", checker},
+    {"", "__scrt_*", runtime},
+    {"", "_chkstk", runtime},
+    {"", "__chkstk", runtime},
+
     // Ways to end, wherever they are linked.
     {"", "raise", ending},
     {"", "gsignal", ending},
@@ -165,8 +190,9 @@ std::optional<std::string_view> whyNotResponsible(const NamedFrame& frame) {
         // nothing about a frame outside of them.
         if (!rule.function.empty() && frame.function.empty()) continue;
         if (!rule.module.empty() && module.empty()) continue;
-        if (matches(module, rule.module) && matches(frame.function, rule.function))
-            return rule.reason;
+        // Windows' file names have no case: KERNELBASE.dll.
+        const bool inModule = rule.module.empty() || matchesWildcard(module, rule.module);
+        if (inModule && matches(frame.function, rule.function)) return rule.reason;
     }
     return std::nullopt;
 }

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "analysis/windows_exception.h"
 #include "app/report.h"
 #include "app/verbs.h"
 #include "base/text.h"
@@ -81,6 +82,11 @@ void printProcess(const Process& process) {
         std::string text = fmt::format("{} in thread {} at {}", exception->code,
                                        exception->threadId, hex(exception->address));
         if (process.system.os == Os::linux_os) text = "signal " + text;
+        if (process.system.os == Os::windows) {
+            const WindowsException words = readWindowsException(*exception);
+            text = fmt::format("{} ({:#010x}, {}) in thread {} at {}", words.name, exception->code,
+                               words.text, exception->threadId, hex(exception->address));
+        }
         if (exception->faultAddress)
             text += fmt::format(", address {}", hex(*exception->faultAddress));
         line("Exception", text);

@@ -95,6 +95,16 @@ private:
     void exceptionRecord() {
         const auto& exception = session_.process().exception;
         if (!exception) return;
+        if (const auto& bugCheck = analysis_.bugCheck) {
+            out_.print("{} ({:x})\n{}.\nArguments:\n", bugCheck->name, bugCheck->code,
+                       bugCheck->text);
+            for (std::size_t i = 0; i < bugCheck->parameters.size(); ++i)
+                out_.print("Arg{}: {}\n", i + 1, bugCheck->parameters[i]);
+            out_.write("\n");
+            field("BUGCHECK_CODE", fmt::format("{:x}", bugCheck->code));
+            field("BUGCHECK_STR", bugCheck->name);
+            return;
+        }
         out_.print("EXCEPTION_RECORD:  (.exr -1)\n{}\n", exceptionRecordText(session_, *exception));
         out_.print("FAULTING_THREAD:  {:08x}\n\n", exception->threadId);
         field("ERROR_CODE", fmt::format("({}) {:#x} - {}", analysis_.exceptionName, exception->code,

@@ -33,6 +33,7 @@ constexpr std::array table = {
             "go to the registers of a ucontext_t; alone: back to the thread", useContextRecord},
     Command{".exr", "", "-1", "the exception: where, what, on which address", showException},
     Command{".lastevent", "", "", "what the dump was taken for", lastEvent},
+    Command{".bugcheck", "", "", "why the kernel stopped, in a kernel dump", showBugCheck},
     Command{"!analyze", "", "[-v] [-f]", "the verdict on the crash; -v with all fields",
             analyzeDump},
     Command{"!gle", "", "[-all]", "errno of the current thread", lastError},

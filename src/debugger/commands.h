@@ -26,6 +26,7 @@ Result<void> useContextRecord(CommandCall& call);
 // event_commands.cpp
 Result<void> showException(CommandCall& call);
 Result<void> lastEvent(CommandCall& call);
+Result<void> showBugCheck(CommandCall& call);
 Result<void> showTarget(CommandCall& call);
 Result<void> showTimes(CommandCall& call);
 Result<void> effectiveMachine(CommandCall& call);

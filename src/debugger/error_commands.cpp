@@ -2,11 +2,13 @@
 #include <fmt/format.h>
 
 #include "analysis/signals.h"
+#include "analysis/windows_status.h"
 #include "base/text.h"
 #include "debugger/code_text.h"
 #include "debugger/commands.h"
 #include "debugger/error_names.h"
 #include "debugger/symbol_text.h"
+#include "debugger/windows_blocks.h"
 
 namespace icecore::debugger {
 
@@ -61,6 +63,15 @@ Result<std::uint64_t> errnoAddress(Session& session) {
 Result<void> explainError(CommandCall& call) {
     ASSIGN_OR_RETURN(const std::uint64_t number, call.arguments.takeExpression());
     call.arguments.takeRest();  // WinDbg's flag: which table to look in
+    if (call.session.process().system.os == Os::windows) {
+        const auto code = static_cast<std::uint32_t>(number);
+        const auto status = statusWords(code);
+        call.out.print("Error code: {}\n", status
+                                               ? fmt::format("(NTSTATUS) {:#x} ({}) - {}: {}", code,
+                                                             code, status->name, status->text)
+                                               : win32ErrorText(code));
+        return {};
+    }
     // System calls return the number negated.
     const auto negated = static_cast<std::int64_t>(0 - number);
     const std::uint64_t positive =
@@ -82,6 +93,19 @@ Result<void> lastError(CommandCall& call) {
          ++i) {
         const ThreadVisit visit(session, i);
         if (all) call.out.print("Last error for thread {:X}:\n", session.process().threads[i].id);
+        if (session.process().system.os == Os::windows) {
+            const auto errors = windowsLastErrors(session);
+            if (!errors && !all) return std::unexpected(errors.error());
+            call.out.print("LastErrorValue: {}\n",
+                           errors ? win32ErrorText(errors->error) : "not in the dump");
+            if (errors && errors->status) {
+                const auto words = statusWords(*errors->status);
+                call.out.print("LastStatusValue: (NTSTATUS) {:#x}{}\n", *errors->status,
+                               words ? fmt::format(" - {}: {}", words->name, words->text) : "");
+            }
+            if (!all) break;
+            continue;
+        }
         const auto address = errnoAddress(session);
         if (!address && !all) return std::unexpected(address.error());
         const auto value =

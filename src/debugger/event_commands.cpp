@@ -1,6 +1,7 @@
 // .exr, .lastevent, vertarget, .time, .effmach.
 #include <fmt/format.h>
 
+#include "analysis/bug_checks.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "debugger/commands.h"
@@ -42,6 +43,19 @@ Result<void> showException(CommandCall& call) {
     return {};
 }
 
+Result<void> showBugCheck(CommandCall& call) {
+    TRY(call.arguments.finish());
+    const Process& process = call.session.process();
+    if (!call.session.snapshot().machine || !process.exception)
+        return fail(Errc::not_found, "this is not a dump of a kernel: it has no bug check");
+    const BugCheck check = explainBugCheck(process.exception->code, process.exception->parameters);
+    call.out.print("Bugcheck code {:08X}\nArguments", check.code);
+    for (const std::uint64_t parameter : process.exception->parameters)
+        call.out.print(" {}", hexTicked(parameter));
+    call.out.print("\n{}: {}\n", check.name, check.text);
+    return {};
+}
+
 Result<void> lastEvent(CommandCall& call) {
     TRY(call.arguments.finish());
     const Process& process = call.session.process();
@@ -53,7 +67,7 @@ Result<void> lastEvent(CommandCall& call) {
             call.session.thread() != nullptr ? call.session.thread()->id : process.pid);
     } else {
         call.out.print("Last event: {:x}.{:x}: {}\n", process.pid, process.exception->threadId,
-                       exceptionText(process, *process.exception));
+                       eventText(call.session, *process.exception));
     }
     const auto& taken = call.session.snapshot().provenance.time;
     call.out.print("  debugger time: {}\n", taken ? timeText(*taken) : "not recorded");

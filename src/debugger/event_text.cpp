@@ -2,16 +2,72 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
+#include "analysis/bug_checks.h"
 #include "analysis/signals.h"
+#include "analysis/windows_exception.h"
+#include "analysis/windows_status.h"
 #include "base/text.h"
 #include "debugger/symbol_text.h"
 #include "debugger/thread_text.h"
 
 namespace icecore::debugger {
 
+namespace {
+
+/// As WinDbg calls the common ones; others have the words of our own table.
+std::string windowsExceptionName(std::uint32_t code) {
+    constexpr auto names = std::to_array<std::pair<std::uint32_t, std::string_view>>({
+        {statuses::accessViolation, "Access violation"},
+        {statuses::stackOverflow, "Stack overflow"},
+        {statuses::integerDivide, "Integer divide-by-zero"},
+        {statuses::integerOverflow, "Integer overflow"},
+        {statuses::illegalInstruction, "Illegal instruction"},
+        {statuses::privilegedInstruction, "Privileged instruction"},
+        {statuses::breakpoint, "Break instruction exception"},
+        {statuses::singleStep, "Single step exception"},
+        {statuses::guardPage, "Guard page violation"},
+        {statuses::inPageError, "In-page I/O error"},
+        {statuses::fastFail, "Security check failure or stack buffer overrun"},
+        {statuses::assertionFailure, "Assertion failure"},
+        {statuses::cppException, "C++ EH exception"},
+        {statuses::clrException, "CLR exception"},
+    });
+    for (const auto& [known, name] : names) {
+        if (known == code) return std::string(name);
+    }
+    const auto words = statusWords(code);
+    return words ? std::string(words->name) : "Unknown exception";
+}
+
+/// The line WinDbg adds: what an access violation did, what a fast fail means.
+std::string windowsExceptionDetail(const Exception& exception) {
+    const auto& parameters = exception.parameters;
+    if (exception.code == statuses::accessViolation && parameters.size() >= 2) {
+        const std::string_view how = parameters[0] == 1   ? "write to"
+                                     : parameters[0] == 8 ? "execute non-executable"
+                                                          : "read from";
+        return fmt::format("Attempt to {} address {:016x}\n", how, parameters[1]);
+    }
+    if (exception.code == statuses::fastFail && !parameters.empty()) {
+        const auto words = fastFailWords(parameters[0]);
+        return fmt::format("Subcode: {:#x} {}\n", parameters[0],
+                           words ? words->name : std::string_view("(unknown)"));
+    }
+    return {};
+}
+
+}  // namespace
+
 std::string exceptionText(const Process& process, const Exception& exception) {
-    if (process.system.os == Os::windows)
-        return fmt::format("Exception code {:08x}", exception.code);
+    if (process.system.os == Os::windows) {
+        const std::string_view chance = !exception.firstChance ? "first/second chance not available"
+                                        : *exception.firstChance ? "first chance"
+                                                                 : "!!! second chance !!!";
+        return fmt::format("{} - code {:08x} ({})", windowsExceptionName(exception.code),
+                           exception.code, chance);
+    }
     const SignalWords signal = signalWords(exception.code);
     const SignalCodeWords code = signalCodeWords(exception.code, exception.signalCode);
     std::string text = fmt::format("Signal {} - {}", signal.name, signal.text);
@@ -21,19 +77,33 @@ std::string exceptionText(const Process& process, const Exception& exception) {
     return text;
 }
 
+std::string eventText(const Session& session, const Exception& exception) {
+    if (!session.snapshot().machine || session.process().system.os != Os::windows)
+        return exceptionText(session.process(), exception);
+    std::vector<std::string> parameters;
+    for (const std::uint64_t parameter : exception.parameters)
+        parameters.push_back(fmt::format("{:x}", parameter));
+    return fmt::format("BugCheck {:X}, {{{}}}: {}", exception.code, fmt::join(parameters, ", "),
+                       explainBugCheck(exception.code, exception.parameters).name);
+}
+
 std::string exceptionRecordText(const Session& session, const Exception& exception) {
     const std::string symbol = symbolText(session, exception.address);
     std::string text =
         fmt::format("ExceptionAddress: {}{}\n", addressText(session, exception.address),
                     symbol.empty() ? "" : fmt::format(" ({})", symbol));
+    const bool windows = session.process().system.os == Os::windows;
     text += fmt::format("   ExceptionCode: {:08x} ({})\n", exception.code,
-                        exceptionText(session.process(), exception));
+                        windows ? windowsExceptionName(exception.code)
+                                : exceptionText(session.process(), exception));
     text += fmt::format("  ExceptionFlags: {:08x}\n", exception.flags);
     text += fmt::format("NumberParameters: {}\n", exception.parameters.size());
     for (std::size_t i = 0; i < exception.parameters.size(); ++i)
-        text += fmt::format("   Parameter[{}]: {}\n", i, hexTicked(exception.parameters[i]));
-    if (session.process().system.os != Os::windows)
-        text += fmt::format("      SignalCode: {}\n", exception.signalCode);
+        text += fmt::format("   Parameter[{}]: {}\n", i,
+                            windows ? fmt::format("{:016x}", exception.parameters[i])
+                                    : hexTicked(exception.parameters[i]));
+    if (windows) return text + windowsExceptionDetail(exception);
+    text += fmt::format("      SignalCode: {}\n", exception.signalCode);
     if (exception.faultAddress) {
         text += fmt::format("    FaultAddress: {} ({})\n",
                             addressText(session, *exception.faultAddress),
@@ -57,7 +127,7 @@ std::string bannerText(Session& session) {
                             printable(fmt::format("{}", fmt::join(process.commandLine, " "))));
     text += fmt::format("{} threads, {} modules\n", process.threads.size(), process.modules.size());
     if (const auto& exception = process.exception) {
-        text += fmt::format("{}\n", exceptionText(process, *exception));
+        text += fmt::format("{}\n", eventText(session, *exception));
         std::string where = fmt::format("({:x}.{:x}): ", process.pid, exception->threadId);
         if (exception->address != 0)
             where += "at " + symbolOrAddressText(session, exception->address);

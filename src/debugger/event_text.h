@@ -10,6 +10,8 @@ namespace icecore::debugger {
 /// "Signal SIGSEGV (segmentation fault: address not mapped) - code 11", or a Windows exception's
 /// code.
 std::string exceptionText(const Process& process, const Exception& exception);
+/// The same; of a kernel dump "BugCheck D1, {…}: DRIVER_IRQL_NOT_LESS_OR_EQUAL".
+std::string eventText(const Session& session, const Exception& exception);
 /// The lines of `.exr -1`.
 std::string exceptionRecordText(const Session& session, const Exception& exception);
 /// The opening lines of a session: file, system, what happened and where, how many threads.

@@ -6,6 +6,7 @@
 #include "debugger/commands.h"
 #include "debugger/symbol_text.h"
 #include "debugger/thread_text.h"
+#include "debugger/windows_blocks.h"
 
 namespace icecore::debugger {
 
@@ -73,11 +74,8 @@ void printEnvironment(CommandCall& call) {
 Result<void> processEnvironment(CommandCall& call) {
     TRY(call.arguments.finish());
     const Process& process = call.session.process();
-    if (process.peb) {
-        call.out.print("PEB at {}\n", addressText(call.session, *process.peb));
-    } else {
-        call.out.print("PEB: {} has none; what it would hold:\n", toString(process.system.os));
-    }
+    if (process.system.os == Os::windows) return windowsProcessEnvironment(call);
+    call.out.print("PEB: {} has none; what it would hold:\n", toString(process.system.os));
     const auto field = [&](std::string_view label, const std::string& value) {
         if (!value.empty()) call.out.print("    {:<17} {}\n", label, printable(value));
     };
@@ -118,10 +116,12 @@ Result<void> threadEnvironment(CommandCall& call) {
         ASSIGN_OR_RETURN(base, call.arguments.takeExpression());
     }
     TRY(call.arguments.finish());
-    const bool windows = session.process().system.os == Os::windows;
-    call.out.print("TEB at {}{}\n",
-                   base ? addressText(session, *base) : unknownAddressText(session),
-                   windows ? "" : " (the thread pointer: Linux has a thread control block there)");
+    if (session.process().system.os == Os::windows) {
+        if (!base) return fail(Errc::not_found, "the dump does not tell where the thread's TEB is");
+        return windowsThreadEnvironment(call, *base);
+    }
+    call.out.print("TEB at {} (the thread pointer: Linux has a thread control block there)\n",
+                   base ? addressText(session, *base) : unknownAddressText(session));
     call.out.print("    ClientId:             {:x} . {:x}\n", session.process().pid, thread->id);
     if (!thread->name.empty())
         call.out.print("    Name:                 {}\n", printable(thread->name));
@@ -130,7 +130,7 @@ Result<void> threadEnvironment(CommandCall& call) {
                        addressText(session, thread->stack->end()),
                        addressText(session, thread->stack->begin()));
     }
-    if (!base || windows || session.arch() != Arch::x86_64) return {};
+    if (!base || session.arch() != Arch::x86_64) return {};
     // glibc and musl agree on these on x86-64 (glibc: tcbhead_t in sysdeps/x86_64/nptl/tls.h).
     struct Field {
         std::string_view label;

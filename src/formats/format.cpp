@@ -10,6 +10,7 @@
 #include "formats/minidump/minidump.h"
 #include "formats/raw/raw.h"
 #include "formats/vmcore/vmcore.h"
+#include "formats/winkernel/kernel_dump.h"
 
 namespace icecore {
 
@@ -17,8 +18,9 @@ namespace {
 
 /// Probed in this order: a kernel's core is a core too, and a raw image has nothing but its name.
 const std::array table = {
-    vmcoreFormat(), elfCoreFormat(), minidumpFormat(), limeFormat(),
-    avmlFormat(),   kdumpFormat(),   rawFormat(),      joinedFormat(),
+    vmcoreFormat(), elfCoreFormat(), minidumpFormat(), windowsKernelDumpFormat(),
+    limeFormat(),   avmlFormat(),    kdumpFormat(),    rawFormat(),
+    joinedFormat(),
 };
 
 /// What a file that is no dump looks like, by its first bytes.
@@ -41,7 +43,7 @@ std::string_view looksLike(std::span<const std::byte> start) {
               "an ELF program or library, not a dump of a running one"},
         Magic{"MDMP"sv, "a damaged minidump"},
         Magic{"MZ"sv, "a Windows program or library, not a dump of a running one"},
-        Magic{"PAGEDU64"sv, "a Windows kernel dump, which is not supported yet"},
+        Magic{"PAGEDU64"sv, "a damaged Windows kernel dump"},
         Magic{"PAGEDUMP"sv, "a 32-bit Windows kernel dump, which is not supported"},
         Magic{"EMiL"sv, "a damaged LiME image of physical memory"},
         Magic{"\x1f\x8b"sv, "compressed with gzip: decompress it first"},

@@ -144,7 +144,14 @@ Json analysisJson(const Snapshot& snapshot, const Analysis& analysis) {
                  {"dump", dumpJson(snapshot.provenance)},
                  {"system", systemJson(process.system)},
                  {"process", processJson(process)}};
-    if (process.exception) json["exception"] = exceptionJson(*process.exception, analysis);
+    if (analysis.bugCheck && process.exception) {
+        json["bugcheck"] = {{"code", hex(analysis.bugCheck->code)},
+                            {"name", analysis.bugCheck->name},
+                            {"text", analysis.bugCheck->text},
+                            {"parameters", hexList(process.exception->parameters)}};
+    } else if (process.exception) {
+        json["exception"] = exceptionJson(*process.exception, analysis);
+    }
     Json threads = Json::array();
     for (std::size_t i = 0; i < analysis.stacks.size(); ++i)
         threads.push_back(threadJson(process, analysis, i));
