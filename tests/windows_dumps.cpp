@@ -1,0 +1,211 @@
+// Dumps that Wine's MiniDumpWriteDump makes of a Windows program (tests/targets/windows/crash.cpp):
+// their stacks, exceptions and words are held against the program's source, llvm-symbolizer and
+// lldb.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "support/paths.h"
+#include "support/scratch.h"
+#include "support/wine.h"
+
+namespace icecore::tests {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string exe() {
+    return target("windows/crash.exe");
+}
+
+/// One Wine and one dump of each kind for all tests.
+class WindowsDumps : public testing::Test {
+protected:
+    static void SetUpTestSuite() {
+        if (std::filesystem::exists(exe())) wine_ = std::make_unique<Wine>();
+    }
+    static void TearDownTestSuite() {
+        dumps_.clear();
+        wine_.reset();
+    }
+    void SetUp() override {
+        if (!std::filesystem::exists(exe()))
+            GTEST_SKIP() << "clang++-19, lld-link-19 or llvm-dlltool-19 are not installed";
+        if (!wine_->available()) GTEST_SKIP() << "Wine is not installed (package wine64)";
+    }
+
+    /// The file, made at the first question; empty when the program did not write it.
+    static std::string dump(const std::string& how, const std::string& type = "0") {
+        std::string& path = dumps_[how + "-" + type];
+        if (!path.empty()) return path;
+        const std::string name = how + "-" + type + ".dmp";
+        if (wine_->run(exe() + " " + how + " " + name + " " + type) == 0) path = wine_->file(name);
+        return path;
+    }
+    static std::string symbols() {
+        return "--symbols '" + std::filesystem::path(exe()).parent_path().string() + ";" +
+               Wine::libraries() + "' ";
+    }
+    static Json analysis(const std::string& how, const std::string& type = "0") {
+        const std::string file = dump(how, type);
+        EXPECT_NE(file, "") << "no dump of " << how;
+        const ShellOutput output =
+            shell(program() + " analyze --json " + symbols() + file + " 2>/dev/null");
+        const Json json = Json::parse(output.text, nullptr, false);
+        EXPECT_FALSE(json.is_discarded()) << output.text;
+        return json;
+    }
+    static std::string open(const std::string& file, const std::string& commands) {
+        return shell(program() + " open " + symbols() + file + " -c '" + commands + "' 2>&1").text;
+    }
+
+    /// The functions of a stack in crash.exe by LLVM's reader of the PDB, inlined ones left out.
+    static std::vector<std::string> namesByLlvm(const Json& thread) {
+        std::vector<std::string> names;
+        for (const Json& frame : thread["frames"]) {
+            if (frame.value("trust", "") == "inline" || frame.value("module", "") != "crash.exe")
+                continue;
+            auto offset = parseHex(frame["module_offset"].get<std::string>());
+            if (frame["index"] != 0) --offset;
+            const ShellOutput output =
+                shell(fmt::format("llvm-symbolizer-19 --relative-address --no-inlines "
+                                  "--functions=linkage --no-demangle --obj={} {:#x} | head -1",
+                                  exe(), offset));
+            names.emplace_back(trim(output.text));
+        }
+        return names;
+    }
+    static std::uint64_t parseHex(const std::string& text) {
+        return std::strtoull(text.c_str(), nullptr, 16);
+    }
+    static Json crashed(const Json& analysis) {
+        for (const Json& thread : analysis["threads"]) {
+            if (thread.value("crashed", false)) return thread;
+        }
+        return {};
+    }
+    static bool has(const std::vector<std::string>& names, std::string_view part) {
+        return std::ranges::any_of(
+            names, [&](const std::string& name) { return name.find(part) != std::string::npos; });
+    }
+
+    static inline std::unique_ptr<Wine> wine_;
+    static inline std::map<std::string, std::string> dumps_;
+};
+
+TEST_F(WindowsDumps, ANullWriteInAThread) {
+    const Json json = analysis("null");
+    EXPECT_EQ(json["system"]["os"], "Windows");
+    EXPECT_EQ(json["exception"]["code"], "0xc0000005");
+    EXPECT_EQ(json["exception"]["name"], "STATUS_ACCESS_VIOLATION");
+    EXPECT_EQ(json["exception"]["access"], "write");
+    EXPECT_EQ(json["exception"]["fault_address"], "0x0");
+    const Json thread = crashed(json);
+    const auto names = namesByLlvm(thread);
+    ASSERT_GE(names.size(), 2U) << thread.dump(1);
+    EXPECT_NE(names[0].find("compute"), std::string::npos) << names[0];
+    EXPECT_NE(names[1].find("crasher"), std::string::npos) << names[1];
+    // Every frame behind the first comes from the unwind tables of some image.
+    for (const Json& frame : thread["frames"]) {
+        if (frame["index"] == 0 || frame["trust"] == "inline") continue;
+        EXPECT_EQ(frame["trust"],
+                  frame["pc"] == thread["frames"][0]["pc"] ? "context" : "unwind-info");
+    }
+    EXPECT_NE(json["verdict"]["bucket"].get<std::string>().find("NULL_POINTER_WRITE"),
+              std::string::npos);
+    EXPECT_EQ(json["verdict"]["module_name"], "crash");
+}
+
+TEST_F(WindowsDumps, ThreadsThatWaitAreFollowedToTheirStart) {
+    const Json json = analysis("null");
+    std::size_t workers = 0;
+    for (const Json& thread : json["threads"]) {
+        const auto names = namesByLlvm(thread);
+        if (!has(names, "waitInDepth")) continue;
+        ++workers;
+        EXPECT_NE(names.back().find("worker"), std::string::npos) << names.back();
+        const auto depth =
+            static_cast<std::size_t>(std::ranges::count_if(names, [](const std::string& name) {
+                return name.find("waitInDepth") != std::string::npos;
+            }));
+        EXPECT_GE(depth, 3U);
+        EXPECT_LE(depth, 5U);
+        EXPECT_GT(thread["frames"].size(), names.size() + 1) << "Wine's own frames are there";
+    }
+    EXPECT_EQ(workers, 3U);
+}
+
+TEST_F(WindowsDumps, EachWayToEndInWords) {
+    const struct {
+        const char *how, *code, *name, *summary;
+    } ways[] = {
+        {"throw", "0xe06d7363", "CPP_EXCEPTION", "FormatError"},
+        {"divide", "0xc0000094", "STATUS_INTEGER_DIVIDE_BY_ZERO", "divi"},
+        {"abort", "0x40000015", "STATUS_FATAL_APP_EXIT", "abort"},
+        {"clr", "0xe0434352", "CLR_EXCEPTION", "System.InvalidOperationException"},
+        {"fastfail", "0xc0000409", "STATUS_STACK_BUFFER_OVERRUN", "stack cookie"},
+        {"callnull", "0xc0000005", "STATUS_ACCESS_VIOLATION", ""},
+        {"noncanonical", "0xc0000005", "STATUS_ACCESS_VIOLATION", ""},
+        {"execdata", "0xc0000005", "STATUS_ACCESS_VIOLATION", ""},
+        {"overflow", "0xc00000fd", "STATUS_STACK_OVERFLOW", ""},
+    };
+    for (const auto& way : ways) {
+        SCOPED_TRACE(way.how);
+        const Json json = analysis(way.how);
+        EXPECT_EQ(json["exception"]["code"], way.code);
+        EXPECT_EQ(json["exception"]["name"], way.name);
+        EXPECT_NE(json["verdict"]["summary"].get<std::string>().find(way.summary),
+                  std::string::npos)
+            << json["verdict"]["summary"];
+        EXPECT_TRUE(has(namesByLlvm(crashed(json)), "crasher") || way.name == ways[8].name)
+            << crashed(json).dump(1);
+        EXPECT_EQ(json["verdict"]["module_name"], "crash");
+    }
+}
+
+TEST_F(WindowsDumps, AFullDumpHasItAllInMemory) {
+    // Without the program's file: its tables are in the dump.
+    const std::string file = dump("null", "2");
+    ASSERT_NE(file, "");
+    const std::string text =
+        shell(program() + " open " + file + " -c '~*k' --symbols " + Wine::libraries() + " 2>&1")
+            .text;
+    EXPECT_NE(text.find("crash+0x"), std::string::npos) << text;
+    EXPECT_NE(text.find("kernel32!"), std::string::npos) << text;
+}
+
+TEST_F(WindowsDumps, ThreadsThatHang) {
+    const Json json = analysis("hang");
+    EXPECT_FALSE(json.contains("exception"));
+    std::size_t takers = 0;
+    for (const Json& thread : json["threads"])
+        takers += has(namesByLlvm(thread), "takeBoth") ? 1 : 0;
+    EXPECT_EQ(takers, 2U);
+}
+
+TEST_F(WindowsDumps, TheWordsOfWinDbg) {
+    const std::string file = dump("null");
+    ASSERT_NE(file, "");
+    const std::string record = open(file, ".exr -1");
+    EXPECT_NE(record.find("   ExceptionCode: c0000005 (Access violation)\n"), std::string::npos)
+        << record;
+    EXPECT_NE(record.find("NumberParameters: 2\n"), std::string::npos);
+    EXPECT_NE(record.find("   Parameter[0]: 0000000000000001\n"), std::string::npos);
+    EXPECT_NE(record.find("Attempt to write to address 0000000000000000\n"), std::string::npos);
+    const std::string event = open(file, ".lastevent");
+    EXPECT_NE(event.find(": Access violation - code c0000005 (first/second chance not available)"),
+              std::string::npos)
+        << event;
+    const std::string fast = open(dump("fastfail"), ".exr -1");
+    EXPECT_NE(fast.find("Subcode: 0x2 FAST_FAIL_STACK_COOKIE_CHECK_FAILURE"), std::string::npos)
+        << fast;
+    const std::string info = shell(program() + " info " + file).text;
+    EXPECT_NE(info.find("STATUS_ACCESS_VIOLATION"), std::string::npos) << info;
+}
+
+}  // namespace
+}  // namespace icecore::tests
