@@ -1,4 +1,4 @@
-#include "analysis/signals.h"
+#include "model/signals.h"
 
 #include <fmt/format.h>
 
