@@ -4,15 +4,17 @@
 
 namespace icecore::monitor {
 
+bool isEvent(const Trigger& trigger) {
+    return std::holds_alternative<ProcessExit>(trigger) ||
+           std::holds_alternative<ExceptionSeen>(trigger) ||
+           std::holds_alternative<SignalSeen>(trigger) ||
+           std::holds_alternative<DebugOutput>(trigger) ||
+           std::holds_alternative<ModuleChange>(trigger) ||
+           std::holds_alternative<ThreadChange>(trigger);
+}
+
 bool needsEvents(const WatchPlan& plan) {
-    return std::ranges::any_of(plan.triggers, [](const Trigger& trigger) {
-        return std::holds_alternative<ProcessExit>(trigger) ||
-               std::holds_alternative<ExceptionSeen>(trigger) ||
-               std::holds_alternative<SignalSeen>(trigger) ||
-               std::holds_alternative<DebugOutput>(trigger) ||
-               std::holds_alternative<ModuleChange>(trigger) ||
-               std::holds_alternative<ThreadChange>(trigger);
-    });
+    return std::ranges::any_of(plan.triggers, isEvent);
 }
 
 bool isAbout(const Trigger& trigger, const Happening& happening) {

@@ -47,7 +47,9 @@ public:
                                                                 Progress& progress) = 0;
 };
 
-/// Whether the plan names anything that only an event source tells of.
+/// Whether only an event source tells of this.
+[[nodiscard]] bool isEvent(const Trigger& trigger);
+/// Whether the plan names any such trigger.
 [[nodiscard]] bool needsEvents(const WatchPlan& plan);
 
 /// The system's source for a running process: nothing is seen but what the plan asks for.
