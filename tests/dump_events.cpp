@@ -20,25 +20,28 @@ using Json = nlohmann::json;
 class Watcher {
 public:
     Watcher(const Scratch& scratch, pid_t pid, const std::string& options)
-        : pid_(pid), result_(std::async(std::launch::async, [=, file = scratch.file("dump.core")] {
-              return shell(program() + " dump " + std::to_string(pid) + " --json " + options +
-                           " -o " + file + " 2>&1");
+        : log_(scratch.file("log")),
+          result_(std::async(std::launch::async, [=, file = scratch.file("dump.core"), log = log_] {
+              // A watch that never ends would be a test that never does.
+              return shell("timeout 50 " + program() + " dump " + std::to_string(pid) + " --json " +
+                           options + " -o " + file + " 2>" + log + "; code=$?; cat " + log +
+                           "; exit $code");
           })) {}
-    /// Once the victim is traced.
+    /// Once everything is in place.
     [[nodiscard]] bool begun() const {
-        return eventually([&] { return statusValue(pid_, "TracerPid") != "0"; });
+        return eventually([&] { return readText(log_).find("watching") != std::string::npos; });
     }
     ShellOutput finish() { return result_.get(); }
 
 private:
-    pid_t pid_;
+    std::string log_;
     std::future<ShellOutput> result_;
 };
 
-/// What --json printed: the last lines of the output, behind those on standard error.
+/// What --json printed, before what came on standard error.
 Json document(const std::string& text) {
-    const std::size_t begin = text.find("\n{");
-    return Json::parse(text.substr(text.starts_with('{') ? 0 : begin + 1), nullptr, false);
+    const std::size_t end = text.rfind('}');
+    return Json::parse(text.substr(0, end == std::string::npos ? 0 : end + 1), nullptr, false);
 }
 
 struct Way {
@@ -99,7 +102,7 @@ INSTANTIATE_TEST_SUITE_P(
         Way{"exception", "--exception first", "raise 10", "throw system opening",
             "opening: No such", SIGTRAP},
         Way{"exception", "--exception first --filter 'std::bad*'", "throw runtime no",
-            "throw alloc", "std::bad_alloc: std::bad_alloc", SIGTRAP},
+            "throw alloc", "std::bad_alloc", SIGTRAP},
         Way{"exception", "--exception first --exclude logic --exclude out_of_range",
             "throw logic no", "throw int", "int", SIGTRAP},
         Way{"module", "--load --filter thread_db", "load libBrokenLocale.so.1",
@@ -127,21 +130,6 @@ TEST(DumpEvents, UncaughtIsToldByWhatWasThrown) {
     EXPECT_NE(done.text.find("after throwing std::out_of_range: too far"), std::string::npos)
         << done.text;
     EXPECT_EQ(WTERMSIG(victim.wait()), SIGABRT);
-}
-
-TEST(DumpEvents, UnloadedModule) {
-    Victim victim("events");
-    ASSERT_EQ(victim.line(), "ready");
-    victim.tell("load libthread_db.so.1\n");
-    ASSERT_EQ(victim.line(), "ok");
-    const Scratch scratch;
-    Watcher watcher(scratch, victim.pid(), "--unload");
-    ASSERT_TRUE(watcher.begun());
-    victim.tell("thread\nunload\n");
-    ASSERT_EQ(victim.line(), "ok");
-    const ShellOutput done = watcher.finish();
-    ASSERT_EQ(done.status, 0) << done.text;
-    EXPECT_EQ(victim.line(), "ok");
 }
 
 TEST(DumpEvents, EveryOneOfManyIsSeenAndShowingTakesNoDump) {

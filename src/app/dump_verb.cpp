@@ -194,6 +194,8 @@ private:
                 return {};
             },
             [&](const monitor::WatchEvent& event) {
+                if (event.kind == monitor::WatchEventKind::watching && !plan->triggers.empty())
+                    fmt::print(stderr, "{}: watching\n", event.pid);
                 if (event.text.empty()) return;
                 const bool seen = event.kind == monitor::WatchEventKind::seen;
                 fmt::print(stderr, "{}: {}{}\n", event.pid, printable(event.text),

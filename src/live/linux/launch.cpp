@@ -35,7 +35,7 @@ public:
             got = ::read(failure_.get(), &error, sizeof error);
         while (got < 0 && errno == EINTR);
         if (got != sizeof error) return {};
-        ::waitpid(pid_, nullptr, 0);
+        // Not waited for here: its tracer may still hold it in its last moment.
         return failErrno(error, "cannot be started", name_);
     }
 
