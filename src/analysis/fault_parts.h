@@ -2,7 +2,7 @@
 #pragma once
 
 #include "analysis/fault.h"
-#include "model/signals.h"
+#include "analysis/signals.h"
 
 namespace icecore {
 

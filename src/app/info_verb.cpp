@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "analysis/windows_exception.h"
+#include "app/image_report.h"
 #include "app/report.h"
 #include "app/verbs.h"
 #include "base/text.h"
@@ -113,6 +114,10 @@ void printText(const Snapshot& snapshot) {
         printSystem(snapshot.process->system);
         printProcess(*snapshot.process);
     }
+    if (snapshot.machine) {
+        for (const auto& [label, value] : machineLines(*snapshot.machine))
+            line(label, value);
+    }
     if (!snapshot.unread.empty()) {
         line("Unread",
              fmt::format("{} ranges could not be read when it was taken", snapshot.unread.size()));
@@ -171,6 +176,7 @@ Json snapshotJson(const Snapshot& snapshot) {
                           {"cpus", system.cpuCount}};
         json["process"] = processJson(*snapshot.process);
     }
+    if (snapshot.machine) json["machine"] = machineJson(*snapshot.machine);
     Json names = Json::array();
     for (const Attachment& attachment : snapshot.attachments)
         names.push_back(attachment.name);

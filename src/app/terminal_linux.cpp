@@ -1,5 +1,4 @@
 #include <signal.h>
-#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,12 +48,6 @@ std::string timeStamp(std::int64_t unixSeconds) {
     if (::localtime_r(&seconds, &local) == nullptr) return {};
     (void)::strftime(text.data(), text.size(), "%y%m%d_%H%M%S", &local);
     return text.data();
-}
-
-void systemLog(const std::string& line) {
-    ::openlog("procdump", LOG_PID, LOG_USER);
-    ::syslog(LOG_INFO, "%s", line.c_str());
-    ::closelog();
 }
 
 std::string processName(std::uint64_t pid) {

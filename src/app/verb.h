@@ -3,9 +3,7 @@
 
 #include <memory>
 #include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
 namespace CLI {
 class App;
@@ -21,8 +19,6 @@ class VerbRun {
 public:
     virtual ~VerbRun() = default;
     virtual void declare(CLI::App& command) = 0;
-    /// Takes arguments away that are not to be parsed as options: a command line within ours.
-    virtual void takeRest(std::vector<std::string>& /*arguments*/) {}
     [[nodiscard]] virtual int run() = 0;
 };
 

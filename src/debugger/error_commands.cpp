@@ -1,6 +1,7 @@
 // !error, !gle.
 #include <fmt/format.h>
 
+#include "analysis/signals.h"
 #include "analysis/windows_status.h"
 #include "base/text.h"
 #include "debugger/code_text.h"
@@ -8,7 +9,6 @@
 #include "debugger/error_names.h"
 #include "debugger/symbol_text.h"
 #include "debugger/windows_blocks.h"
-#include "model/signals.h"
 
 namespace icecore::debugger {
 

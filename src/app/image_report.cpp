@@ -1,0 +1,121 @@
+#include "app/image_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace icecore::app {
+
+namespace {
+
+/// Ranges that the text lists; --json lists more.
+constexpr std::size_t shownRanges = 16;
+constexpr std::size_t listedRanges = 10'000;
+
+struct Layout {
+    std::vector<Range> present;
+    std::vector<Extent> absent;
+    std::uint64_t presentBytes = 0, zeroBytes = 0, absentBytes = 0;
+};
+
+Layout layoutOf(const Machine& machine) {
+    Layout layout;
+    for (const Extent& extent : machine.physical->extents(Range::all())) {
+        if (extent.absence != Absence::none) {
+            layout.absent.push_back(extent);
+            layout.absentBytes += extent.range.size();
+            continue;
+        }
+        layout.presentBytes += extent.range.size();
+        if (extent.zero) layout.zeroBytes += extent.range.size();
+        if (!layout.present.empty() && layout.present.back().end() == extent.range.begin())
+            layout.present.back() =
+                Range::between(layout.present.back().begin(), extent.range.end());
+        else
+            layout.present.push_back(extent.range);
+    }
+    return layout;
+}
+
+std::string rangeText(Range range) {
+    return fmt::format("{}-{} ({})", hex(range.begin()), hex(range.end()),
+                       humanBytes(range.size()));
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> machineLines(const Machine& machine) {
+    std::vector<std::pair<std::string, std::string>> lines;
+    const SystemInfo& system = machine.system;
+    if (system.os != Os::unknown)
+        lines.emplace_back("System", fmt::format("{} {}", toString(system.os), system.version));
+    if (system.arch != Arch::unknown)
+        lines.emplace_back("CPU",
+                           fmt::format("{}, {} CPUs", toString(system.arch), machine.cpus.size()));
+    for (const Machine::Cpu& cpu : machine.cpus) {
+        if (!cpu.translationRoot) continue;
+        lines.emplace_back("Page tables",
+                           fmt::format("root {} (CPU {})", hex(*cpu.translationRoot), cpu.number));
+        break;
+    }
+    const Layout layout = layoutOf(machine);
+    std::string memory =
+        fmt::format("{} in {} ranges", humanBytes(layout.presentBytes), layout.present.size());
+    if (layout.zeroBytes > 0)
+        memory += fmt::format(", of which {} are holes of the file", humanBytes(layout.zeroBytes));
+    lines.emplace_back("Memory", memory);
+    const std::size_t shown = std::min(layout.present.size(), shownRanges);
+    for (std::size_t i = 0; i < shown; ++i)
+        lines.emplace_back("", rangeText(layout.present[i]));
+    if (layout.present.size() > shown)
+        lines.emplace_back("", fmt::format("and {} more", layout.present.size() - shown));
+    if (!layout.absent.empty()) {
+        lines.emplace_back("Missing", fmt::format("{} in {} ranges", humanBytes(layout.absentBytes),
+                                                  layout.absent.size()));
+        for (std::size_t i = 0; i < std::min(layout.absent.size(), shownRanges); ++i)
+            lines.emplace_back("", rangeText(layout.absent[i].range) + ": " +
+                                       std::string(toString(layout.absent[i].absence)));
+    }
+    return lines;
+}
+
+Json rangesJson(const std::vector<Range>& ranges) {
+    Json json = Json::array();
+    for (const Range& range : ranges) {
+        if (json.size() == listedRanges) break;
+        json.push_back({{"begin", hex(range.begin())}, {"end", hex(range.end())}});
+    }
+    return json;
+}
+
+Json machineJson(const Machine& machine) {
+    const Layout layout = layoutOf(machine);
+    Json json = {{"memory_bytes", layout.presentBytes},
+                 {"zero_bytes", layout.zeroBytes},
+                 {"missing_bytes", layout.absentBytes},
+                 {"range_count", layout.present.size()},
+                 {"ranges", rangesJson(layout.present)}};
+    Json missing = Json::array();
+    for (const Extent& extent : layout.absent) {
+        if (missing.size() == listedRanges) break;
+        missing.push_back({{"begin", hex(extent.range.begin())},
+                           {"end", hex(extent.range.end())},
+                           {"why", toString(extent.absence)}});
+    }
+    json["missing"] = std::move(missing);
+    const SystemInfo& system = machine.system;
+    json["system"] = {{"os", toString(system.os)},
+                      {"version", system.version},
+                      {"arch", toString(system.arch)},
+                      {"cpus", machine.cpus.size()}};
+    for (const Machine::Cpu& cpu : machine.cpus) {
+        if (!cpu.translationRoot) continue;
+        json["page_table_root"] = hex(*cpu.translationRoot);
+        break;
+    }
+    return json;
+}
+
+}  // namespace icecore::app

@@ -1,0 +1,19 @@
+// What `info` and `convert` tell of a machine's memory.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/range.h"
+#include "model/snapshot.h"
+#include "views/json.h"
+
+namespace icecore::app {
+
+/// Labels and values, one line each; an empty label continues the one before.
+std::vector<std::pair<std::string, std::string>> machineLines(const Machine& machine);
+Json machineJson(const Machine& machine);
+Json rangesJson(const std::vector<Range>& ranges);
+
+}  // namespace icecore::app

@@ -1,0 +1,33 @@
+// Where `convert` and `ram` write to.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "bytes/codec.h"
+#include "bytes/sink.h"
+#include "formats/format.h"
+
+namespace icecore::app {
+
+struct OutputOptions {
+    bool overwrite = false;
+    std::uint64_t expected = 0;  ///< bytes at most, 0 unknown: checked against the free space
+};
+
+/// A file, standard output for "-" (refused where that is a terminal), or "tcp://HOST:PORT".
+Result<std::unique_ptr<Sink>> openOutput(const std::string& target, const OutputOptions& options);
+
+/// Whether the output is a file of its own, which can be read again and has a manifest beside it.
+bool isFile(std::string_view target);
+
+/// For openOutput: connects to "tcp://HOST:PORT".
+Result<std::unique_ptr<Sink>> connectTcp(const std::string& target);
+
+/// What --compress means for `format`; nothing given: the format's own choice.
+Result<std::optional<Codec>> chooseCodec(const Format& format, std::string_view given);
+
+}  // namespace icecore::app
