@@ -10,10 +10,10 @@
 #include "analysis/bug_checks.h"
 #include "analysis/crash_case.h"
 #include "analysis/fault.h"
-#include "analysis/signals.h"
 #include "analysis/waits.h"
 #include "analysis/windows_exception.h"
 #include "base/text.h"
+#include "model/signals.h"
 #include "unwind/call_site.h"
 #include "unwind/image_memory.h"
 

@@ -6,8 +6,8 @@
 #include <array>
 
 #include "analysis/crash_case.h"
-#include "analysis/signals.h"
 #include "bytes/endian.h"
+#include "model/signals.h"
 
 namespace icecore {
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "analysis/fault.h"
-#include "analysis/signals.h"
+#include "model/signals.h"
 
 namespace icecore {
 

@@ -5,10 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "analysis/signals.h"
 #include "analysis/suspicious_values.h"
 #include "base/text.h"
 #include "memory/segment_space.h"
+#include "model/signals.h"
 
 namespace icecore {
 namespace {

@@ -4,10 +4,10 @@
 
 #include <array>
 
-#include "analysis/signals.h"
 #include "analysis/windows_status.h"
 #include "base/text.h"
 #include "images/pe_image.h"
+#include "model/signals.h"
 #include "symbols/demangle.h"
 
 namespace icecore {

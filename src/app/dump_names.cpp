@@ -1,6 +1,7 @@
 #include "app/dump_names.h"
 
 #include <algorithm>
+#include <cctype>
 
 #include "app/terminal.h"
 
@@ -28,7 +29,29 @@ bool namesDirectory(const std::string& given) {
 
 std::string expandName(std::string_view pattern, const NameParts& parts) {
     std::string name;
+    const std::string stamp = timeStamp(parts.unixSeconds);  // "YYMMDD_HHMMSS"
+    const std::pair<std::string_view, std::string> words[] = {
+        {"PROCESSNAME", safeName(parts.process)},
+        {"PID", std::to_string(parts.pid)},
+        {"EXCEPTIONCODE", parts.exceptionCode.empty() ? "" : safeName(parts.exceptionCode)},
+        {"YYMMDD", stamp.substr(0, std::min<std::size_t>(stamp.size(), 6))},
+        {"HHMMSS", stamp.size() > 7 ? stamp.substr(7) : std::string()}};
+    const std::size_t lastPart = pattern.rfind('/') + 1;  // npos + 1 is 0
+    const auto letter = [&](std::size_t at) {
+        return at < pattern.size() && std::isalnum(static_cast<unsigned char>(pattern[at])) != 0;
+    };
     for (std::size_t i = 0; i < pattern.size(); ++i) {
+        if (i >= lastPart && (i == lastPart || !letter(i - 1))) {
+            const auto word = std::ranges::find_if(words, [&](const auto& candidate) {
+                return pattern.substr(i).starts_with(candidate.first) &&
+                       !letter(i + candidate.first.size());
+            });
+            if (word != std::end(words)) {
+                name += word->second;
+                i += word->first.size() - 1;
+                continue;
+            }
+        }
         const char next = i + 1 < pattern.size() ? pattern[i + 1] : '\0';
         if (pattern[i] != '%') {
             name += pattern[i];
@@ -64,7 +87,9 @@ std::filesystem::path outputPath(const std::string& given, const NameParts& part
 
 bool namesOneFile(const std::string& given) {
     if (given.empty() || namesDirectory(given)) return false;
-    return given.find("%p") == std::string::npos;
+    const NameParts one{1, "p", 0, "h", {}};
+    const NameParts another{2, "p", 0, "h", {}};
+    return expandName(given, one) == expandName(given, another);
 }
 
 bool namesCompressed(std::string_view given) {

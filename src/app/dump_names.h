@@ -16,11 +16,14 @@ struct NameParts {
     std::string process;           ///< short name
     std::int64_t unixSeconds = 0;  ///< when the dump is taken
     std::string host;
+    std::string exceptionCode;  ///< of the event that it is taken for; empty without one
 };
 
 /// Replaces %p (pid), %e (process name), %h (host), %t (seconds since 1970) and %% (a per cent
 /// sign); other sequences stay. What a process calls itself cannot lead out of the directory: '/'
-/// becomes '_', and so does a leading '.'.
+/// becomes '_', and so does a leading '.'. In the last part of the path the words of ProcDump are
+/// replaced too, where they stand alone ("PROCESSNAME_PID.dmp", not "RAPID.dmp"): PROCESSNAME, PID,
+/// EXCEPTIONCODE, YYMMDD, HHMMSS.
 std::string expandName(std::string_view pattern, const NameParts& parts);
 
 /// "PROCESS_YYMMDD_HHMMSS.dmp" as ProcDump names it; ".core" for a core; ".zst" behind it when

@@ -3,9 +3,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 
-#include "app/dump_names.h"
+#include "app/dump_run.h"
 #include "app/dump_verb_watch.h"
 #include "app/progress_bar.h"
 #include "app/report.h"
@@ -24,10 +23,6 @@ constexpr std::string_view systemFormat = "minidump";
 #else
 constexpr std::string_view systemFormat = "core";
 #endif
-constexpr std::string_view standardOutput = "-";
-constexpr int compressionLevel = 3;
-/// Ranges that the text lists; --json lists all.
-constexpr std::size_t shownRanges = 5;
 
 struct DumpOptions {
     std::vector<std::string> targets;
@@ -35,76 +30,8 @@ struct DumpOptions {
     bool overwrite = false, json = false, all = false;
 };
 
-/// What the options come down to, the same for every target.
-struct Request {
-    const Format* format = nullptr;
-    DumpType type;
-    live::SnapshotMode mode = live::SnapshotMode::automatic;
-    ProgressStyle progress = ProgressStyle::none;
-    bool compress = false;
-    bool toStandardOutput = false;
-};
-
-struct Outcome {
-    NameParts process;
-    std::string path;
-    WriteReport report;
-    Issues issues;
-    std::uint64_t fileBytes = 0;
-    std::size_t threads = 0, regions = 0;
-    live::SnapshotMode mode = live::SnapshotMode::automatic;
-    std::string fallbackReason;
-    std::chrono::nanoseconds pause{};
-
-    [[nodiscard]] bool lossy() const {
-        return !report.unread.empty() || report.losses.lossy() || issues.lossy();
-    }
-};
-
-std::string_view modeName(live::SnapshotMode mode) {
-    switch (mode) {
-    case live::SnapshotMode::automatic: return "auto";
-    case live::SnapshotMode::clone: return "clone";
-    case live::SnapshotMode::stop: return "stop";
-    }
-    return "auto";
-}
-
-double milliseconds(std::chrono::nanoseconds time) {
-    return std::chrono::duration<double, std::milli>(time).count();
-}
-
-/// Counts what goes into the file behind a compressor.
-class CountingSink final : public Sink {
-public:
-    CountingSink(std::unique_ptr<Sink> inner, std::uint64_t& count)
-        : inner_(std::move(inner)), count_(count) {}
-    [[nodiscard]] Result<void> write(std::span<const std::byte> bytes) override {
-        TRY(inner_->write(bytes));
-        return advance();
-    }
-    [[nodiscard]] Result<void> zeros(std::uint64_t count) override {
-        TRY(inner_->zeros(count));
-        return advance();
-    }
-    [[nodiscard]] bool canPatch() const override { return inner_->canPatch(); }
-    [[nodiscard]] Result<void> patch(std::uint64_t offset,
-                                     std::span<const std::byte> bytes) override {
-        return inner_->patch(offset, bytes);
-    }
-    [[nodiscard]] Result<void> finish() override { return inner_->finish(); }
-
-private:
-    Result<void> advance() {
-        position_ = count_ = inner_->position();
-        return {};
-    }
-    std::unique_ptr<Sink> inner_;
-    std::uint64_t& count_;
-};
-
-Result<Request> understand(const DumpOptions& options) {
-    Request request;
+Result<DumpRequest> understand(const DumpOptions& options) {
+    DumpRequest request;
     request.toStandardOutput = options.output == standardOutput;
     if (request.toStandardOutput && options.json)
         return fail(Errc::usage, "--json and `-o -` both need standard output");
@@ -143,135 +70,9 @@ Result<Request> understand(const DumpOptions& options) {
         return fail(Errc::usage, "--compress takes zstd or none");
     request.compress =
         options.compress == "zstd" || (options.compress.empty() && namesCompressed(options.output));
+    request.overwrite = options.overwrite;
+    request.output = options.output;
     return request;
-}
-
-class DumpRun {
-public:
-    DumpRun(const DumpOptions& options, const Request& request)
-        : options_(options), request_(request) {}
-
-    Result<Outcome> dump(std::uint64_t pid) {
-        Outcome outcome;
-        outcome.process.pid = pid;
-        outcome.process.process = processName(pid);
-        outcome.process.host = hostName();
-        outcome.process.unixSeconds = std::chrono::duration_cast<std::chrono::seconds>(
-                                          std::chrono::system_clock::now().time_since_epoch())
-                                          .count();
-        outcome.path = request_.toStandardOutput ? std::string(standardOutput)
-                                                 : outputPath(options_.output, outcome.process,
-                                                              *request_.format, request_.compress)
-                                                       .string();
-        // Before the target is touched for nothing.
-        TRY(checkFree(outcome.path));
-
-        ProgressBar progress(request_.progress);
-        live::CaptureOptions capture;
-        capture.mode = request_.mode;
-        capture.type = request_.type;
-        ASSIGN_OR_RETURN(auto frozen, live::freeze(pid, capture, progress));
-        TRY(write(*frozen, outcome, progress));
-        return outcome;
-    }
-
-private:
-    [[nodiscard]] Result<void> checkFree(const std::string& path) const {
-        if (request_.toStandardOutput || options_.overwrite) return {};
-        std::error_code ignored;
-        const auto status = std::filesystem::symlink_status(path, ignored);
-        if (std::filesystem::exists(status)) return fail(Errc::exists, "already exists", path);
-        return {};
-    }
-
-    Result<std::unique_ptr<Sink>> openSink(const live::FrozenProcess& frozen,
-                                           Outcome& outcome) const {
-        std::unique_ptr<Sink> sink;
-        if (request_.toStandardOutput) {
-            sink = descriptorSink(binaryStandardOutput(), "standard output");
-        } else {
-            FileSinkOptions file;
-            file.overwrite = options_.overwrite;
-            // How far it can be compressed is not known before.
-            file.expected = request_.compress
-                                ? 0
-                                : presentBytes(frozen.plan(), *frozen.snapshot().process->memory);
-            ASSIGN_OR_RETURN(sink, createFileSink(outcome.path, file));
-        }
-        sink = std::make_unique<CountingSink>(std::move(sink), outcome.fileBytes);
-        if (!request_.compress) return sink;
-        return compressZstd(std::move(sink), compressionLevel, 0);
-    }
-
-    Result<void> write(live::FrozenProcess& frozen, Outcome& outcome, ProgressBar& progress) {
-        ASSIGN_OR_RETURN(auto sink, openSink(frozen, outcome));
-        const Snapshot& snapshot = frozen.snapshot();
-        outcome.issues = snapshot.issues;
-        outcome.threads = snapshot.process->threads.size();
-        outcome.regions = snapshot.process->regions.size();
-        outcome.mode = frozen.mode();
-        outcome.fallbackReason = frozen.fallbackReason();
-        ASSIGN_OR_RETURN(outcome.report,
-                         request_.format->write(snapshot, frozen.plan(), *sink, progress));
-        // A stopped target need not wait for the disk.
-        frozen.release();
-        outcome.pause = frozen.pause();
-        if (progress.cancelled()) return fail(Errc::cancelled, "cancelled");
-        return sink->finish();
-    }
-
-    const DumpOptions& options_;
-    const Request& request_;
-};
-
-std::string closingLine(const Outcome& outcome, const Request& request) {
-    std::string text = fmt::format(
-        "{}: {} ({} bytes), {} of {} (pid {}), {}, {} threads, {} regions; stood still for {:.1f} "
-        "ms ({})",
-        outcome.path == standardOutput ? "standard output" : printable(outcome.path),
-        humanBytes(outcome.fileBytes), outcome.fileBytes, request.format->description,
-        printable(outcome.process.process), outcome.process.pid, toString(request.type),
-        outcome.threads, outcome.regions, milliseconds(outcome.pause), modeName(outcome.mode));
-    if (!outcome.fallbackReason.empty())
-        text += fmt::format("; not cloned: {}", printable(outcome.fallbackReason));
-    return text;
-}
-
-std::string unreadText(const std::vector<Range>& unread) {
-    std::uint64_t bytes = 0;
-    for (const Range& range : unread)
-        bytes += range.size();
-    std::string text =
-        fmt::format("lost: {} in {} ranges could not be read:", humanBytes(bytes), unread.size());
-    for (const Range& range : std::span(unread).first(std::min(unread.size(), shownRanges)))
-        text += fmt::format(" {}-{}", hex(range.begin()), hex(range.end()));
-    if (unread.size() > shownRanges) text += " …";
-    return text;
-}
-
-Json outcomeJson(const Outcome& outcome, const Request& request) {
-    Json unread = Json::array();
-    for (const Range& range : outcome.report.unread)
-        unread.push_back({{"begin", hex(range.begin())}, {"end", hex(range.end())}});
-    Issues issues = outcome.issues;
-    issues.append(outcome.report.losses);
-    Json json = {{"path", outcome.path},
-                 {"format", request.format->name},
-                 {"type", toString(request.type)},
-                 {"bytes", outcome.fileBytes},
-                 {"content_bytes", outcome.report.bytes},
-                 {"zero_bytes", outcome.report.zeroBytes},
-                 {"compression", request.compress ? "zstd" : "none"},
-                 {"pid", outcome.process.pid},
-                 {"process", outcome.process.process},
-                 {"pause_ms", milliseconds(outcome.pause)},
-                 {"snapshot", modeName(outcome.mode)},
-                 {"threads", outcome.threads},
-                 {"regions", outcome.regions},
-                 {"unread", std::move(unread)},
-                 {"issues", issuesJson(issues)}};
-    if (!outcome.fallbackReason.empty()) json["fallback_reason"] = outcome.fallbackReason;
-    return json;
 }
 
 class DumpVerb final : public VerbRun {
@@ -279,6 +80,9 @@ public:
     void declare(CLI::App& command) override {
         command.add_option("TARGET", options_.targets, "process ids or names");
         watch_.declare(command);
+        command.footer(
+            "-x PROGRAM ARGUMENTS…, last on the line: launch it, in a session of its own, and "
+            "watch it from its beginning.");
         command.add_option("-o,--output", options_.output,
                            "file, directory, or - for standard output; %p pid, %e name, %h host, "
                            "%t time. Default: NAME_YYMMDD_HHMMSS.core or .dmp");
@@ -298,19 +102,31 @@ public:
         command.add_option("--progress", options_.progress, "auto, bar, plain or none");
     }
 
+    /// What stands behind -x belongs to the program that is launched.
+    void takeRest(std::vector<std::string>& arguments) override {
+        const auto at = std::ranges::find_if(arguments, [](const std::string& argument) {
+            return argument == "-x" || argument == "--launch";
+        });
+        if (at == arguments.end()) return;
+        launch_.assign(at + 1, arguments.end());
+        arguments.erase(at, arguments.end());
+    }
+
     [[nodiscard]] int run() override {
         const auto request = understand(options_);
         if (!request) {
             printError("dump", request.error());
             return usage;
         }
-        if (options_.targets.empty() == watch_.waitFor.empty()) {
-            printError("dump", {Errc::usage, "a TARGET is needed, or -w NAME", {}, {}});
+        const int named = !options_.targets.empty() + !watch_.waitFor.empty() + !launch_.empty();
+        if (named != 1) {
+            printError("dump",
+                       {Errc::usage, "a TARGET is needed, or -w NAME, or -x PROGRAM", {}, {}});
             return usage;
         }
         bool failedOne = false;
         const std::vector<std::uint64_t> pids = resolveAll(failedOne);
-        if (watch_.given() && !failedOne) return runWatch(pids, *request);
+        if ((watch_.given() || !launch_.empty()) && !failedOne) return runWatch(pids, *request);
         if (pids.size() > 1 && (namesOneFile(options_.output))) {
             printError("dump", "several targets need a directory or a name with %p behind -o");
             return usage;
@@ -318,7 +134,7 @@ public:
         // A name that several processes have says nothing about which one is meant: none is dumped.
         if (failedOne) return failed;
         const SignalGuard signals;
-        DumpRun dumps(options_, *request);
+        DumpRun dumps(*request);
         Json results = Json::array();
         bool lossy = false;
         for (const std::uint64_t pid : pids) {
@@ -342,7 +158,7 @@ public:
 
 private:
     /// Waits for what the options name, and dumps then.
-    [[nodiscard]] int runWatch(const std::vector<std::uint64_t>& pids, const Request& request) {
+    [[nodiscard]] int runWatch(const std::vector<std::uint64_t>& pids, const DumpRequest& request) {
         auto plan = watch_.plan();
         if (plan && pids.size() > 1)
             plan = fail(Errc::usage, "only one process at a time can be waited for");
@@ -352,18 +168,21 @@ private:
             printError("dump", plan.error());
             return usage;
         }
-        if (pids.empty())
+        if (!launch_.empty())
+            plan->target = monitor::TargetLaunch{launch_};
+        else if (pids.empty())
             plan->target = monitor::TargetWaitFor{watch_.waitFor};
         else
             plan->target = monitor::TargetPid{pids.front()};
         const SignalGuard signals;
-        DumpRun dumps(options_, request);
+        DumpRun dumps(request);
         Json results = Json::array();
         bool lossy = false;
         const auto report = monitor::watch(
             *plan,
             [&](const monitor::DumpReason& reason) -> Result<void> {
-                ASSIGN_OR_RETURN(const Outcome outcome, dumps.dump(reason.pid));
+                ASSIGN_OR_RETURN(const DumpOutcome outcome,
+                                 dumps.dump(reason.pid, reason.freeze, reason.code));
                 lossy |= outcome.lossy();
                 if (options_.json) {
                     results.push_back(outcomeJson(outcome, request));
@@ -375,13 +194,19 @@ private:
                 return {};
             },
             [&](const monitor::WatchEvent& event) {
-                if (event.kind == monitor::WatchEventKind::triggered && !event.text.empty())
-                    fmt::print(stderr, "{}: {}\n", event.pid, printable(event.text));
+                if (event.kind == monitor::WatchEventKind::watching && !plan->triggers.empty())
+                    fmt::print(stderr, "{}: watching\n", event.pid);
+                if (event.text.empty()) return;
+                const bool seen = event.kind == monitor::WatchEventKind::seen;
+                fmt::print(stderr, "{}: {}{}\n", event.pid, printable(event.text),
+                           seen ? " (kept out)" : "");
             },
             SignalGuard::stopRequested);
         if (options_.json && !results.empty())
             printJson(results.size() == 1 ? results.front() : results);
-        const std::string who = pids.empty() ? watch_.waitFor : std::to_string(pids.front());
+        const std::string who = !launch_.empty() ? launch_.front()
+                                : pids.empty()   ? watch_.waitFor
+                                                 : std::to_string(pids.front());
         if (!report) {
             printError(who, report.error());
             return failed;
@@ -446,7 +271,7 @@ private:
         printError(std::to_string(pid), error);
     }
 
-    static void print(const Outcome& outcome, const Request& request) {
+    static void print(const DumpOutcome& outcome, const DumpRequest& request) {
         fmt::print(request.toStandardOutput ? stderr : stdout, "{}\n",
                    closingLine(outcome, request));
         const std::string target = std::to_string(outcome.process.pid);
@@ -457,6 +282,7 @@ private:
 
     DumpOptions options_;
     WatchOptions watch_;
+    std::vector<std::string> launch_;  ///< -x: the program and its arguments
 };
 
 }  // namespace

@@ -2,6 +2,11 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <cstdlib>
+
+#include "base/text.h"
+#include "model/signals.h"
+#include "monitor/counters.h"
 
 namespace icecore::app {
 
@@ -31,10 +36,36 @@ void WatchOptions::declare(CLI::App& command) {
     command.add_option("--threads", threads, "it has N threads or more")->group(group);
     command.add_option("--handles", handles, "it has N open descriptors or more")->group(group);
     command
-        .add_option("--every", every,
-                    "SECONDS that a level must hold and between two dumps (10); alone: a dump "
-                    "every so often")
+        .add_option("--counter", counters,
+                    "a performance counter: PATH>N or PATH<N; `icecore counters PID` lists them")
         ->group(group);
+    command
+        .add_option("--exception", exception,
+                    "second: a signal nobody handles is about to end it; first: also faults before "
+                    "their handler, and C++ throws")
+        ->group(group);
+    command
+        .add_option("--filter", filters,
+                    "only exceptions, signals and modules whose text has TEXT in it; * and ? "
+                    "stand for others")
+        ->group(group);
+    command.add_option("--exclude", excluded, "not those with TEXT in it")->group(group);
+    command.add_option("--signal", signals, "one of these signals comes to any of its threads")
+        ->delimiter(',')
+        ->group(group);
+    command.add_flag("--exit", exit, "it ends, while its memory is still there")->group(group);
+    command.add_flag("--load", load, "it loads a module")->group(group);
+    command.add_flag("--unload", unload, "it unloads a module")->group(group);
+    command.add_flag("--thread-start", threadStart, "a thread of it starts")->group(group);
+    command.add_flag("--thread-exit", threadExit, "a thread of it ends")->group(group);
+    command.add_option("--hold", hold, "SECONDS that a level must hold (10)")->group(group);
+    command
+        .add_option("--every", every,
+                    "SECONDS between two dumps (as --hold, which it sets where that is not given); "
+                    "alone: a dump every so often")
+        ->group(group);
+    command.add_flag("--show", show, "only say what would have been dumped")->group(group);
+    command.add_flag("--kill", kill, "end it after the last dump")->group(group);
     command.add_option("--count", count, "dumps to take (1)")->group(group);
     command.add_option("--duration", duration, "give up after SECONDS")->group(group);
     command.add_option("-w,--wait", waitFor, "a program of this NAME runs")->group(group);
@@ -42,7 +73,9 @@ void WatchOptions::declare(CLI::App& command) {
 
 bool WatchOptions::given() const {
     return cpu || cpuBelow || !memory.empty() || !memoryBelow.empty() || threads || handles ||
-           every || duration || count != 1 || !waitFor.empty();
+           !counters.empty() || !exception.empty() || !signals.empty() || exit || load || unload ||
+           threadStart || threadExit || hold || every || duration || count != 1 || show || kill ||
+           !filters.empty() || !excluded.empty() || !waitFor.empty();
 }
 
 Result<monitor::WatchPlan> WatchOptions::plan() const {
@@ -55,8 +88,50 @@ Result<monitor::WatchPlan> WatchOptions::plan() const {
         plan.triggers.push_back(monitor::CommitLevel{Comparison::below, memoryBelow});
     if (threads) plan.triggers.push_back(monitor::ThreadLevel{*threads});
     if (handles) plan.triggers.push_back(monitor::HandleLevel{*handles});
+    for (const std::string& text : counters) {
+        const std::size_t sign = text.find_last_of("<>");
+        monitor::CounterLevel level;
+        char* end = nullptr;
+        if (sign != std::string::npos) {
+            level.path = trim(std::string_view(text).substr(0, sign));
+            level.comparison = text[sign] == '>' ? Comparison::above : Comparison::below;
+            level.value = std::strtod(text.c_str() + sign + 1, &end);
+        }
+        if (end == nullptr || *end != '\0' || end == text.c_str() + sign + 1)
+            return fail(Errc::usage, "--counter takes PATH>NUMBER or PATH<NUMBER");
+        TRY(monitor::parseCounterPath(level.path));
+        plan.triggers.push_back(std::move(level));
+    }
+    if (!exception.empty() && exception != "first" && exception != "second")
+        return fail(Errc::usage, "--exception takes first or second");
+    if (!exception.empty()) {
+        plan.triggers.push_back(monitor::ExceptionSeen{
+            exception == "first" ? monitor::Chance::first : monitor::Chance::second});
+    }
+    if (!signals.empty()) {
+        monitor::SignalSeen seen;
+        for (const std::string& name : signals) {
+            const auto number = signalByName(name);
+            if (!number) return fail(Errc::usage, "--signal: no signal is called `" + name + "`");
+            seen.numbers.push_back(static_cast<int>(*number));
+        }
+        plan.triggers.push_back(std::move(seen));
+    }
+    if (exit) plan.triggers.push_back(monitor::ProcessExit{});
+    if (load) plan.triggers.push_back(monitor::ModuleChange{false});
+    if (unload) plan.triggers.push_back(monitor::ModuleChange{true});
+    if (threadStart) plan.triggers.push_back(monitor::ThreadChange{false});
+    if (threadExit) plan.triggers.push_back(monitor::ThreadChange{true});
+    plan.include = filters;
+    plan.exclude = excluded;
+    plan.showOnly = show;
+    plan.killAfterDump = kill;
     if (every) {
-        ASSIGN_OR_RETURN(plan.consecutive, seconds("--every", *every));
+        ASSIGN_OR_RETURN(plan.gap, seconds("--every", *every));
+        plan.hold = *plan.gap;
+    }
+    if (hold) {
+        ASSIGN_OR_RETURN(plan.hold, seconds("--hold", *hold));
     }
     if (duration) {
         ASSIGN_OR_RETURN(plan.duration, seconds("--duration", *duration));

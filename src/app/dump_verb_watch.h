@@ -18,8 +18,14 @@ struct WatchOptions {
     std::optional<double> cpu, cpuBelow;
     std::vector<std::uint64_t> memory, memoryBelow;
     std::optional<std::uint64_t> threads, handles;
-    std::optional<double> every, duration;
+    std::string exception;             ///< first, second, or empty
+    std::vector<std::string> signals;  ///< names or numbers
+    std::vector<std::string> filters, excluded;
+    std::vector<std::string> counters;  ///< "PATH>N", "PATH<N"
+    bool exit = false, load = false, unload = false, threadStart = false, threadExit = false;
+    std::optional<double> hold, every, duration;
     std::uint32_t count = 1;
+    bool show = false, kill = false;
     std::string waitFor;  ///< -w
 
     void declare(CLI::App& command);

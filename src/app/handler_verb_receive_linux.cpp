@@ -18,7 +18,6 @@
 #include <cstring>
 
 #include "analysis/analysis.h"
-#include "analysis/signals.h"
 #include "app/dump_names.h"
 #include "app/handler_verb.h"
 #include "app/verb.h"
@@ -28,6 +27,7 @@
 #include "live/linux/crash_process.h"
 #include "live/linux/crash_stream.h"
 #include "model/save_plan.h"
+#include "model/signals.h"
 #include "views/time_text.h"
 
 namespace icecore::app::handler {

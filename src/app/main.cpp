@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <new>
 #include <string>
 #include <vector>
@@ -9,7 +11,10 @@
 
 int main(int argc, char** argv) {
     try {
-        const std::vector<std::string> arguments(argv + 1, argv + argc);
+        std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+        // The name it is started under may be that of a tool whose command line it takes.
+        const std::filesystem::path name(argc > 0 ? argv[0] : "");
+        if (name.stem() == "procdump") arguments.insert(arguments.begin(), "procdump");
         return icecore::app::runProgram(arguments);
     } catch (const std::bad_alloc&) {
         std::fputs("icecore: out of memory\n", stderr);

@@ -62,7 +62,9 @@ struct Command {
 int runVerb(const Verb& verb, std::span<const std::string> arguments) {
     Command command(verb);
     // CLI11 wants them last first.
-    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+    std::vector<std::string> reversed(arguments.begin(), arguments.end());
+    command.run->takeRest(reversed);
+    std::ranges::reverse(reversed);
     try {
         command.app.parse(std::move(reversed));
     } catch (const CLI::CallForHelp&) {

@@ -17,6 +17,9 @@ std::string timeStamp(std::int64_t unixSeconds);
 /// The short name of a running process; empty when it cannot be had.
 std::string processName(std::uint64_t pid);
 
+/// A line for the system's log, from "procdump".
+void systemLog(const std::string& line);
+
 /// While it lives, SIGINT and SIGTERM (Ctrl-C on Windows) ask the work to stop instead of killing
 /// the program, and a closed pipe is an error of writing instead of a signal. One at a time.
 class SignalGuard {

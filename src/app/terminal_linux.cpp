@@ -1,4 +1,5 @@
 #include <signal.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,6 +49,12 @@ std::string timeStamp(std::int64_t unixSeconds) {
     if (::localtime_r(&seconds, &local) == nullptr) return {};
     (void)::strftime(text.data(), text.size(), "%y%m%d_%H%M%S", &local);
     return text.data();
+}
+
+void systemLog(const std::string& line) {
+    ::openlog("procdump", LOG_PID, LOG_USER);
+    ::syslog(LOG_INFO, "%s", line.c_str());
+    ::closelog();
 }
 
 std::string processName(std::uint64_t pid) {

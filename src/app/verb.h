@@ -3,7 +3,9 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace CLI {
 class App;
@@ -19,6 +21,8 @@ class VerbRun {
 public:
     virtual ~VerbRun() = default;
     virtual void declare(CLI::App& command) = 0;
+    /// Takes arguments away that are not to be parsed as options: a command line within ours.
+    virtual void takeRest(std::vector<std::string>& /*arguments*/) {}
     [[nodiscard]] virtual int run() = 0;
 };
 

@@ -8,6 +8,7 @@
 namespace icecore::app {
 
 std::unique_ptr<VerbRun> makeBuildVerb();
+std::unique_ptr<VerbRun> makeCountersVerb();
 std::unique_ptr<VerbRun> makeConvertVerb();
 std::unique_ptr<VerbRun> makeDescribeVerb();
 std::unique_ptr<VerbRun> makeDumpVerb();
@@ -16,6 +17,7 @@ std::unique_ptr<VerbRun> makeHandlerVerb();
 std::unique_ptr<VerbRun> makeInfoVerb();
 std::unique_ptr<VerbRun> makeSymbolsVerb();
 std::unique_ptr<VerbRun> makeOpenVerb();
+std::unique_ptr<VerbRun> makeProcdumpVerb();
 std::unique_ptr<VerbRun> makeVerifyVerb();
 
 }  // namespace icecore::app

@@ -1,7 +1,6 @@
 // !error, !gle.
 #include <fmt/format.h>
 
-#include "analysis/signals.h"
 #include "analysis/windows_status.h"
 #include "base/text.h"
 #include "debugger/code_text.h"
@@ -9,6 +8,7 @@
 #include "debugger/error_names.h"
 #include "debugger/symbol_text.h"
 #include "debugger/windows_blocks.h"
+#include "model/signals.h"
 
 namespace icecore::debugger {
 

@@ -5,12 +5,12 @@
 #include <array>
 
 #include "analysis/bug_checks.h"
-#include "analysis/signals.h"
 #include "analysis/windows_exception.h"
 #include "analysis/windows_status.h"
 #include "base/text.h"
 #include "debugger/symbol_text.h"
 #include "debugger/thread_text.h"
+#include "model/signals.h"
 
 namespace icecore::debugger {
 

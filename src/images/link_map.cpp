@@ -44,8 +44,10 @@ std::optional<std::uint64_t> searchDebugRecord(const Process& process, std::uint
     return std::nullopt;
 }
 
-/// The r_debug that the program's DT_DEBUG points to.
-std::optional<std::uint64_t> findDebugRecord(const Process& process, std::size_t pointer) {
+}  // namespace
+
+std::optional<std::uint64_t> findDebugRecord(const Process& process) {
+    const std::size_t pointer = archInfo(process.system.arch).pointerSize;
     const auto headers = process.auxvValue(elf::auxProgramHeaders);
     const auto count = process.auxvValue(elf::auxProgramCount);
     const bool is64 = pointer == 8;
@@ -88,13 +90,11 @@ std::optional<std::uint64_t> findDebugRecord(const Process& process, std::size_t
     return std::nullopt;
 }
 
-}  // namespace
-
 std::vector<LoadedObject> readLinkMap(const Process& process, Issues& issues) {
     std::vector<LoadedObject> objects;
     const std::size_t pointer = archInfo(process.system.arch).pointerSize;
     const AddressSpace& memory = *process.memory;
-    std::optional<std::uint64_t> record = findDebugRecord(process, pointer);
+    std::optional<std::uint64_t> record = findDebugRecord(process);
     std::unordered_set<std::uint64_t> seen;
     for (std::size_t space = 0; record && *record != 0 && space < mostNamespaces; ++space) {
         if (!seen.insert(*record).second) break;

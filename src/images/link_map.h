@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,5 +23,9 @@ struct LoadedObject {
 /// behind them. Empty for static programs and where memory lacks. Loops and
 /// endless lists end with an issue.
 std::vector<LoadedObject> readLinkMap(const Process& process, Issues& issues);
+
+/// Address of the r_debug record (<link.h>) that the program's DT_DEBUG points to; nothing in
+/// static programs, and before the dynamic linker has written it.
+std::optional<std::uint64_t> findDebugRecord(const Process& process);
 
 }  // namespace icecore

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "monitor/counters.h"
 #include "monitor/watch.h"
 
 namespace icecore::monitor {
@@ -31,6 +32,8 @@ public:
     virtual Result<Facts> read(const WantedFacts& wanted) = 0;
     [[nodiscard]] virtual std::uint32_t processors() const = 0;
     [[nodiscard]] virtual std::chrono::nanoseconds now() const = 0;
+    /// A performance counter's value (see counters.h); nothing where it has none yet.
+    virtual Result<std::optional<double>> counter(const CounterPath& path) = 0;
     /// Sleeps; returns earlier when the target ends or `cancelled` says so.
     virtual void sleep(std::chrono::nanoseconds time, const Cancelled& cancelled) = 0;
     virtual void kill() = 0;
@@ -39,8 +42,12 @@ public:
 /// The system's source for a running process.
 Result<std::unique_ptr<FactSource>> openFactSource(std::uint64_t pid);
 
-/// `watch` with a given source; the plan's target is not looked at.
-Result<WatchReport> watchLevels(const WatchPlan& plan, FactSource& source, const TakeDump& takeDump,
-                                const OnEvent& onEvent, const Cancelled& cancelled);
+class EventSource;
+
+/// `watch` with given sources; the plan's target is not looked at. `events` may be null where the
+/// plan needs none.
+Result<WatchReport> watchWith(const WatchPlan& plan, FactSource& source, EventSource* events,
+                              const TakeDump& takeDump, const OnEvent& onEvent,
+                              const Cancelled& cancelled);
 
 }  // namespace icecore::monitor

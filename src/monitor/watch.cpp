@@ -8,6 +8,8 @@
 
 #include "base/text.h"
 #include "live/capture.h"
+#include "live/launch.h"
+#include "monitor/event_source.h"
 #include "monitor/fact_source.h"
 
 namespace icecore::monitor {
@@ -45,10 +47,11 @@ using Verdict = std::optional<std::string>;
 
 class Watch {
 public:
-    Watch(const WatchPlan& plan, FactSource& source, const TakeDump& takeDump,
+    Watch(const WatchPlan& plan, FactSource& source, EventSource* events, const TakeDump& takeDump,
           const OnEvent& onEvent, const Cancelled& cancelled)
         : plan_(plan),
           source_(source),
+          events_(events),
           takeDump_(takeDump),
           onEvent_(onEvent),
           cancelled_(cancelled) {
@@ -61,7 +64,8 @@ public:
         wanted_ = wantedFacts();
         tell(WatchEventKind::watching, {});
         if (levels_.empty()) {
-            TRY(trigger({source_.pid(), 0, "manual", "asked for"}));
+            TRY(trigger(0, "manual", "asked for", {}));
+            if (plan_.killAfterDump) source_.kill();
             report_.end = WatchEnd::count;
             return std::move(report_);
         }
@@ -76,13 +80,25 @@ public:
                 return end(WatchEnd::targetEnded);
             }
             TRY(look(*facts, now));
-            if (report_.dumps >= plan_.count || levels_.empty()) {
+            if (enough()) {
                 if (plan_.killAfterDump) source_.kill();
                 return end(WatchEnd::count);
             }
             nanoseconds pause = plan_.poll;
             if (plan_.duration) pause = std::min(pause, begin + *plan_.duration - source_.now());
-            if (pause > nanoseconds::zero()) source_.sleep(pause, cancelled_);
+            if (pause <= nanoseconds::zero()) continue;
+            if (events_ == nullptr) {
+                source_.sleep(pause, cancelled_);
+            } else if (auto listened = listen(source_.now() + pause); !listened) {
+                if (listened.error().code != Errc::target_gone)
+                    return std::unexpected(std::move(listened).error());
+                tell(WatchEventKind::ended, {});
+                return end(enough() ? WatchEnd::count : WatchEnd::targetEnded);
+            }
+            if (enough()) {
+                if (plan_.killAfterDump) source_.kill();
+                return end(WatchEnd::count);
+            }
         }
     }
 
@@ -107,6 +123,47 @@ private:
         if (onEvent_) onEvent_({kind, source_.pid(), std::move(text)});
     }
 
+    [[nodiscard]] bool enough() const { return report_.dumps >= plan_.count || levels_.empty(); }
+
+    /// Takes in events until `until`, or until there is enough.
+    Result<void> listen(nanoseconds until) {
+        // In slices, since a cancellation wakes nobody.
+        constexpr nanoseconds slice = std::chrono::milliseconds(100);
+        for (;;) {
+            if (cancelled_ && cancelled_()) return {};
+            const nanoseconds left = until - source_.now();
+            if (left <= nanoseconds::zero()) return {};
+            ASSIGN_OR_RETURN(
+                const auto happening,
+                events_->next(std::chrono::ceil<std::chrono::milliseconds>(std::min(left, slice))));
+            if (!happening) continue;
+            const auto handled = handle(*happening);
+            events_->pass();
+            if (!handled || enough()) return handled;
+        }
+    }
+
+    Result<void> handle(const Happening& happening) {
+        const auto about = std::ranges::find_if(
+            levels_, [&](const Level& level) { return isAbout(*level.trigger, happening); });
+        if (about == levels_.end()) return {};
+        const bool filtered = happening.kind != HappeningKind::exit &&
+                              happening.kind != HappeningKind::threadStarted &&
+                              happening.kind != HappeningKind::threadEnded;
+        if (filtered && !passesFilters(plan_, happening.text)) {
+            tell(WatchEventKind::seen, happening.text);
+            return {};
+        }
+        const nanoseconds now = source_.now();
+        if (plan_.gap && lastDump_ && now - *lastDump_ < *plan_.gap) {
+            tell(WatchEventKind::seen, happening.text);
+            return {};
+        }
+        TRY(trigger(about->index, kindOf(*about->trigger), happening.text, happening.code));
+        lastCpu_.reset();
+        return {};
+    }
+
     Result<void> look(const Facts& facts, nanoseconds now) {
         // The share of a processor between this poll and the last.
         std::optional<double> cores;
@@ -119,7 +176,7 @@ private:
 
         for (Level& level : levels_) {
             if (report_.dumps >= plan_.count) break;
-            const Verdict verdict = judge(level, facts, cores);
+            ASSIGN_OR_RETURN(const Verdict verdict, judgeAny(level, facts, cores));
             if (!verdict) {
                 level.since.reset();
                 continue;
@@ -129,7 +186,7 @@ private:
                 level.since = std::holds_alternative<CpuLevel>(*level.trigger) ? sampleBegin : now;
             if (!due(level, now)) continue;
             const std::uint32_t before = report_.dumps;
-            TRY(trigger({source_.pid(), level.index, kindOf(*level.trigger), *verdict}));
+            TRY(trigger(level.index, kindOf(*level.trigger), *verdict, {}));
             // The time that the dump took counts for nobody: the next one needs the condition to
             // hold anew.
             level.since.reset();
@@ -145,10 +202,11 @@ private:
     }
 
     [[nodiscard]] bool due(const Level& level, nanoseconds now) const {
-        // Each of several memory thresholds is a mark that is passed, not a state that lasts.
-        const auto* commit = std::get_if<CommitLevel>(level.trigger);
-        if (commit != nullptr && commit->mebibytes.size() > 1) return true;
-        return now - *level.since >= plan_.consecutive;
+        const nanoseconds gap = plan_.gap.value_or(plan_.hold);
+        if (lastDump_ && now - *lastDump_ < gap) return false;
+        // Nothing but time: the first dump comes at once.
+        if (std::holds_alternative<Timer>(*level.trigger)) return true;
+        return now - *level.since >= plan_.hold;
     }
 
     [[nodiscard]] static Verdict compare(std::string_view what, double value, Comparison comparison,
@@ -162,6 +220,15 @@ private:
                                        std::uint64_t limit) {
         if (!value || *value < limit) return std::nullopt;
         return fmt::format("{} {} reached {}", what, *value, limit);
+    }
+
+    Result<Verdict> judgeAny(const Level& level, const Facts& facts, std::optional<double> cores) {
+        const auto* counter = std::get_if<CounterLevel>(level.trigger);
+        if (counter == nullptr) return judge(level, facts, cores);
+        ASSIGN_OR_RETURN(const CounterPath path, parseCounterPath(counter->path));
+        ASSIGN_OR_RETURN(const auto value, source_.counter(path));
+        if (!value) return Verdict{};
+        return compare(counter->path, *value, counter->comparison, counter->value, "");
     }
 
     [[nodiscard]] Verdict judge(const Level& level, const Facts& facts,
@@ -200,7 +267,18 @@ private:
             *level.trigger);
     }
 
-    Result<void> trigger(const DumpReason& reason) {
+    Result<void> trigger(std::size_t index, std::string_view kind, std::string text,
+                         std::string code) {
+        DumpReason reason{source_.pid(), index, kind, std::move(text), std::move(code), {}};
+        if (events_ != nullptr) {
+            reason.freeze = [this](const live::CaptureOptions& options, Progress& progress) {
+                return events_->freeze(options, progress);
+            };
+        } else {
+            reason.freeze = [this](const live::CaptureOptions& options, Progress& progress) {
+                return live::freeze(source_.pid(), options, progress);
+            };
+        }
         tell(WatchEventKind::triggered, reason.text);
         if (!plan_.showOnly) {
             if (auto taken = takeDump_(reason); !taken) {
@@ -214,11 +292,13 @@ private:
         }
         inARow_ = 0;
         ++report_.dumps;
+        lastDump_ = source_.now();
         return {};
     }
 
     const WatchPlan& plan_;
     FactSource& source_;
+    EventSource* events_;
     const TakeDump& takeDump_;
     const OnEvent& onEvent_;
     const Cancelled& cancelled_;
@@ -228,13 +308,15 @@ private:
     nanoseconds lastPoll_{};
     WatchReport report_;
     std::size_t inARow_ = 0;
+    std::optional<nanoseconds> lastDump_;
 };
 
 bool isLevel(const Trigger& trigger) {
     return std::holds_alternative<CpuLevel>(trigger) ||
            std::holds_alternative<CommitLevel>(trigger) ||
            std::holds_alternative<ThreadLevel>(trigger) ||
-           std::holds_alternative<HandleLevel>(trigger) || std::holds_alternative<Timer>(trigger);
+           std::holds_alternative<HandleLevel>(trigger) ||
+           std::holds_alternative<CounterLevel>(trigger) || std::holds_alternative<Timer>(trigger);
 }
 
 Result<std::uint64_t> findOne(const std::string& name) {
@@ -247,19 +329,21 @@ Result<std::uint64_t> findOne(const std::string& name) {
 
 }  // namespace
 
-Result<WatchReport> watchLevels(const WatchPlan& plan, FactSource& source, const TakeDump& takeDump,
-                                const OnEvent& onEvent, const Cancelled& cancelled) {
+Result<WatchReport> watchWith(const WatchPlan& plan, FactSource& source, EventSource* events,
+                              const TakeDump& takeDump, const OnEvent& onEvent,
+                              const Cancelled& cancelled) {
     for (const Trigger& trigger : plan.triggers) {
-        if (!isLevel(trigger))
+        if (!isLevel(trigger) && (events == nullptr || !isEvent(trigger)))
             return fail(Errc::unsupported,
                         fmt::format("nothing tells of this trigger yet ({})", kindOf(trigger)));
     }
-    return Watch(plan, source, takeDump, onEvent, cancelled).run();
+    return Watch(plan, source, events, takeDump, onEvent, cancelled).run();
 }
 
 Result<WatchReport> watch(const WatchPlan& plan, const TakeDump& takeDump, const OnEvent& onEvent,
                           const Cancelled& cancelled) {
     std::uint64_t pid = 0;
+    std::unique_ptr<live::LaunchedProcess> launched;
     if (const auto* target = std::get_if<TargetPid>(&plan.target)) {
         pid = target->pid;
     } else if (const auto* named = std::get_if<TargetName>(&plan.target)) {
@@ -270,11 +354,20 @@ Result<WatchReport> watch(const WatchPlan& plan, const TakeDump& takeDump, const
             std::this_thread::sleep_for(std::chrono::milliseconds(100));
         }
         ASSIGN_OR_RETURN(pid, findOne(awaited->name));
+    } else if (const auto* program = std::get_if<TargetLaunch>(&plan.target)) {
+        ASSIGN_OR_RETURN(launched, live::launch(program->arguments));
+        pid = launched->pid();
     } else {
-        return fail(Errc::unsupported, "launching and process groups are not watched yet");
+        return fail(Errc::unsupported, "process groups are not watched yet");
     }
     ASSIGN_OR_RETURN(auto source, openFactSource(pid));
-    return watchLevels(plan, *source, takeDump, onEvent, cancelled);
+    std::unique_ptr<EventSource> events;
+    if (needsEvents(plan)) {
+        ASSIGN_OR_RETURN(events, openEventSource(pid, plan));
+    }
+    // Only now: nothing of what it does is missed.
+    if (launched != nullptr) TRY(launched->start());
+    return watchWith(plan, *source, events.get(), takeDump, onEvent, cancelled);
 }
 
 }  // namespace icecore::monitor

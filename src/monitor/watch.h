@@ -2,10 +2,12 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "live/capture.h"
 #include "monitor/watch_plan.h"
 
 namespace icecore::monitor {
@@ -16,11 +18,19 @@ struct DumpReason {
     std::size_t trigger = 0;  ///< index into WatchPlan::triggers; its size when there are none
     std::string_view kind = "manual";
     std::string text;  ///< for people: "commit 1034 MiB is above 1000 MiB"
+    std::string code;  ///< of an event, short: "SIGSEGV", "std::bad_alloc"; else empty
+    /// How the process is to be frozen at this very moment: as live::freeze, which cannot be used
+    /// while the watch traces it. What it returns must be released before the dump's function
+    /// returns.
+    std::function<Result<std::unique_ptr<live::FrozenProcess>>(const live::CaptureOptions&,
+                                                               Progress&)>
+        freeze;
 };
 
 enum class WatchEventKind : std::uint8_t {
     watching,   ///< the target is there and pinned
     triggered,  ///< a condition is met; a dump follows unless only shown
+    seen,       ///< an event that the filters keep out
     ended,      ///< the target ended
 };
 struct WatchEvent {

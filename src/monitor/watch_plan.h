@@ -40,7 +40,7 @@ struct TargetGroup {
 using WatchTarget = std::variant<TargetPid, TargetName, TargetWaitFor, TargetLaunch, TargetGroup>;
 
 // What to watch for. Levels are compared once per poll; a dump is due when the comparison has held
-// for WatchPlan::consecutive.
+// for WatchPlan::hold.
 
 enum class Comparison : std::uint8_t { above, below };
 
@@ -110,7 +110,7 @@ struct ThreadChange {
     bool exit = false;
     bool operator==(const ThreadChange&) const = default;
 };
-/// Nothing but time: a dump every WatchPlan::consecutive (ProcDump's -s without a trigger).
+/// Nothing but time: a dump every WatchPlan::gap (ProcDump's -s without a trigger).
 struct Timer {
     bool operator==(const Timer&) const = default;
 };
@@ -126,8 +126,11 @@ struct WatchPlan {
     /// without wildcards is looked for anywhere. No include: everything is included.
     std::vector<std::string> include, exclude;
 
-    /// How long a level must hold, and the least time between two dumps.
-    std::chrono::milliseconds consecutive{10000};
+    /// How long a level must hold without a break.
+    std::chrono::milliseconds hold{10000};
+    /// The least time between two dumps. Not given: `hold` between levels; events (exceptions,
+    /// signals, modules…) each count.
+    std::optional<std::chrono::milliseconds> gap;
     std::uint32_t count = 1;  ///< dumps to take; then the watch ends
     std::chrono::milliseconds poll{1000};
     std::optional<std::chrono::milliseconds> duration;  ///< the watch ends after this long

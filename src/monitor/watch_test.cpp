@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "monitor/event_source.h"
 #include "monitor/fact_source.h"
 
 namespace icecore::monitor {
@@ -30,6 +31,10 @@ public:
         cpu += std::chrono::nanoseconds(static_cast<std::int64_t>(
             static_cast<double>(time.count()) * (clock > idleFrom ? 0 : cores)));
     }
+    Result<std::optional<double>> counter(const CounterPath& path) override {
+        if (path.counter != "Thread Count") return fail(Errc::not_found, "no such counter");
+        return std::optional(static_cast<double>(threads));
+    }
     void kill() override { killed = true; }
 
     std::chrono::nanoseconds clock{}, cpu{}, lifetime = 100s, idleFrom = 1000s;
@@ -46,13 +51,13 @@ struct Course {
 
 Course run(const WatchPlan& plan, ScriptedProcess& process) {
     Course result;
-    const auto report = watchLevels(plan, process,
-                                    [&](const DumpReason& reason) -> Result<void> {
-                                        result.reasons.push_back(reason.text);
-                                        result.times.push_back(process.clock);
-                                        return {};
-                                    },
-                                    {}, {});
+    const auto report = watchWith(plan, process, nullptr,
+                                  [&](const DumpReason& reason) -> Result<void> {
+                                      result.reasons.push_back(reason.text);
+                                      result.times.push_back(process.clock);
+                                      return {};
+                                  },
+                                  {}, {});
     if (!report)
         ADD_FAILURE() << report.error().describe();
     else
@@ -79,7 +84,7 @@ TEST(Watch, CpuMustStayAboveForTheWholeTime) {
 
 TEST(Watch, CpuOfOneCoreAndBelow) {
     WatchPlan plan;
-    plan.consecutive = 2s;
+    plan.hold = 2s;
     plan.triggers = {CpuLevel{Comparison::above, 150, true}};
     ScriptedProcess busy;
     busy.cores = 2;
@@ -95,21 +100,23 @@ TEST(Watch, CpuOfOneCoreAndBelow) {
 TEST(Watch, EveryMemoryThresholdGivesOneDump) {
     WatchPlan plan;
     plan.count = 5;
+    plan.hold = 2s;
     plan.triggers = {CommitLevel{Comparison::above, {10, 20, 30}}};
     ScriptedProcess growing;
     growing.commitPerSecond = 1024 * 1024;
     const Course hit = run(plan, growing);
     ASSERT_EQ(hit.times.size(), 3U);
-    EXPECT_EQ(hit.times[0], 11s);
-    EXPECT_EQ(hit.times[1], 21s);
-    EXPECT_EQ(hit.times[2], 31s);
+    // Each must hold for two seconds.
+    EXPECT_EQ(hit.times[0], 13s);
+    EXPECT_EQ(hit.times[1], 23s);
+    EXPECT_EQ(hit.times[2], 33s);
     EXPECT_EQ(hit.report.end, WatchEnd::count);
 }
 
 TEST(Watch, CountAndTimeBetweenDumpsAndKill) {
     WatchPlan plan;
     plan.count = 3;
-    plan.consecutive = 5s;
+    plan.hold = 5s;
     plan.killAfterDump = true;
     plan.triggers = {ThreadLevel{8}};
     ScriptedProcess process;
@@ -125,6 +132,104 @@ TEST(Watch, CountAndTimeBetweenDumpsAndKill) {
     EXPECT_FALSE(twin.killed);
 }
 
+TEST(Watch, TheGapIsNotTheTimeToHold) {
+    WatchPlan plan;
+    plan.count = 3;
+    plan.hold = 2s;
+    plan.gap = 7s;
+    plan.triggers = {ThreadLevel{8}};
+    ScriptedProcess process;
+    process.threads = 8;
+    const Course hit = run(plan, process);
+    ASSERT_EQ(hit.times.size(), 3U);
+    EXPECT_EQ(hit.times[0], 2s);
+    EXPECT_EQ(hit.times[1], 9s);
+    EXPECT_EQ(hit.times[2], 16s);
+    plan.triggers = {Timer{}};
+    ScriptedProcess twin;
+    const Course timed = run(plan, twin);
+    ASSERT_EQ(timed.times.size(), 3U);
+    EXPECT_EQ(timed.times[1] - timed.times[0], 7s);
+}
+
+/// One happening a second.
+class ScriptedEvents final : public EventSource {
+public:
+    explicit ScriptedEvents(ScriptedProcess& process) : process_(process) {}
+    Result<std::optional<Happening>> next(std::chrono::milliseconds time) override {
+        process_.clock += time;
+        if (process_.clock >= process_.lifetime) return fail(Errc::target_gone, "ended");
+        if (script.empty() || process_.clock < at_) return std::nullopt;
+        at_ = process_.clock + 1s;
+        Happening first = script.front();
+        script.erase(script.begin());
+        ++standing;
+        return first;
+    }
+    void pass() override { --standing; }
+    Result<std::unique_ptr<live::FrozenProcess>> freeze(const live::CaptureOptions&,
+                                                        Progress&) override {
+        return fail(Errc::unsupported, "scripted");
+    }
+
+    std::vector<Happening> script;
+    int standing = 0;
+
+private:
+    ScriptedProcess& process_;
+    std::chrono::nanoseconds at_{};
+};
+
+TEST(Watch, EventsGoThroughTheFilters) {
+    const auto thrown = [](std::string text, bool last) {
+        return Happening{HappeningKind::exception, 1, 0, last, "E", std::move(text)};
+    };
+    WatchPlan plan;
+    plan.count = 2;
+    plan.triggers = {ExceptionSeen{Chance::first}};
+    plan.include = {"bad*"};
+    ScriptedProcess process;
+    ScriptedEvents events(process);
+    events.script = {thrown("good", false), thrown("bad one", false), thrown("worse", false),
+                     thrown("bad two", true), thrown("bad three", false)};
+    std::vector<std::string> dumped;
+    std::vector<std::string> seen;
+    const auto report = watchWith(
+        plan, process, &events,
+        [&](const DumpReason& reason) -> Result<void> {
+            EXPECT_TRUE(reason.freeze);
+            EXPECT_EQ(events.standing, 1);
+            dumped.push_back(reason.text);
+            return {};
+        },
+        [&](const WatchEvent& event) {
+            if (event.kind == WatchEventKind::seen) seen.push_back(event.text);
+        },
+        {});
+    ASSERT_TRUE(report) << report.error().describe();
+    EXPECT_EQ(dumped, (std::vector<std::string>{"bad one", "bad two"}));
+    EXPECT_EQ(seen, (std::vector<std::string>{"good", "worse"}));
+    EXPECT_EQ(report->end, WatchEnd::count);
+    EXPECT_EQ(events.standing, 0);
+
+    // Unhandled only: none of these but the last one's.
+    plan.triggers = {ExceptionSeen{Chance::second}};
+    plan.include = {};
+    ScriptedProcess twin;
+    ScriptedEvents others(twin);
+    others.script = {thrown("handled", false), thrown("fatal", true)};
+    dumped.clear();
+    const auto second = watchWith(plan, twin, &others,
+                                  [&](const DumpReason& reason) -> Result<void> {
+                                      dumped.push_back(reason.text);
+                                      return {};
+                                  },
+                                  {}, {});
+    ASSERT_TRUE(second);
+    EXPECT_EQ(dumped, std::vector<std::string>{"fatal"});
+    EXPECT_EQ(second->end, WatchEnd::targetEnded);
+}
+
 TEST(Watch, DurationEndsIt) {
     WatchPlan plan;
     plan.duration = 3500ms;
@@ -138,7 +243,7 @@ TEST(Watch, DurationEndsIt) {
 TEST(Watch, ShowingTakesNoDump) {
     WatchPlan plan;
     plan.showOnly = true;
-    plan.consecutive = 0s;
+    plan.hold = 0s;
     plan.triggers = {HandleLevel{3}};
     ScriptedProcess process;
     const Course shown = run(plan, process);
@@ -148,16 +253,16 @@ TEST(Watch, ShowingTakesNoDump) {
 
 TEST(Watch, DumpsThatFailEndTheWatchInTheEnd) {
     WatchPlan plan;
-    plan.consecutive = 0s;
+    plan.hold = 0s;
     plan.triggers = {HandleLevel{3}};
     ScriptedProcess process;
     int tries = 0;
-    const auto report = watchLevels(plan, process,
-                                    [&](const DumpReason&) -> Result<void> {
-                                        ++tries;
-                                        return fail(Errc::io, "no");
-                                    },
-                                    {}, {});
+    const auto report = watchWith(plan, process, nullptr,
+                                  [&](const DumpReason&) -> Result<void> {
+                                      ++tries;
+                                      return fail(Errc::io, "no");
+                                  },
+                                  {}, {});
     EXPECT_FALSE(report.has_value());
     EXPECT_EQ(tries, 3);
 }
@@ -166,9 +271,35 @@ TEST(Watch, UnknownSourcesAreRefusedBeforeAnythingIsDone) {
     WatchPlan plan;
     plan.triggers = {ProcessExit{}};
     ScriptedProcess process;
-    const auto report = watchLevels(plan, process, {}, {}, {});
+    const auto report = watchWith(plan, process, nullptr, {}, {}, {});
     ASSERT_FALSE(report.has_value());
     EXPECT_EQ(report.error().code, Errc::unsupported);
+}
+
+TEST(Watch, Counters) {
+    WatchPlan plan;
+    plan.hold = 2s;
+    plan.triggers = {CounterLevel{R"(\Process(w3wp_66666)\Thread Count)", Comparison::above, 85}};
+    ScriptedProcess process;
+    process.threads = 86;
+    const Course hit = run(plan, process);
+    ASSERT_EQ(hit.reasons.size(), 1U);
+    EXPECT_EQ(hit.reasons[0], R"(\Process(w3wp_66666)\Thread Count 86 is above 85)");
+    ScriptedProcess twin;
+    twin.threads = 85;
+    EXPECT_EQ(run(plan, twin).report.dumps, 0U);
+    plan.triggers = {CounterLevel{R"(\Process(w3wp)\Nonsense)", Comparison::above, 85}};
+    EXPECT_FALSE(watchWith(plan, process, nullptr, {}, {}, {}));
+}
+
+TEST(CounterPath, IsTakenApart) {
+    const auto path = parseCounterPath(R"(\Process(w3wp_66666)\Thread Count)");
+    ASSERT_TRUE(path);
+    EXPECT_EQ(*path, (CounterPath{"Process", "w3wp_66666", "Thread Count"}));
+    EXPECT_EQ(*parseCounterPath(R"(\Memory\Available MBytes)"),
+              (CounterPath{"Memory", "", "Available MBytes"}));
+    for (const char* wrong : {"", "\\", "Process", "\\Process", "\\Process(x\\Y", "\\(x)\\"})
+        EXPECT_FALSE(parseCounterPath(wrong)) << wrong;
 }
 
 TEST(WatchPlan, Filters) {

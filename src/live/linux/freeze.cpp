@@ -11,6 +11,7 @@
 #include "images/elf_modules.h"
 #include "live/capture.h"
 #include "live/linux/carriage.h"
+#include "live/linux/freeze_watched.h"
 #include "live/linux/guardian.h"
 #include "live/linux/live_space.h"
 #include "live/linux/maps.h"
@@ -30,14 +31,24 @@ public:
     [[nodiscard]] SnapshotMode mode() const override { return mode_; }
     [[nodiscard]] const std::string& fallbackReason() const override { return reason_; }
     [[nodiscard]] std::chrono::nanoseconds pause() const override {
-        return guardian_ == nullptr ? std::chrono::nanoseconds{} : guardian_->pause();
+        if (guardian_ == nullptr) return {};
+        return released_ ? pause_ : guardian_->pause();
     }
     void release() override {
         if (space_ != nullptr) space_->close();
-        if (guardian_ != nullptr) guardian_->finish();
+        if (guardian_ == nullptr || released_) return;
+        released_ = true;
+        if (watched_)
+            guardian_->endCapture();
+        else
+            guardian_->finish();
+        pause_ = guardian_->pause();
     }
 
-    std::unique_ptr<Guardian> guardian_;
+    std::shared_ptr<Guardian> guardian_;
+    bool watched_ = false;  ///< the guardian watches, and goes on with that
+    bool released_ = false;
+    std::chrono::nanoseconds pause_{};  ///< once released
     std::shared_ptr<LiveSpace> space_;
     Snapshot snapshot_;
     SavePlan plan_;
@@ -90,16 +101,22 @@ std::uint64_t findSyscallIn(const std::vector<Region>& regions, const MemoryRead
 /// One freeze from beginning to end.
 class Freezer {
 public:
-    Freezer(Target target, const CaptureOptions& options, Progress& progress)
+    /// `watching`: the guardian that traces the target already, if one does.
+    Freezer(Target target, const CaptureOptions& options, Progress& progress,
+            std::shared_ptr<Guardian> watching)
         : target_(std::move(target)),
           options_(options),
           progress_(progress),
-          result_(std::make_unique<LinuxFrozenProcess>()) {}
+          result_(std::make_unique<LinuxFrozenProcess>()) {
+        result_->watched_ = watching != nullptr;
+        result_->guardian_ = std::move(watching);
+    }
 
     Result<std::unique_ptr<FrozenProcess>> run();
 
 private:
     Result<void> stopThreads();
+    [[nodiscard]] Result<void> checkStopped(const GuardianReply& reply) const;
     Result<void> readStopped();
     Result<void> tryClone();
     Result<void> buildSpace();
@@ -116,6 +133,7 @@ private:
     std::vector<Region> regions_;
     Carriage carriage_;
     pid_t clone_ = 0;
+    std::vector<ThreadRecord> records_;  ///< of a guardian that watches
 };
 
 Result<void> Freezer::checkCancelled() const {
@@ -124,7 +142,35 @@ Result<void> Freezer::checkCancelled() const {
     return {};
 }
 
+/// What has become of an attempt to stop all threads.
+Result<void> Freezer::checkStopped(const GuardianReply& reply) const {
+    switch (reply.failure) {
+    case GuardianFailure::none: break;
+    case GuardianFailure::tooMany:
+        return fail(Errc::limit, "makes threads faster than they can be stopped",
+                    target_.describe());
+    case GuardianFailure::seize: return std::unexpected(explainRefusal(target_, reply.error));
+    default: return fail(Errc::target_gone, "ended while it was being frozen", target_.describe());
+    }
+    if (!target_.same())
+        return fail(Errc::target_gone, "ended while it was being frozen", target_.describe());
+    const auto threads = result_->guardian_->threads();
+    if (std::ranges::any_of(threads, &ThreadRecord::is32bit) &&
+        std::ranges::none_of(threads, &ThreadRecord::hasRegisters)) {
+        return fail(Errc::unsupported, "is a 32-bit process: only 64-bit ones are captured",
+                    target_.describe());
+    }
+    return {};
+}
+
 Result<void> Freezer::stopThreads() {
+    if (result_->watched_) {
+        TRY(checkStopped(result_->guardian_->freeze(options_.threadTimeout)));
+        // Once it is released, the guardian writes into these again.
+        const auto records = result_->guardian_->threads();
+        records_.assign(records.begin(), records.end());
+        return {};
+    }
     const std::uint64_t handled =
         statusMask(target_.status, "SigCgt") | statusMask(target_.status, "SigIgn");
     auto capacity = static_cast<std::uint32_t>(target_.threads.size()) * 2 + 1024;
@@ -134,25 +180,8 @@ Result<void> Freezer::stopThreads() {
             result_->guardian_,
             Guardian::start(target_.pid, target_.taskDirectory.get(), capacity, handled));
         const GuardianReply reply = result_->guardian_->freeze(options_.threadTimeout);
-        switch (reply.failure) {
-        case GuardianFailure::none: break;
-        case GuardianFailure::tooMany:
-            if (attempt < attempts) continue;
-            return fail(Errc::limit, "makes threads faster than they can be stopped",
-                        target_.describe());
-        case GuardianFailure::seize: return std::unexpected(explainRefusal(target_, reply.error));
-        default:
-            return fail(Errc::target_gone, "ended while it was being frozen", target_.describe());
-        }
-        if (!target_.same())
-            return fail(Errc::target_gone, "ended while it was being frozen", target_.describe());
-        const auto threads = result_->guardian_->threads();
-        if (std::ranges::any_of(threads, &ThreadRecord::is32bit) &&
-            std::ranges::none_of(threads, &ThreadRecord::hasRegisters)) {
-            return fail(Errc::unsupported, "is a 32-bit process: only 64-bit ones are captured",
-                        target_.describe());
-        }
-        return {};
+        if (reply.failure == GuardianFailure::tooMany && attempt < attempts) continue;
+        return checkStopped(reply);
     }
 }
 
@@ -251,7 +280,10 @@ Result<std::unique_ptr<FrozenProcess>> Freezer::run() {
     TRY(readStopped());
     TRY(tryClone());
     TRY(buildSpace());
-    addThreads(*result_->guardian_, early_, process_, issues_);
+    addThreads(
+        *result_->guardian_,
+        result_->watched_ ? std::span<const ThreadRecord>(records_) : result_->guardian_->threads(),
+        early_, process_, issues_);
     addStackRanges(process_);
     process_.system = early_.system;
     findElfModules(process_, issues_);
@@ -281,7 +313,15 @@ Result<std::unique_ptr<FrozenProcess>> Freezer::run() {
 Result<std::unique_ptr<FrozenProcess>> freeze(std::uint64_t pid, const CaptureOptions& options,
                                               Progress& progress) {
     ASSIGN_OR_RETURN(Target target, identify(pid));
-    return Freezer(std::move(target), options, progress).run();
+    return Freezer(std::move(target), options, progress, nullptr).run();
+}
+
+Result<std::unique_ptr<FrozenProcess>> freezeWatched(std::shared_ptr<Guardian> guardian,
+                                                     std::uint64_t pid,
+                                                     const CaptureOptions& options,
+                                                     Progress& progress) {
+    ASSIGN_OR_RETURN(Target target, identify(pid));
+    return Freezer(std::move(target), options, progress, std::move(guardian)).run();
 }
 
 }  // namespace icecore::live

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <csignal>
@@ -100,6 +101,29 @@ GuardianReply Guardian::finish() {
     while (::waitpid(process_, &status, __WCLONE) < 0 && errno == EINTR) {
     }
     return reply;
+}
+
+GuardianReply Guardian::watch(const WatchWishes& wishes) {
+    header().wishes = wishes;
+    return ask(GuardianOp::watch, 0);
+}
+GuardianReply Guardian::next(std::chrono::milliseconds timeout) {
+    return ask(GuardianOp::next, timeout.count());
+}
+GuardianReply Guardian::pass(pid_t thread) {
+    return ask(GuardianOp::pass, thread);
+}
+GuardianReply Guardian::endCapture() {
+    return ask(GuardianOp::finish, 0);
+}
+GuardianReply Guardian::leave() {
+    return ask(GuardianOp::leave, 0);
+}
+
+const ThreadRecord* Guardian::thread(pid_t id) const {
+    const auto all = threads();
+    const auto found = std::ranges::find(all, id, &ThreadRecord::id);
+    return found == all.end() ? nullptr : &*found;
 }
 
 std::span<const ThreadRecord> Guardian::threads() const {

@@ -44,6 +44,24 @@ public:
     /// Undoes everything: target released, clone gone and waited for. Afterwards it has ended.
     GuardianReply finish();
 
+    // A guardian that watches: it traces the target's threads until it ends, and keeps one still
+    // when it does what `wishes` name.
+
+    /// Begins to watch, or puts new breakpoints into effect (the other wishes stay as they were).
+    GuardianReply watch(const WatchWishes& wishes);
+    /// The next event: `id` is the thread, 0 when none came in time; failure gone: the target has
+    /// ended, or the guardian was killed (then `error` is EPIPE).
+    GuardianReply next(std::chrono::milliseconds timeout);
+    /// Lets the thread of an event go on. Not needed when it was captured.
+    GuardianReply pass(pid_t thread);
+    /// Undoes a capture; the watch goes on.
+    GuardianReply endCapture();
+    /// The target has nothing of us any more.
+    GuardianReply leave();
+    [[nodiscard]] const ThreadRecord* thread(pid_t id) const;
+    /// As wait() tells it, of a watched target that has ended; -1 unknown.
+    [[nodiscard]] int exitStatus() const { return header().exitStatus; }
+
     [[nodiscard]] std::span<const ThreadRecord> threads() const;
     /// The thread's floating-point and vector state, kept alive by the result.
     [[nodiscard]] SharedBytes extended(const ThreadRecord& record) const;
@@ -55,6 +73,7 @@ private:
     Guardian(Descriptor socket, pid_t process, std::shared_ptr<std::byte> shared)
         : socket_(std::move(socket)), process_(process), shared_(std::move(shared)) {}
     GuardianReply ask(GuardianOp op, std::int64_t argument);
+    [[nodiscard]] SharedHeader& header() { return *reinterpret_cast<SharedHeader*>(shared_.get()); }
     [[nodiscard]] const SharedHeader& header() const {
         return *reinterpret_cast<const SharedHeader*>(shared_.get());
     }

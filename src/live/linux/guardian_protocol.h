@@ -20,6 +20,28 @@ enum class ThreadState : std::uint8_t {
     dead,     ///< a leader that has ended before its threads: nothing to be stopped
 };
 
+/// Why a watching guardian keeps a thread still until its owner has looked.
+enum class EventKind : std::uint8_t {
+    none,
+    signal,         ///< about to be delivered: `signal`
+    breakpoint,     ///< at the address of `breakpoint`, before its instruction
+    threadStarted,  ///< before its first instruction
+    threadEnded,    ///< on its way out; the process goes on
+    exiting,        ///< the process ends; its memory is still there
+    replaced,       ///< exec: another program, before its first instruction
+};
+
+/// What a watching guardian stops threads for.
+struct WatchWishes {
+    std::uint64_t signals = 0;  ///< as a bit mask, signal 1 is bit 0: whoever handles them
+    bool deadly = false;        ///< any signal that is about to end the process
+    bool exits = false;         ///< the end of the process
+    bool threads = false;       ///< starts and ends of threads
+    /// Addresses of instructions; 0 unused. In debug registers, so that no byte of the target is
+    /// changed.
+    std::uint64_t breakpoints[native::breakpointCount] = {};
+};
+
 /// One thread of the target, filled in by the guardian while it stands still.
 struct ThreadRecord {
     pid_t id = 0;
@@ -35,7 +57,17 @@ struct ThreadRecord {
     std::uint32_t extendedSize = 0;
     std::uint64_t blocked = 0;  ///< signal sets as bit masks, signal 1 is bit 0
     std::uint64_t pending = 0;  ///< of this thread alone
-    siginfo_t signalInfo{};     ///< of `signal`
+    siginfo_t signalInfo{};     ///< of `signal`, or of `seen`
+    // Only where a guardian watches.
+    EventKind event = EventKind::none;
+    bool told = false;     ///< the owner knows of the event
+    bool deadly = false;   ///< `signal` is about to end the process
+    bool fresh = false;    ///< a new thread that has not stopped for the first time yet
+    bool exiting = false;  ///< in its last stop (PTRACE_EVENT_EXIT), or beyond
+    std::uint8_t breakpoint = 0;
+    std::int32_t seen = 0;    ///< a signal that only the tracer gets: SIGTRAP of a breakpoint
+    std::int32_t status = 0;  ///< exiting: as wait() tells it
+    std::uint32_t armed = 0;  ///< generation of the breakpoints it has
 };
 
 /// Bytes of room for one thread's vector state; only what is used costs memory. AMX needs 11 KiB.
@@ -50,13 +82,25 @@ struct SharedHeader {
     std::uint64_t arenaOffset = 0, arenaSize = 0, arenaUsed = 0;
     std::uint64_t sharedPending = 0;             ///< signals pending for the process as a whole
     std::int64_t stoppedAt = 0, releasedAt = 0;  ///< CLOCK_MONOTONIC in nanoseconds; 0 not yet
+    WatchWishes wishes;                          ///< written by the owner before `watch`
+    std::int32_t exitStatus = -1;                ///< of the ended target; -1 unknown
 };
 
-enum class GuardianOp : std::uint8_t { freeze, clone, release, finish };
+enum class GuardianOp : std::uint8_t {
+    freeze,
+    clone,
+    release,
+    finish,  ///< of a capture; a watch goes on
+    watch,   ///< begin it, or put new breakpoints into effect
+    next,    ///< wait for an event
+    pass,    ///< let the thread of an event go on
+    leave,   ///< the watch is over
+};
 
 struct GuardianRequest {
     GuardianOp op{};
-    std::int64_t argument = 0;  ///< freeze: time-out in ms; clone: a syscall instruction or 0
+    /// freeze, next: time-out in ms; clone: a syscall instruction or 0; pass: a thread
+    std::int64_t argument = 0;
 };
 
 enum class GuardianFailure : std::uint8_t {
@@ -70,12 +114,13 @@ enum class GuardianFailure : std::uint8_t {
     refused,     ///< the kernel refused the call: `error` says why
     stuck,       ///< the call did not come back
     zombieLeft,  ///< the ended clone could not be collected
+    breakpoint,  ///< no debug register was free: `error` says why
 };
 
 struct GuardianReply {
     GuardianFailure failure = GuardianFailure::none;
-    std::int32_t error = 0;  ///< errno
-    pid_t id = 0;            ///< freeze: the thread that failed; clone: the child
+    std::int32_t error = 0;  ///< errno; next: the index of the thread's record
+    pid_t id = 0;  ///< freeze: the thread that failed; clone: the child; next: the thread, or 0
 };
 
 struct GuardianSetup {

@@ -106,13 +106,15 @@ Exception describeException(const ThreadRecord& record) {
     Exception exception;
     const siginfo_t& info = record.signalInfo;
     exception.threadId = static_cast<std::uint64_t>(record.id);
-    exception.code = static_cast<std::uint32_t>(record.signal);
+    const int signal = record.signal != 0 ? record.signal : record.seen;
+    exception.code = static_cast<std::uint32_t>(signal);
+    if (record.event != EventKind::none) exception.firstChance = !record.deadly;
     exception.address = native::toRegisters(record.registers).pc();
     if (!record.hasSignalInfo) return exception;
     exception.signalCode = info.si_code;
     exception.signalErrno = info.si_errno;
     const bool fromProcess = info.si_code <= 0;  // SI_USER, SI_QUEUE, SI_TKILL…
-    switch (record.signal) {
+    switch (signal) {
     case SIGSEGV:
     case SIGBUS:
     case SIGILL:
@@ -242,11 +244,11 @@ void describeProcess(const Target& target, Process& process) {
     }
 }
 
-void addThreads(const Guardian& guardian, const EarlyData& early, Process& process,
-                Issues& issues) {
+void addThreads(const Guardian& guardian, std::span<const ThreadRecord> records,
+                const EarlyData& early, Process& process, Issues& issues) {
     process.threads.coverage = Coverage::complete;
     const auto pid = static_cast<pid_t>(process.pid);
-    for (const ThreadRecord& record : guardian.threads()) {
+    for (const ThreadRecord& record : records) {
         if (record.state == ThreadState::gone) continue;
         const auto known = early.threads.find(record.id);
         Thread thread =
@@ -267,7 +269,7 @@ void addThreads(const Guardian& guardian, const EarlyData& early, Process& proce
             thread.tls = native::threadPointer(record.registers);
             thread.blockedSignals = record.blocked;
             thread.pendingSignals = record.pending;
-            thread.currentSignal = record.signal;
+            thread.currentSignal = record.signal != 0 ? record.signal : record.seen;
         } else if (record.state == ThreadState::stuck) {
             process.threads.coverage = Coverage::partial;
             thread.context = contextOfBlocked(pid, record.id);
@@ -285,7 +287,11 @@ void addThreads(const Guardian& guardian, const EarlyData& early, Process& proce
             process.threads.coverage = Coverage::partial;
             issues.loss(fmt::format("the registers of thread {} could not be read", record.id));
         }
-        if (record.signal != 0 && !process.exception) process.exception = describeException(record);
+        // The event that was asked for comes before what else happened in the same moment.
+        if (record.told || (!process.exception && (record.signal != 0 || record.seen != 0))) {
+            if (record.signal != 0 || record.seen != 0)
+                process.exception = describeException(record);
+        }
         process.threads.items.push_back(std::move(thread));
     }
 }

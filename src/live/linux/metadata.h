@@ -28,7 +28,9 @@ Thread describeThread(pid_t process, pid_t thread);
 void describeProcess(const Target& target, Process& process);
 
 /// The threads as they stand, and the exception if one of them is about to die.
-void addThreads(const Guardian& guardian, const EarlyData& early, Process& process, Issues& issues);
+/// `records` are the guardian's, or a copy of them.
+void addThreads(const Guardian& guardian, std::span<const ThreadRecord> records,
+                const EarlyData& early, Process& process, Issues& issues);
 
 /// Stack ranges: from each stack pointer to the end of what is that thread's.
 void addStackRanges(Process& process);

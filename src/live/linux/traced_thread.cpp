@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 
@@ -137,17 +138,60 @@ char stateOf(int taskDirectory, pid_t thread) noexcept {
     return 0;
 }
 
-int seccompMode(pid_t thread) noexcept {
-    const int file = openProc(thread, "status");
-    if (file < 0) return 2;
+namespace {
+
+/// Text of /proc/PID/status.
+struct StatusText {
     char text[4096];
-    const ssize_t got = ::read(file, text, sizeof text - 1);
-    ::close(file);
-    text[std::max<ssize_t>(got, 0)] = '\0';
-    constexpr const char* key = "\nSeccomp:\t";
-    const char* line = std::strstr(text, key);
-    if (line == nullptr) return got > 0 ? 0 : 2;  // a kernel without seccomp has no such line
-    return line[std::strlen(key)] - '0';
+    bool there = false;
+
+    explicit StatusText(pid_t process) noexcept {
+        const int file = openProc(process, "status");
+        ssize_t got = 0;
+        if (file >= 0) {
+            got = ::read(file, text, sizeof text - 1);
+            ::close(file);
+        }
+        there = got > 0;
+        text[std::max<ssize_t>(got, 0)] = '\0';
+    }
+    /// What stands behind "\nKEY:\t"; null when there is no such line.
+    [[nodiscard]] const char* field(const char* line) const noexcept {
+        const char* at = std::strstr(text, line);
+        return at == nullptr ? nullptr : at + std::strlen(line);
+    }
+};
+
+}  // namespace
+
+int seccompMode(pid_t thread) noexcept {
+    const StatusText status(thread);
+    const char* mode = status.field("\nSeccomp:\t");
+    if (mode == nullptr) return status.there ? 0 : 2;  // a kernel without seccomp has no such line
+    return *mode - '0';
+}
+
+bool dispositions(pid_t process, std::uint64_t& caught, std::uint64_t& ignored) noexcept {
+    const StatusText status(process);
+    const char* ignores = status.field("\nSigIgn:\t");
+    const char* catches = status.field("\nSigCgt:\t");
+    if (ignores == nullptr || catches == nullptr) return false;
+    constexpr int hexadecimal = 16;
+    ignored = std::strtoull(ignores, nullptr, hexadecimal);
+    caught = std::strtoull(catches, nullptr, hexadecimal);
+    return true;
+}
+
+long statusField(pid_t process, const char* line) noexcept {
+    const StatusText status(process);
+    const char* value = status.field(line);
+    constexpr int decimal = 10;
+    return value == nullptr ? -1 : std::strtol(value, nullptr, decimal);
+}
+
+bool toEventStop(pid_t thread) noexcept {
+    CallOutcome outcome;
+    return runToEventStop(thread, outcome);
 }
 
 std::uint64_t pendingSignals(pid_t thread, bool shared) noexcept {
@@ -222,7 +266,7 @@ std::uint64_t findSyscall(pid_t process) noexcept {
 CallOutcome makeCall(const Call& call) noexcept {
     CallOutcome outcome;
     if (!isSyscall(call.thread, call.site)) return {CallEnd::noSite, 0};
-    ::ptrace(PTRACE_SETOPTIONS, call.thread, 0, PTRACE_O_TRACESYSGOOD);
+    ::ptrace(PTRACE_SETOPTIONS, call.thread, 0, call.options | PTRACE_O_TRACESYSGOOD);
     const std::uint64_t everything = ~std::uint64_t{0};
     ::ptrace(PTRACE_SETSIGMASK, call.thread, sizeof everything, &everything);
     const native::RegisterSet registers =

@@ -41,6 +41,7 @@ struct Call {
     std::uint64_t site = 0;     ///< where a syscall instruction stands
     long number = 0;
     std::span<const std::uint64_t> arguments;
+    long options = 0;  ///< PTRACE_O_… that it has and keeps
 };
 enum class CallEnd : std::uint8_t {
     done,
@@ -56,5 +57,15 @@ struct CallOutcome {
 /// registers and the signal mask it had, so that the call it was in when it was stopped goes on
 /// as if nothing had been. Signals that arrive meanwhile stay pending.
 CallOutcome makeCall(const Call& call) noexcept;
+
+/// Brings a thread from another stop, whose signal is forgotten, into a PTRACE_EVENT_STOP at the
+/// very same place. False when it has ended.
+bool toEventStop(pid_t thread) noexcept;
+
+/// Signals that the process catches and those that it ignores, as masks; false when that cannot be
+/// seen.
+bool dispositions(pid_t process, std::uint64_t& caught, std::uint64_t& ignored) noexcept;
+/// The number behind "\nKEY:\t" in /proc/PID/status; -1 when it is not there.
+long statusField(pid_t process, const char* line) noexcept;
 
 }  // namespace icecore::live::traced

@@ -82,6 +82,11 @@ public:
         return std::chrono::steady_clock::now().time_since_epoch();
     }
 
+    Result<std::optional<double>> counter(const CounterPath& path) override {
+        if (counters_ == nullptr) counters_ = openCounters(pid(), target_.stat.name);
+        return counters_->read(path);
+    }
+
     void sleep(nanoseconds time, const Cancelled& cancelled) override {
         // In slices, since a cancellation (a flag set by a signal handler) wakes nobody.
         constexpr nanoseconds slice = std::chrono::milliseconds(100);
@@ -133,6 +138,7 @@ private:
     live::Target target_;
     ProcFile stat_, status_;
     long ticks_;
+    std::unique_ptr<CounterSource> counters_;  ///< once one is asked for
 };
 
 }  // namespace

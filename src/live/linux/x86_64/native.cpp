@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 
 namespace icecore::live::native {
 
@@ -97,6 +98,42 @@ void repeatCall(RegisterSet& registers) noexcept {
     registers.rax = registers.orig_rax;
     registers.rip -= syscallInstruction.size();
     registers.orig_rax = ~std::uint64_t{0};
+}
+
+namespace {
+/// PTRACE_PEEKUSER and POKEUSER take an offset into struct user as an address.
+void* debugRegister(std::size_t number) noexcept {
+    return reinterpret_cast<void*>(offsetof(struct user, u_debugreg) + number * sizeof(long));
+}
+constexpr std::size_t status = 6, control = 7;
+}  // namespace
+
+bool setBreakpoints(pid_t thread,
+                    std::span<const std::uint64_t, breakpointCount> addresses) noexcept {
+    // An address of a breakpoint in force cannot be changed to a bad one; so all are off first.
+    if (::ptrace(PTRACE_POKEUSER, thread, debugRegister(control), 0) != 0) return false;
+    std::uint64_t on = 0;
+    for (std::size_t i = 0; i < addresses.size(); ++i) {
+        if (addresses[i] == 0) continue;
+        if (::ptrace(PTRACE_POKEUSER, thread, debugRegister(i), addresses[i]) != 0) return false;
+        on |= std::uint64_t{1} << (2 * i);  // L0…L3; kind and length 0: an instruction
+    }
+    return on == 0 || ::ptrace(PTRACE_POKEUSER, thread, debugRegister(control), on) == 0;
+}
+
+int metBreakpoint(pid_t thread) noexcept {
+    errno = 0;
+    const long met = ::ptrace(PTRACE_PEEKUSER, thread, debugRegister(status), 0);
+    if (errno != 0) return -1;
+    ::ptrace(PTRACE_POKEUSER, thread, debugRegister(status), 0);
+    for (int i = 0; i < static_cast<int>(breakpointCount); ++i) {
+        if ((met >> i & 1) != 0) return i;
+    }
+    return -1;
+}
+
+long currentCall(const RegisterSet& registers) noexcept {
+    return static_cast<long>(registers.orig_rax);
 }
 
 Registers toRegisters(const RegisterSet& from) {

@@ -50,6 +50,18 @@ bool wasInterrupted(const RegisterSet& registers) noexcept;
 /// Makes it repeat that system call.
 void repeatCall(RegisterSet& registers) noexcept;
 
+// Breakpoints in debug registers (Intel SDM volume 3, 17.2). They belong to the thread, outlive its
+// tracer, and end with exec.
+inline constexpr std::size_t breakpointCount = 4;
+/// Makes the thread stop (SIGTRAP, TRAP_HWBKPT) before the instructions at these addresses; those
+/// that are 0 are off. False, with errno, when the registers cannot be had.
+bool setBreakpoints(pid_t thread,
+                    std::span<const std::uint64_t, breakpointCount> addresses) noexcept;
+/// Which breakpoint a thread in such a stop has met; -1 none. Forgets it.
+int metBreakpoint(pid_t thread) noexcept;
+/// The system call it is in, or -1.
+long currentCall(const RegisterSet& registers) noexcept;
+
 /// The registers as the model has them.
 Registers toRegisters(const RegisterSet& registers);
 /// fs_base: what the thread pointer is here.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,8 @@ struct SignalWords {
     SignalNature nature = SignalNature::request;
 };
 SignalWords signalWords(std::uint32_t signal);
+/// Of a name, with or without "SIG", in any case, or of a number from 1 to 64; nothing otherwise.
+std::optional<std::uint32_t> signalByName(std::string_view name);
 
 struct SignalCodeWords {
     std::string_view name;  ///< "SEGV_MAPERR"; empty when unknown

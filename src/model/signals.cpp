@@ -1,9 +1,11 @@
-#include "analysis/signals.h"
+#include "model/signals.h"
 
 #include <fmt/format.h>
 
 #include <array>
 #include <span>
+
+#include "base/text.h"
 
 namespace icecore {
 
@@ -110,6 +112,19 @@ SignalWords signalWords(std::uint32_t signal) {
         return {fmt::format("SIGRTMIN+{}", signal - firstRealTime), "real-time signal",
                 SignalNature::request};
     return {fmt::format("signal {}", signal), "unknown signal", SignalNature::request};
+}
+
+std::optional<std::uint32_t> signalByName(std::string_view name) {
+    constexpr std::uint64_t most = 64;
+    if (const auto number = parseDecimal(name))
+        return *number >= 1 && *number <= most ? std::optional(static_cast<std::uint32_t>(*number))
+                                               : std::nullopt;
+    const std::string lower = toLower(name);
+    for (const SignalRow& row : signalTable) {
+        const std::string known = toLower(row.name);
+        if (lower == known || lower == known.substr(3)) return row.number;
+    }
+    return std::nullopt;
 }
 
 SignalCodeWords signalCodeWords(std::uint32_t signal, std::int32_t code) {
