@@ -11,7 +11,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TEST(OpenTerminal, PromptCompletionInterruptAndHistory) {
+TEST(OpenTerminalSerial, PromptCompletionInterruptAndHistory) {
     const CrasherCore core;
     ASSERT_TRUE(core.made());
     {
