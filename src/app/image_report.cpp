@@ -60,7 +60,13 @@ std::vector<std::pair<std::string, std::string>> machineLines(const Machine& mac
                            fmt::format("root {} (CPU {})", hex(*cpu.translationRoot), cpu.number));
         break;
     }
+    for (const auto& [hint, label] :
+         {std::pair("current process", "Running"), std::pair("current thread", "Its thread")}) {
+        if (const auto found = machine.hints.find(hint); found != machine.hints.end())
+            lines.emplace_back(label, found->second);
+    }
     const Layout layout = layoutOf(machine);
+    if (layout.present.empty() && layout.absent.empty()) return lines;
     std::string memory =
         fmt::format("{} in {} ranges", humanBytes(layout.presentBytes), layout.present.size());
     if (layout.zeroBytes > 0)

@@ -94,6 +94,7 @@ void printProcess(const Process& process) {
     }
     line("Threads", counted(process.threads));
     line("Modules", counted(process.modules));
+    if (!process.unloadedModules.empty()) line("Unloaded", counted(process.unloadedModules));
     line("Regions", counted(process.regions));
     const MemoryTotals memory = totals(*process.memory);
     line("Memory", fmt::format("{} captured, {} not", humanBytes(memory.captured),
@@ -115,8 +116,10 @@ void printText(const Snapshot& snapshot) {
         printProcess(*snapshot.process);
     }
     if (snapshot.machine) {
-        for (const auto& [label, value] : machineLines(*snapshot.machine))
-            line(label, value);
+        for (const auto& [label, value] : machineLines(*snapshot.machine)) {
+            // A kernel's dump has said these already.
+            if (!snapshot.process || (label != "System" && label != "CPU")) line(label, value);
+        }
     }
     if (!snapshot.unread.empty()) {
         line("Unread",

@@ -44,7 +44,7 @@ std::string_view looksLike(std::span<const std::byte> start) {
         Magic{"MDMP"sv, "a damaged minidump"},
         Magic{"MZ"sv, "a Windows program or library, not a dump of a running one"},
         Magic{"PAGEDU64"sv, "a damaged Windows kernel dump"},
-        Magic{"PAGEDUMP"sv, "a 32-bit Windows kernel dump, which is not supported"},
+        Magic{"PAGEDUMP"sv, "a damaged Windows kernel dump"},
         Magic{"EMiL"sv, "a damaged LiME image of physical memory"},
         Magic{"\x1f\x8b"sv, "compressed with gzip: decompress it first"},
         Magic{"\xfd"

@@ -5,11 +5,13 @@
 
 namespace icecore {
 
-/// The row of the table of formats. Read: 64-bit dumps, full, triage and in the bitmap forms.
+/// The row of the table of formats. Read: dumps of 64-bit and 32-bit kernels, full, of the kernel
+/// alone, triage, in the bitmap forms and as lists of ranges.
 ///
 /// A dump opens as a Machine, its physical memory, and as a Process, the kernel: its virtual
-/// memory, drivers as modules, the processor that stopped as a thread, and the bug check as the
-/// exception: its code and its four parameters.
+/// memory, drivers as modules, its processors as threads (as far as their registers are in the
+/// dump; the thread's id is the processor's number), and the bug check as the exception: its code,
+/// its four parameters, and the registers at the fault where the bug check tells of them.
 Format windowsKernelDumpFormat();
 
 }  // namespace icecore
