@@ -101,6 +101,9 @@ public:
         const char* line = nullptr;
         do {  // a line that was dropped is none
             dropped_ = false;
+            // Before the prompt is shown, not after it as el_gets does by itself: else ^C in answer
+            // to the prompt may still be a signal, and the line stays.
+            ::el_set(editor_, EL_PREP_TERM, 1);
             line = ::el_gets(editor_, &count);
         } while (dropped_);
         if (line == nullptr || count <= 0) return std::nullopt;

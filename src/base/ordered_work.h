@@ -57,6 +57,7 @@ Result<void> inOrder(std::uint64_t count, int threads, const Work& work, const U
     Result<void> outcome;
     {
         std::vector<std::jthread> pool;
+        pool.reserve(workers);
         for (unsigned worker = 0; worker < workers; ++worker)
             pool.emplace_back(run, worker);
         while (outcome && used < count) {

@@ -7,7 +7,7 @@ namespace {
 
 using Map = RangeMap<std::uint64_t>;
 
-std::vector<Map::Entry> sealed(std::vector<std::pair<Range, std::uint64_t>> added,
+std::vector<Map::Entry> sealed(const std::vector<std::pair<Range, std::uint64_t>>& added,
                                std::size_t* cut = nullptr) {
     Map map;
     for (const auto& [range, value] : added)

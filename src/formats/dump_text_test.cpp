@@ -60,9 +60,9 @@ bytes {
 }
 
 TEST(DumpText, DescriptionBuildsTheSameFile) {
-    std::vector<std::byte> file;
-    for (int i = 0; i < 700; ++i)
-        file.push_back(static_cast<std::byte>(i < 300 ? i * 7 : 0));
+    std::vector<std::byte> file(700);
+    for (std::size_t i = 0; i < 300; ++i)
+        file[i] = static_cast<std::byte>(i * 7);
     const auto source = memorySource(file, "file");
     DumpDescription description(source);
     EXPECT_TRUE(description.structure(specs[0], 8, "head"));

@@ -37,7 +37,7 @@ struct ElfTestFile {
 
         const std::size_t note = out.size();
         append(elf::NoteHeader{4, static_cast<std::uint32_t>(buildId.size()), elf::noteGnuBuildId});
-        appendText(std::string_view("GNU", 4));
+        appendText({"GNU\0", 4});
         out.insert(out.end(), buildId.begin(), buildId.end());
         const std::size_t noteSize = out.size() - note;
         align();

@@ -44,7 +44,9 @@ inline Process ourselves() {
         region.range = Range::between(*parseHex(ends[0]), *parseHex(ends[1]));
         region.protection = {fields[1][0] == 'r', fields[1][1] == 'w', fields[1][2] == 'x', false};
         region.fileOffset = *parseHex(fields[2]);
-        if (fields.size() > 5) region.name = line.substr(line.find(fields[5].data()));
+        // A name may have blanks: all from its first word on.
+        if (fields.size() > 5)
+            region.name = line.substr(static_cast<std::size_t>(fields[5].data() - line.data()));
         if (region.name == "[vvar]" || region.name == "[vsyscall]" ||
             region.name == "[vvar_vclock]")
             region.kind = RegionKind::special;

@@ -94,10 +94,13 @@ private:
     void refineGuessedStackPointer(Step& step) const;
     [[nodiscard]] bool isEntryPoint() const;
     [[nodiscard]] bool leavesStack(const Step& step) const;
-    void warn(std::string text) { stack_.note += (stack_.note.empty() ? "" : "; ") + text; }
-    void end(StackEnd why, std::string note) {
+    void warn(std::string_view text) {
+        if (!stack_.note.empty()) stack_.note += "; ";
+        stack_.note += text;
+    }
+    void end(StackEnd why, std::string_view note) {
         stack_.end = why;
-        warn(std::move(note));
+        warn(note);
     }
     [[nodiscard]] std::string frameNumber() const {
         return "frame " + std::to_string(stack_.frames.size() - 1);

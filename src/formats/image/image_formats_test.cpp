@@ -98,6 +98,7 @@ TEST_P(ImageFormat, GivesBackEveryByteAndNoMore) {
 
 TEST_P(ImageFormat, ManySmallRangesAndEmptyMemory) {
     std::vector<Range> ranges;
+    ranges.reserve(300);
     for (std::uint64_t i = 0; i < 300; ++i)
         ranges.push_back(Range::ofSize(0x1000 * (1 + 3 * i), 0x1000 * (1 + i % 2)));
     const Written written = write(machineOf(std::make_shared<MadeUpMemory>(ranges)), GetParam());

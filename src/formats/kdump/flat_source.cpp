@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ranges>
 
 #include "base/range.h"
 #include "formats/kdump/layout.h"
@@ -96,8 +97,8 @@ Result<std::shared_ptr<const Source>> openFlattened(std::shared_ptr<const Source
     // What is written later replaces what was there: the last goes first.
     RangeMap<std::uint64_t> map;
     map.reserve(records.size());
-    for (auto record = records.rbegin(); record != records.rend(); ++record)
-        map.add(record->content, record->file);
+    for (const auto& record : std::views::reverse(records))
+        map.add(record.content, record.file);
     map.seal([](std::uint64_t& offset, std::uint64_t bytes) { offset += bytes; });
     return std::make_shared<FlatSource>(std::move(file), std::move(map));
 }

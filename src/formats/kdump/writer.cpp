@@ -270,6 +270,7 @@ private:
         TRY(writeZeroPage());
         // Whole pages: ranges that share one were joined above.
         std::vector<Range> ranges;
+        ranges.reserve(pages_.size());
         for (const Range& range : pages_)
             ranges.push_back(Range::between(range.begin() * pageSize, range.end() * pageSize));
         clipTo(stored, ranges);

@@ -57,7 +57,7 @@ void completeWindows(Reading& reading) {
         if (!process.peb) {
             const auto peb =
                 process.memory->readPointer(*thread.tls + (size == 8 ? 0x60 : 0x30), size);
-            if (peb && *peb != 0) process.peb = *peb;
+            if (peb && *peb != 0) process.peb = peb;
         }
         if (thread.stack || !thread.context) continue;
         const std::uint64_t sp = thread.context->registers.sp();

@@ -163,6 +163,7 @@ std::optional<std::uint64_t> writeDsoDebug(Writing& writing) {
 
     Metadata& metadata = writing.metadata;
     std::vector<std::uint32_t> names;
+    names.reserve(objects.size());
     for (const LoadedObject& object : objects)
         names.push_back(metadata.string(writing.pathFor(object.name)));
     metadata.align(8);
