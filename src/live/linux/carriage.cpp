@@ -145,6 +145,7 @@ Result<Carriage> compareWithClone(pid_t target, pid_t clone, std::vector<Region>
     if (toKeep.empty()) return carriage;
     std::ranges::sort(toKeep, {}, [](const LiveArea& area) { return area.region.range.begin(); });
     std::vector<Range> ranges;
+    ranges.reserve(toKeep.size());
     for (const LiveArea& area : toKeep)
         ranges.push_back(area.region.range);
     const LiveSpace stopped(std::move(toKeep), std::make_unique<MemoryReader>(target),

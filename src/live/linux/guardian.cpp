@@ -10,7 +10,9 @@
 #include <bit>
 #include <cerrno>
 #include <csignal>
+#include <mutex>
 #include <new>
+#include <vector>
 
 #include "base/range.h"
 #include "live/linux/traced_thread.h"
@@ -36,11 +38,43 @@ Result<std::shared_ptr<std::byte>> makeShared(std::uint32_t capacity) {
                                       [size](std::byte* bytes) { ::munmap(bytes, size); });
 }
 
+/// Takes the end of a guardian in; false while it goes on (WNOHANG).
+bool reaped(pid_t guardian, int options) {
+    pid_t got = 0;
+    do
+        got = ::waitpid(guardian, nullptr, __WCLONE | options);
+    while (got < 0 && errno == EINTR);
+    return got != 0;
+}
+
+/// Guardians that outlive their capture: they wait for threads stuck in the kernel. Their end is
+/// taken in when the next one starts.
+class LateGuardians {
+public:
+    static LateGuardians& instance() {
+        static LateGuardians all;
+        return all;
+    }
+    void add(pid_t guardian) {
+        const std::lock_guard lock(mutex_);
+        waiting_.push_back(guardian);
+    }
+    void reap() {
+        const std::lock_guard lock(mutex_);
+        std::erase_if(waiting_, [](pid_t guardian) { return reaped(guardian, WNOHANG); });
+    }
+
+private:
+    std::mutex mutex_;
+    std::vector<pid_t> waiting_;
+};
+
 }  // namespace
 
 Result<std::unique_ptr<Guardian>> Guardian::start(pid_t target, int taskDirectory,
                                                   std::uint32_t capacity,
                                                   std::uint64_t handledSignals) {
+    LateGuardians::instance().reap();
     ASSIGN_OR_RETURN(auto shared, makeShared(capacity));
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
@@ -97,9 +131,13 @@ GuardianReply Guardian::finish() {
     if (!socket_.valid()) return {};
     const GuardianReply reply = ask(GuardianOp::finish, 0);
     socket_.reset();
-    int status = 0;
-    while (::waitpid(process_, &status, __WCLONE) < 0 && errno == EINTR) {
-    }
+    const bool late = std::ranges::any_of(threads(), [](const ThreadRecord& record) {
+        return record.state == ThreadState::stuck || record.state == ThreadState::asked;
+    });
+    if (late)
+        LateGuardians::instance().add(process_);
+    else
+        reaped(process_, 0);
     return reply;
 }
 

@@ -41,7 +41,9 @@ public:
     GuardianReply clone(std::uint64_t site);
     /// Lets the target go on; the clone stays.
     GuardianReply release();
-    /// Undoes everything: target released, clone gone and waited for. Afterwards it has ended.
+    /// Undoes everything: target released, clone gone and waited for. Afterwards it has ended,
+    /// unless threads that did not stop in time are still stuck in the kernel: it lets those go
+    /// once they come out, for which nobody waits.
     GuardianReply finish();
 
     // A guardian that watches: it traces the target's threads until it ends, and keeps one still

@@ -16,6 +16,7 @@ enum class ThreadState : std::uint8_t {
     asked,    ///< told to stop
     stopped,  ///< stands still, registers read
     stuck,    ///< did not stop in time: in the kernel, uninterruptibly
+    held,     ///< stuck, and the guardian of an earlier capture waits for it: not ours to trace
     gone,     ///< ended while we looked
     dead,     ///< a leader that has ended before its threads: nothing to be stopped
 };

@@ -80,7 +80,7 @@ GuardianReply GuardianServer::freeze(std::int64_t timeoutMs) noexcept {
         return {};
     }
     for (const ThreadRecord& record : records()) {
-        if (record.state == ThreadState::stuck) return {};
+        if (record.state == ThreadState::stuck || record.state == ThreadState::held) return {};
     }
     return {GuardianFailure::gone, ESRCH, 0};
 }
@@ -100,6 +100,8 @@ GuardianReply GuardianServer::release() noexcept {
 GuardianReply GuardianServer::finish() noexcept {
     release();
     serve();
+    // From here on whoever wants to capture the target again finds just those taken.
+    if (!watching_ && anyLate()) ::prctl(PR_SET_NAME, traced::lateGuardianName);
     if (child_ == 0) return {};
     if (child_ > 0) {
         ::kill(child_, SIGKILL);

@@ -43,7 +43,7 @@ private:
     /// One event of a thread while watching; as note().
     bool noteWatched(ThreadRecord& record, int signal, int event) noexcept;
     bool noteSignal(ThreadRecord& record, int signal) noexcept;
-    bool noteBreakpoint(ThreadRecord& record) noexcept;
+    bool noteBreakpoint(ThreadRecord& record) const noexcept;
     bool noteExit(ThreadRecord& record) noexcept;
     bool noteExec(ThreadRecord& record) noexcept;
     /// Takes in whatever has come, and lets go on whom nobody asked for.
@@ -84,6 +84,7 @@ private:
         pid_t thread, int number, std::span<const std::uint64_t> arguments) const noexcept;
 
     [[nodiscard]] bool ownerGone() const noexcept;
+    [[nodiscard]] bool anyLate() noexcept;
     [[nodiscard]] bool threadIsDead(pid_t thread) const noexcept;
     [[nodiscard]] std::uint32_t* slot(pid_t thread) noexcept;
     [[nodiscard]] bool fatal(int signal) const noexcept;

@@ -73,6 +73,8 @@ GuardianReply GuardianServer::seizeOne(pid_t thread, std::uint32_t& found) noexc
             // Seized at its birth; its first stop is on its way.
             state = ThreadState::asked;
             fresh = true;
+        } else if (error == EPERM && traced::heldByLateGuardian(thread)) {
+            state = ThreadState::held;
         } else {
             return {GuardianFailure::seize, error, thread};
         }
@@ -82,7 +84,7 @@ GuardianReply GuardianServer::seizeOne(pid_t thread, std::uint32_t& found) noexc
     if (record == nullptr) return {GuardianFailure::tooMany, 0, thread};
     record->state = state;
     record->fresh = fresh;
-    if (state != ThreadState::dead) ++found;
+    if (state != ThreadState::dead && state != ThreadState::held) ++found;
     return {};
 }
 
@@ -265,14 +267,18 @@ void GuardianServer::serveLateStops() noexcept {
     }
 }
 
-/// Waits for those that were told to stop and have not done so, and lets them go. Ending before
-/// would let them go too, but with the call they are in broken off.
-void GuardianServer::awaitLateStops() noexcept {
-    const auto late = [](const ThreadRecord& record) {
+/// Whether some were told to stop and have not done so.
+bool GuardianServer::anyLate() noexcept {
+    return std::ranges::any_of(records(), [](const ThreadRecord& record) {
         return record.state == ThreadState::stuck || record.state == ThreadState::asked;
-    };
+    });
+}
+
+/// Waits for those and lets them go. Ending before would let them go too, but with the call they
+/// are in broken off.
+void GuardianServer::awaitLateStops() noexcept {
     const std::int64_t deadline = traced::now() + 60'000'000'000;
-    while (!ended_ && std::ranges::any_of(records(), late) && traced::now() < deadline) {
+    while (!ended_ && anyLate() && traced::now() < deadline) {
         traced::sleepForChild(20'000'000);
         serve();
     }

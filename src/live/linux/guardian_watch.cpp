@@ -151,7 +151,7 @@ bool GuardianServer::noteSignal(ThreadRecord& record, int signal) noexcept {
     return false;
 }
 
-bool GuardianServer::noteBreakpoint(ThreadRecord& record) noexcept {
+bool GuardianServer::noteBreakpoint(ThreadRecord& record) const noexcept {
     const int met = native::metBreakpoint(record.id);
     // The SIGTRAP was ours. In a PTRACE_EVENT_STOP it is forgotten, whatever becomes of us, and the
     // thread can make a system call (a clone of itself).
@@ -294,11 +294,7 @@ void GuardianServer::dispatch() noexcept {
             header_.exitStatus = status;
         }
     }
-    if (late_) {
-        late_ = std::ranges::any_of(records(), [](const ThreadRecord& record) {
-            return record.state == ThreadState::stuck || record.state == ThreadState::asked;
-        });
-    }
+    if (late_) late_ = anyLate();
     letSweptGo(false);
 }
 

@@ -51,6 +51,7 @@ Result<std::unique_ptr<LaunchedProcess>> launch(const std::vector<std::string>& 
     if (arguments.empty()) return fail(Errc::usage, "no program is named");
     std::vector<std::string> copy = arguments;
     std::vector<char*> pointers;
+    pointers.reserve(copy.size() + 1);
     for (std::string& argument : copy)
         pointers.push_back(argument.data());
     pointers.push_back(nullptr);

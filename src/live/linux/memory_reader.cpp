@@ -29,6 +29,7 @@ std::size_t MemoryReader::readPinned(std::uint64_t address, std::span<std::byte>
     std::size_t done = 0;
     while (done < out.size()) {
         const iovec local{out.data() + done, out.size() - done};
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): an address of another process.
         const iovec remote{reinterpret_cast<void*>(address + done), out.size() - done};
         const ssize_t got = ::process_vm_readv(process_, &local, 1, &remote, 1, 0);
         if (got < 0 && errno == EINTR) continue;

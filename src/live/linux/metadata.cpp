@@ -270,7 +270,7 @@ void addThreads(const Guardian& guardian, std::span<const ThreadRecord> records,
             thread.blockedSignals = record.blocked;
             thread.pendingSignals = record.pending;
             thread.currentSignal = record.signal != 0 ? record.signal : record.seen;
-        } else if (record.state == ThreadState::stuck) {
+        } else if (record.state == ThreadState::stuck || record.state == ThreadState::held) {
             process.threads.coverage = Coverage::partial;
             thread.context = contextOfBlocked(pid, record.id);
             issues.loss(fmt::format(

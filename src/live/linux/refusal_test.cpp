@@ -57,7 +57,7 @@ public:
     Child& operator=(const Child&) = delete;
     [[nodiscard]] pid_t pid() const { return pid_; }
     /// Everything it writes until it ends or closes.
-    std::string output() {
+    [[nodiscard]] std::string output() const {
         std::string text;
         char buffer[4096];
         ssize_t got = 0;

@@ -34,7 +34,7 @@ struct Target {
 
 /// Errors: no such process, a thread's number, a kernel thread, an ended process (zombie),
 /// ourselves.
-Result<Target> identify(std::uint64_t pid);
+Result<Target> identify(std::uint64_t number);
 
 /// The error for a target that ptrace or /proc refused with `error`, naming the check that failed:
 /// traced already (by whom), another user's, not dumpable, Yama, capabilities, user namespace.

@@ -184,6 +184,8 @@ TEST(Threads, OneThatCannotBeStoppedIsListedAndLetGoLater) {
         EXPECT_FALSE(threads[1].context->registers.has(x64::rax));
         EXPECT_TRUE((*process)->snapshot().issues.lossy());
     }
+    // Both captures are over, and the thread is as stuck as before: nobody waited for it.
+    EXPECT_NE(tests::readText(stat).find(") D "), std::string::npos);
     // The child ends, the thread comes back, and nobody stands in its way.
     victim.closeInput();
     EXPECT_TRUE(tests::eventually([&] {

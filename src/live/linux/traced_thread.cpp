@@ -35,7 +35,9 @@ int openProc(pid_t process, const char* name) noexcept {
     char path[64] = "/proc/";
     char* end = putNumber(path + 6, static_cast<std::uint64_t>(process));
     *end++ = '/';
-    std::strcpy(end, name);
+    const std::size_t size = std::strlen(name) + 1;
+    if (size > static_cast<std::size_t>(path + sizeof path - end)) return -1;
+    std::memcpy(end, name, size);
     return ::open(path, O_RDONLY | O_CLOEXEC);
 }
 
@@ -125,7 +127,7 @@ void keepOnly(int a, int b) noexcept {
 
 char stateOf(int taskDirectory, pid_t thread) noexcept {
     char path[32];
-    std::strcpy(putNumber(path, static_cast<std::uint64_t>(thread)), "/stat");
+    std::memcpy(putNumber(path, static_cast<std::uint64_t>(thread)), "/stat", sizeof "/stat");
     const int file = ::openat(taskDirectory, path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return 0;
     char text[256];
@@ -187,6 +189,19 @@ long statusField(pid_t process, const char* line) noexcept {
     const char* value = status.field(line);
     constexpr int decimal = 10;
     return value == nullptr ? -1 : std::strtol(value, nullptr, decimal);
+}
+
+bool heldByLateGuardian(pid_t thread) noexcept {
+    const long tracer = statusField(thread, "\nTracerPid:\t");
+    if (tracer <= 0) return false;
+    const int file = openProc(static_cast<pid_t>(tracer), "comm");
+    if (file < 0) return false;
+    char name[32];
+    const ssize_t got = ::read(file, name, sizeof name);
+    ::close(file);
+    // With the newline behind it.
+    return got == sizeof lateGuardianName &&
+           std::memcmp(name, lateGuardianName, sizeof lateGuardianName - 1) == 0;
 }
 
 bool toEventStop(pid_t thread) noexcept {

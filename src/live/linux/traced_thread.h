@@ -65,6 +65,10 @@ bool toEventStop(pid_t thread) noexcept;
 /// Signals that the process catches and those that it ignores, as masks; false when that cannot be
 /// seen.
 bool dispositions(pid_t process, std::uint64_t& caught, std::uint64_t& ignored) noexcept;
+/// What a guardian calls itself that only waits for threads to come out of the kernel.
+inline constexpr char lateGuardianName[] = "freeze-late";
+/// Whether such a one traces the thread.
+bool heldByLateGuardian(pid_t thread) noexcept;
 /// The number behind "\nKEY:\t" in /proc/PID/status; -1 when it is not there.
 long statusField(pid_t process, const char* line) noexcept;
 

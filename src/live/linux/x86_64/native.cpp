@@ -103,6 +103,7 @@ void repeatCall(RegisterSet& registers) noexcept {
 namespace {
 /// PTRACE_PEEKUSER and POKEUSER take an offset into struct user as an address.
 void* debugRegister(std::size_t number) noexcept {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel takes it apart again.
     return reinterpret_cast<void*>(offsetof(struct user, u_debugreg) + number * sizeof(long));
 }
 constexpr std::size_t status = 6, control = 7;

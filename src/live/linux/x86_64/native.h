@@ -63,7 +63,7 @@ int metBreakpoint(pid_t thread) noexcept;
 long currentCall(const RegisterSet& registers) noexcept;
 
 /// The registers as the model has them.
-Registers toRegisters(const RegisterSet& registers);
+Registers toRegisters(const RegisterSet& from);
 /// fs_base: what the thread pointer is here.
 std::uint64_t threadPointer(const RegisterSet& registers) noexcept;
 
