@@ -88,8 +88,10 @@ std::string typeName(std::string_view decorated) {
     }
     decorated = decorated.substr(4, decorated.size() - 6);
     std::string name;
-    for (const std::string_view part : split(decorated, '@'))
-        name = name.empty() ? std::string(part) : std::string(part) + "::" + name;
+    for (const std::string_view part : split(decorated, '@')) {
+        if (!name.empty()) name.insert(0, "::");
+        name.insert(0, part);
+    }
     return name;
 }
 

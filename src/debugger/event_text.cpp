@@ -81,6 +81,7 @@ std::string eventText(const Session& session, const Exception& exception) {
     if (!session.snapshot().machine || session.process().system.os != Os::windows)
         return exceptionText(session.process(), exception);
     std::vector<std::string> parameters;
+    parameters.reserve(exception.parameters.size());
     for (const std::uint64_t parameter : exception.parameters)
         parameters.push_back(fmt::format("{:x}", parameter));
     return fmt::format("BugCheck {:X}, {{{}}}: {}", exception.code, fmt::join(parameters, ", "),

@@ -42,7 +42,7 @@ Result<fs::path> debuginfodFetch(std::string_view urls, std::span<const std::byt
     const std::string what = std::string(toString(kind)) + " of build-id " + hexId;
     if (id.empty()) return fail(Errc::usage, "there is no build-id to ask debuginfod for");
     const fs::path folder = (options.cache.empty() ? defaultCache() : options.cache) / hexId;
-    const fs::path path = folder / toString(kind);
+    fs::path path = folder / toString(kind);
     std::error_code error;
     if (const auto size = fs::file_size(path, error); !error) {
         if (size > 0) return path;

@@ -193,7 +193,7 @@ std::string withoutParameters(std::string_view demangled) {
 }
 
 std::string functionName(std::string_view symbol) {
-    const std::string readable = demangle(symbol);
+    std::string readable = demangle(symbol);
     if (readable == symbol) return readable;
     std::string name = withoutParameters(readable);
     // "[abi:cxx11]" tells the linker something, and people nothing.

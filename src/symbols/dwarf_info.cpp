@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <ranges>
 #include <unordered_map>
 
 #include "symbols/dwarf/constants.h"
@@ -134,7 +135,7 @@ struct DwarfInfo::State {
     void readOwnRanges();
     void readAlternate();
     const Unit* unitAt(std::uint64_t address);
-    const Unit& withCode(const Unit& unit);
+    const Unit& withCode(const Unit& unit) const;
     std::optional<std::pair<const Unit*, std::uint64_t>> resolve(const Unit& unit,
                                                                  const Value& value);
     const FunctionName& nameOf(const Unit& unit, std::uint64_t entry);
@@ -217,7 +218,8 @@ const Unit* DwarfInfo::State::unitAt(std::uint64_t address) {
 }
 
 /// The unit that describes the code: the split one where there is one and its file can be had.
-const Unit& DwarfInfo::State::withCode(const Unit& unit) {
+const Unit& DwarfInfo::State::withCode(const Unit& unit) const {
+    // NOLINTNEXTLINE(bugprone-return-const-ref-from-parameter): units last as long as the state.
     if (unit.dwoName.empty()) return unit;
     const std::size_t index = units.containing(unit.offset);
     SplitUnit& split = splits[index];
@@ -472,18 +474,18 @@ std::vector<DwarfFrame> DwarfInfo::lookUp(std::uint64_t address) const {
     // From the innermost inlined function outwards; each one's line is that of the call inside it.
     std::string file = row != nullptr ? lines.fileName(row->file) : std::string();
     std::uint32_t line = row != nullptr ? row->line : 0;
-    for (auto call = calls.rbegin(); call != calls.rend(); ++call) {
-        const FunctionName& name = state.nameOf(unit, call->entry);
+    for (const InlinedCall& call : std::views::reverse(calls)) {
+        const FunctionName& name = state.nameOf(unit, call.entry);
         DwarfFrame frame;
         frame.linkageName = name.linkage;
         frame.name = name.qualified;
         frame.file = std::move(file);
         frame.line = line;
         frame.inlined = true;
-        frame.entry = frame.rangeLow = call->range.begin();
+        frame.entry = frame.rangeLow = call.range.begin();
         frames.push_back(std::move(frame));
-        file = lines.fileName(call->file);
-        line = call->line;
+        file = lines.fileName(call.file);
+        line = call.line;
     }
     if (function == nullptr && row == nullptr) return frames;
     DwarfFrame frame;

@@ -15,8 +15,7 @@ ExportTable::ExportTable(std::shared_ptr<const PeImage> image)
     }
     std::ranges::stable_sort(exports_, {}, &PeExport::address);
     entries_.reserve(exports_.size());
-    for (std::size_t i = 0; i < exports_.size(); ++i) {
-        const PeExport& item = exports_[i];
+    for (const PeExport& item : exports_) {
         const PeSection* section = image_->sectionAt(item.address);
         if (section == nullptr) continue;
         const std::uint32_t size = std::max(section->virtualSize, section->fileSize);

@@ -41,7 +41,7 @@ std::string_view tellingPart(std::string_view pattern) {
         "unsigned", "signed", "long", "short", "bool", "char", "float", "double", "const", "void"};
     const std::string lower = toLower(best);
     const auto inside = [&](std::string_view word) {
-        return word.find(lower) != word.npos || lower.find(word) != lower.npos;
+        return word.contains(lower) || lower.contains(word);
     };
     if (best.size() < 4 || std::ranges::any_of(abbreviated, inside) ||
         std::ranges::any_of(spelt, inside))

@@ -126,7 +126,7 @@ public:
 
     std::optional<std::string> run() {
         if (!take("?")) return std::nullopt;
-        const std::string name = qualifiedName();
+        std::string name = qualifiedName();
         if (bad_ || name.empty()) return std::nullopt;
         return name;
     }
@@ -147,7 +147,9 @@ private:
         return {};
     }
     /// Back-references can double a name at every step: what it may come to is bounded.
-    std::string checked(std::string text) { return text.size() > longest ? fail() : text; }
+    std::string checked(std::string text) {
+        return text.size() > longest ? fail() : std::move(text);
+    }
 
     std::string identifier() {
         const std::size_t end = rest_.find('@');
@@ -331,7 +333,7 @@ private:
                 if (before - rest_.size() > 1 && types_.size() < most) types_.push_back(item);
             }
             if (!list.empty()) list += ',';
-            list = checked(list + item);
+            list = checked(std::move(list += item));
         }
         rest_.remove_prefix(std::min<std::size_t>(1, rest_.size()));
         --depth_;
@@ -344,8 +346,8 @@ private:
             (void)type();
             return templateArgument();
         }
-        if (take("$1") || take("$E")) {
-            const bool address = rest_.data()[-1] == '1';
+        const bool address = take("$1");
+        if (address || take("$E")) {
             if (!take("?")) return take("@") ? "0" : fail();
             std::string name = qualifiedName();
             if (!bad_) functionEnd();

@@ -12,7 +12,7 @@ namespace icecore {
 namespace fs = std::filesystem;
 
 SymbolLocator::SymbolLocator(std::string_view path, LocatorOptions options)
-    : sites_(parseSymbolPath(path)), options_(std::move(options)) {}
+    : sites_(parseSymbolPath(path)), options_(options) {}
 
 namespace {
 
@@ -23,7 +23,7 @@ fs::path localStore(const std::string& place) {
 /// Into a store, under the name that it is looked for by there.
 Result<fs::path> copyToStore(const fs::path& file, const fs::path& store,
                              const SymbolRequest& request) {
-    const fs::path target = store / storePath(request, isTwoTier(store));
+    fs::path target = store / storePath(request, isTwoTier(store));
     std::error_code error;
     if (fs::equivalent(file, target, error)) return target;
     TRY(makeWritableFolder(target.parent_path()));

@@ -36,8 +36,8 @@ std::string urlPart(std::string_view text) {
 /// A list of servers that did not have the file a while ago, beside where it would be.
 class MissMemory {
 public:
-    MissMemory(fs::path folder, std::chrono::seconds keep)
-        : path_(std::move(folder) / "icecore.404"), keep_(keep) {}
+    MissMemory(const fs::path& folder, std::chrono::seconds keep)
+        : path_(folder / "icecore.404"), keep_(keep) {}
 
     [[nodiscard]] bool knows(const std::string& url) const {
         std::error_code error;
@@ -101,7 +101,7 @@ Result<fs::path> fetchFromServer(const std::string& server, const SymbolRequest&
     std::string url = server;
     while (url.ends_with('/'))
         url.pop_back();
-    const fs::path target = store / storePath(request, isTwoTier(store));
+    fs::path target = store / storePath(request, isTwoTier(store));
     const fs::path folder = target.parent_path();
     const MissMemory misses(folder, options.rememberMiss);
     if (misses.knows(url))

@@ -95,7 +95,7 @@ Result<fs::path> findInStore(const fs::path& store, const SymbolRequest& request
     }
     if (const fs::path packed = existingPath(folder, compressedName(request.file));
         !packed.empty()) {
-        const fs::path target = unpackTo.empty() ? folder / request.file : unpackTo;
+        fs::path target = unpackTo.empty() ? folder / request.file : unpackTo;
         TRY(makeWritableFolder(target.parent_path()));
         TRY(unpackCabinet(packed, target));
         return target;

@@ -66,7 +66,7 @@ struct ModuleSymbols {
     std::shared_ptr<const PeImage> peImage;
     std::shared_ptr<const pdb::PdbFile> pdb;  ///< types, frame layouts; null when there is none
     std::shared_ptr<const PortablePdb> portablePdb;  ///< lines of .NET methods; may be null
-    std::string imagePath, debugPath;         ///< files used; empty when none
+    std::string imagePath, debugPath;                ///< files used; empty when none
     std::vector<std::string> tried;  ///< one sentence per file tried: what `!sym noisy` prints
     bool forced = false;             ///< used in spite of a mismatch, because asked to
 };

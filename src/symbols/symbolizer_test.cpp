@@ -137,6 +137,7 @@ TEST(Symbolizer, manyThreadsAskAtOnce) {
     const Process process = ourselvesWithModules();
     const Symbolizer symbolizer(process, {});
     std::vector<std::jthread> threads;
+    threads.reserve(8);
     std::atomic<int> right = 0;
     for (int i = 0; i < 8; ++i) {
         threads.emplace_back([&] {

@@ -10,8 +10,9 @@
 namespace icecore {
 namespace {
 
-std::optional<CallSite> before(Arch arch, std::uint64_t address, std::vector<int> code) {
+std::optional<CallSite> before(Arch arch, std::uint64_t address, const std::vector<int>& code) {
     std::vector<std::byte> bytes;
+    bytes.reserve(code.size());
     for (const int byte : code)
         bytes.push_back(static_cast<std::byte>(byte));
     return callEndingAt(arch, address, bytes);

@@ -19,7 +19,7 @@ Step FramePointerFinder::find(const WalkFrame& frame, Walk& walk) const {
     const auto call = walk.code.callBefore(arch, pc);
     if (!call) return {};
     if (walk.code.leadsTo(arch, *call, frame.lookupPc()) < atLeast_) return {};
-    return guessedCaller(frame, Trust::frame_pointer, pc, *fp + 2 * size, *savedFp);
+    return guessedCaller(frame, Trust::frame_pointer, pc, *fp + 2 * size, savedFp);
 }
 
 }  // namespace icecore

@@ -169,8 +169,7 @@ private:
         if (!elf) return;
         for (Module& module : process.modules) {
             if (module.bias) continue;
-            if (const auto bias = loadBias(process, module.range.begin()))
-                module.bias = bias;
+            if (const auto bias = loadBias(process, module.range.begin())) module.bias = bias;
         }
         for (Thread& thread : process.threads) {
             if (thread.stack || !thread.context) continue;

@@ -192,6 +192,7 @@ public:
         }
         std::this_thread::sleep_for(time);
         std::vector<CounterValue> values;
+        values.reserve(std::size(table));
         for (const Row& row : table)
             values.push_back({pathOf(row), std::string(row.help), measure(row)});
         return values;

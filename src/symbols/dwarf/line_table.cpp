@@ -67,7 +67,7 @@ private:
         minimumLength_ = cursor_.u8();
         if (table_.version_ >= 4) cursor_.skip(1);  // operations per VLIW instruction
         cursor_.skip(1);                            // default_is_stmt: every row counts here
-        lineBase_ = cursor_.i8();
+        lineBase_ = int{cursor_.i8()};
         lineRange_ = cursor_.u8();
         opcodeBase_ = cursor_.u8();
         if (!cursor_.ok() || lineRange_ == 0 || opcodeBase_ == 0) return false;

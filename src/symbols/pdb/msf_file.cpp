@@ -123,8 +123,8 @@ std::span<const std::byte> MsfStream::window(std::uint64_t offset, std::uint64_t
     // As long as pages follow one another they are one piece.
     most = std::min(most, size_ - offset);
     for (std::uint32_t next = number + 1; size < most; ++next) {
-        if (++index >= count || loadInteger<std::uint32_t>(pages_.data() + index * 4) != next)
-            break;
+        ++index;
+        if (index >= count || loadInteger<std::uint32_t>(pages_.data() + index * 4) != next) break;
         const auto more = file_->page(next);
         if (more.empty()) break;
         size += more.size();

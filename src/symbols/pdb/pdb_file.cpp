@@ -54,7 +54,7 @@ std::string_view tellingPart(std::string_view name) {
         if (!word.empty() && word != "operator") best = word;
         const std::size_t next = name.find("::", end);
         // What a template's arguments name may be abbreviated.
-        if (next == std::string_view::npos || name.substr(0, next).find('<') != name.npos) break;
+        if (next == std::string_view::npos || name.substr(0, next).contains('<')) break;
         name.remove_prefix(next + 2);
     }
     return best.starts_with("operator") ? std::string_view() : best;

@@ -29,8 +29,8 @@ struct PdbIdentity {
     std::uint32_t fileAge = 0;    ///< of the file: tools that add to a PDB (pdbstr) raise this one
     /// GUID and age in upper-case hex as symbol stores spell them.
     [[nodiscard]] std::string id() const;
-    /// Whether an image that records `id` was linked with this PDB.
-    [[nodiscard]] bool matches(std::string_view id) const;
+    /// Whether an image that records `wanted` was linked with this PDB.
+    [[nodiscard]] bool matches(std::string_view wanted) const;
 };
 
 /// What unwinding an x86 function without frame pointer needs (FPO_DATA, FrameData). Sizes in

@@ -50,7 +50,6 @@ TEST_P(PdbTypes, layoutsAreTheCompilersOwn) {
             ++fields;
             asserts += "static_assert(__builtin_offsetof(" + layout->name + ", " + member.name +
                        ") == " + std::to_string(member.offset) + ");\n";
-            const std::string type = typeName(*file_, member.type);
             const auto size = typeSize(*file_, member.type);
             ASSERT_TRUE(size.has_value()) << member.name;
             asserts += "static_assert(sizeof(" + layout->name + "::" + member.name +
@@ -134,23 +133,23 @@ TEST(PdbFrames, frameDataAreThoseOfLlvmPdbutil) {
         tests::shell("llvm-pdbutil-19 dump --fpo '" + (folder / "a.pdb").string() + "'").text;
     std::size_t rows = 0;
     const auto lines = split(said, '\n');
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-        const auto fields = split(lines[i], '|');
+    for (const std::string_view line : lines) {
+        const auto fields = split(line, '|');
         const auto begin = fields.size() == 11 ? parseHex(trim(fields[0])) : std::nullopt;
         if (!begin) continue;
         ++rows;
         const auto layout = (*file)->frameLayout(static_cast<std::uint32_t>(*begin));
-        ASSERT_TRUE(layout.has_value()) << lines[i];
+        ASSERT_TRUE(layout.has_value()) << line;
         EXPECT_EQ(layout->begin, *begin);
         const auto number = [&](std::size_t at) {
             return static_cast<std::uint32_t>(parseDecimal(trim(fields[at])).value_or(0));
         };
-        EXPECT_EQ(layout->size, number(1)) << lines[i];
-        EXPECT_EQ(layout->locals, number(2)) << lines[i];
-        EXPECT_EQ(layout->parameters, number(3)) << lines[i];
-        EXPECT_EQ(layout->prologue, number(5)) << lines[i];
-        EXPECT_EQ(layout->savedRegisters, number(6)) << lines[i];
-        EXPECT_EQ(layout->functionStart, trim(fields[9]) == "true") << lines[i];
+        EXPECT_EQ(layout->size, number(1)) << line;
+        EXPECT_EQ(layout->locals, number(2)) << line;
+        EXPECT_EQ(layout->parameters, number(3)) << line;
+        EXPECT_EQ(layout->prologue, number(5)) << line;
+        EXPECT_EQ(layout->savedRegisters, number(6)) << line;
+        EXPECT_EQ(layout->functionStart, trim(fields[9]) == "true") << line;
         EXPECT_EQ(trim(layout->program), trim(fields[10]));
     }
     EXPECT_GT(rows, 10U);
