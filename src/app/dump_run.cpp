@@ -162,12 +162,13 @@ Result<void> DumpRun::write(live::FrozenProcess& frozen, DumpOutcome& outcome,
 
 std::string closingLine(const DumpOutcome& outcome, const DumpRequest& request) {
     std::string text = fmt::format(
-        "{}: {} ({} bytes), {} of {} (pid {}), {}, {} threads, {} regions; stood still for {:.1f} "
-        "ms ({})",
+        "{}: {} ({} bytes), {} of {} (pid {}), {}, {} thread{}, {} regions; stood still for "
+        "{:.1f} ms ({})",
         outcome.path == standardOutput ? "standard output" : printable(outcome.path),
         humanBytes(outcome.fileBytes), outcome.fileBytes, request.format->description,
         printable(outcome.process.process), outcome.process.pid, toString(request.type),
-        outcome.threads, outcome.regions, milliseconds(outcome.pause), modeName(outcome.mode));
+        outcome.threads, outcome.threads == 1 ? "" : "s", outcome.regions,
+        milliseconds(outcome.pause), modeName(outcome.mode));
     if (!outcome.fallbackReason.empty())
         text += fmt::format("; not cloned: {}", printable(outcome.fallbackReason));
     return text;

@@ -93,7 +93,9 @@ Result<DumpType> parseWord(std::string_view word) {
     for (const DumpFlagInfo& info : flagTable) {
         if (names(info.name)) return DumpType{static_cast<std::uint32_t>(info.flag), false};
     }
-    return fail(Errc::usage, "unknown dump type '" + printable(word) + "'");
+    return fail(Errc::usage, "unknown dump type '" + printable(word) +
+                                 "'; there are mini, triage, heap, full, and the flags of "
+                                 "MINIDUMP_TYPE by name or number");
 }
 
 }  // namespace
