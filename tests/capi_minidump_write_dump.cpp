@@ -77,6 +77,7 @@ protected:
 TEST_F(MiniDumpWriteDumpTest, DumpsItsCallerWhileOtherThreadsAllocate) {
     std::atomic<bool> stop{false};
     std::vector<std::jthread> busy;
+    busy.reserve(4);
     for (int i = 0; i < 4; ++i) {
         busy.emplace_back([&stop] {
             while (!stop.load())

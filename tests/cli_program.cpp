@@ -1,4 +1,5 @@
 // The program as a whole: verbs, help, exit statuses, errors in one line.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -163,12 +164,12 @@ TEST_F(DumpProgram, DescribesAndBuildsAgain) {
 }
 
 TEST_F(DumpProgram, EveryVerbReadsACompressedDump) {
-    for (const std::string format : {"core", "minidump"}) {
-        const std::string plain = format, packed = format + ".zst";
-        ASSERT_EQ(
-            run(scratch_, "dump " + pid() + " --compress zstd --format " + format + " -o " + packed)
-                .status,
-            0);
+    for (const std::string plain : {"core", "minidump"}) {
+        const std::string packed = plain + ".zst";
+        ASSERT_EQ(run(scratch_, fmt::format("dump {} --compress zstd --format {} -o {}", pid(),
+                                            plain, packed))
+                      .status,
+                  0);
         ASSERT_EQ(shell("zstd -qd " + scratch_.file(packed) + " -o " + scratch_.file(plain)).status,
                   0);
         for (const std::string verb : {"info --json ", "describe ", "analyze ", "symbols list ",

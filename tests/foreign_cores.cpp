@@ -139,7 +139,7 @@ TEST(ForeignCore, WhoseSegmentsSpanSeveralMappings) {
     const OpenDump before(core);
     ASSERT_TRUE(before.ok());
     const Stacks expected = before.stacks();
-    const Process told = before.process();
+    const Process& told = before.process();
     ASSERT_GT(mergeMappings(core), 3U);
     const OpenDump dump(core);
     ASSERT_TRUE(dump.ok());

@@ -1,4 +1,5 @@
 // LLDB opens our minidumps and shows the stacks that it shows of the living process.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -108,7 +109,7 @@ TEST(MinidumpOfACrashInLldb, IsTheCrashThatTheCoreShows) {
         std::ofstream(path, std::ios::binary)
             .write(reinterpret_cast<const char*>(written.bytes.data()),
                    static_cast<std::streamsize>(written.bytes.size()));
-        const std::string text = lldb("-o 'target create --core " + path + ask);
+        const std::string text = lldb(fmt::format("-o 'target create --core {}{}", path, ask));
         EXPECT_EQ(lldbComplaints(text), "");
         const std::string tid = "tid = " + std::to_string(process.exception->threadId) + ",";
         for (const std::string& side : {fromCore, text}) {

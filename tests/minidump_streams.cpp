@@ -138,6 +138,7 @@ TEST_F(MinidumpStreams, MemoryInfoIsMaps) {
     const auto protections = values("MemoryInfoList", "Allocation Protect");
     ASSERT_EQ(bases.size(), sizes.size());
     std::vector<std::string> ours;
+    ours.reserve(bases.size());
     for (std::size_t i = 0; i < bases.size(); ++i)
         ours.push_back(hexDigits(bases[i], 1) + "-" + hexDigits(bases[i] + sizes[i], 1));
     std::vector<std::string> theirs;

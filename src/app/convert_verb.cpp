@@ -83,8 +83,9 @@ public:
     }
 
 private:
-    Result<WriteReport> convert(const Snapshot& snapshot, const Format& format,
-                                std::optional<Codec> codec, Progress& progress) {
+    [[nodiscard]] Result<WriteReport> convert(const Snapshot& snapshot, const Format& format,
+                                              std::optional<Codec> codec,
+                                              Progress& progress) const {
         SavePlan plan;
         OutputOptions output;
         output.overwrite = options_.overwrite;

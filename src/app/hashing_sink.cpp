@@ -33,6 +33,7 @@ void takeAll(std::vector<std::pair<HashKind, Hasher>>& hashers, std::uint64_t si
 std::vector<std::pair<std::string, std::string>> finishAll(
     std::vector<std::pair<HashKind, Hasher>>& hashers) {
     std::vector<std::pair<std::string, std::string>> values;
+    values.reserve(hashers.size());
     for (auto& [kind, hasher] : hashers)
         values.emplace_back(toString(kind), hexBytes(hasher.finish()));
     return values;

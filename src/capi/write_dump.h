@@ -52,7 +52,7 @@ Result<DumpOutcome> writeDump(const DumpRequest& request, Progress& progress,
 
 /// As writeDump, of this process: done by the program icecore-dumper, which lies beside the
 /// library or where the installation puts it. `not_found` where it is not.
-Result<DumpOutcome> writeOwnDump(const DumpRequest& request, const Ask* ask = nullptr);
+Result<DumpOutcome> writeOwnDump(const DumpRequest& given, const Ask* ask = nullptr);
 
 /// Whether `pid` is this process.
 bool isOwn(std::uint64_t pid);

@@ -166,7 +166,8 @@ void Page::frames(const NamedStack& stack) {
         if (frame.function.empty()) {
             place = place.empty() ? hex(frame.pc) : place + "+" + hex(frame.moduleOffset);
         } else {
-            place += (place.empty() ? "" : "!") + frame.function;
+            if (!place.empty()) place += '!';
+            place += frame.function;
         }
         std::string source;
         if (!frame.file.empty()) source = fmt::format("{}:{}", frame.file, frame.line);

@@ -42,8 +42,8 @@ inline GuestFiles guestFiles() {
 /// Runs until it is destroyed.
 class Guest {
 public:
-    Guest(const GuestFiles& files, const std::vector<std::string>& extra = {},
-          const std::string& commandLine = {})
+    explicit Guest(const GuestFiles& files, const std::vector<std::string>& extra = {},
+                   const std::string& commandLine = {})
         : console_(scratch_.file("console")), control_(scratch_.file("qmp")) {
         std::vector<std::string> arguments = {"qemu-system-x86_64",
                                               "-accel",

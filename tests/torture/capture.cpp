@@ -17,15 +17,17 @@ constexpr int rounds = 200;
 
 pid_t startDump(pid_t target, const std::string& output, const char* mode, const char* type) {
     const std::string path = program(), pid = std::to_string(target);
+    const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (nowhere < 0) return -1;
     const pid_t child = ::fork();
     if (child == 0) {
-        const int nowhere = ::open("/dev/null", O_WRONLY);
         ::dup2(nowhere, 1);
         ::dup2(nowhere, 2);
         ::execl(path.c_str(), path.c_str(), "dump", pid.c_str(), "-o", output.c_str(), "--snapshot",
                 mode, "--type", type, static_cast<char*>(nullptr));
         ::_exit(127);
     }
+    ::close(nowhere);
     return child;
 }
 
@@ -64,6 +66,7 @@ TEST_P(Tortured, GoesOnWhateverHappensToUs) {
     for (int round = 0; round < rounds; ++round) {
         const std::string output = scratch.file(fmt::format("{}.dump", round));
         const pid_t dump = startDump(victim.pid(), output, mode, type);
+        ASSERT_GT(dump, 0);
         if (round % 2 == 0) {
             std::this_thread::sleep_for(std::chrono::microseconds(moment(random)));
             ::kill(dump, SIGKILL);
