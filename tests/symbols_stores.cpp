@@ -236,6 +236,26 @@ TEST_F(SymbolServers, aBusyServerIsAskedAgain) {
     EXPECT_EQ(server_->requests("/busy/app.pdb/").size(), 3U);
 }
 
+/// A server with a certificate of its own: refused until it is vouched for.
+TEST_F(SymbolServers, overTls) {
+    if (!have("openssl")) GTEST_SKIP() << "openssl is not installed";
+    const std::string certificate = file("server.pem");
+    ASSERT_EQ(shell("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 "
+                    "-addext subjectAltName=IP:127.0.0.1 -keyout " +
+                    certificate + " -out " + certificate + ".crt 2>/dev/null && cat " +
+                    certificate + ".crt >> " + certificate)
+                  .status,
+              0);
+    server_ = std::make_unique<SymbolServer>(store_, certificate);
+    ASSERT_TRUE(server_->running());
+    EXPECT_FALSE(find(path("plain"), options_).has_value());
+    EXPECT_THAT(said_, Contains(HasSubstr("certificate")));
+    EXPECT_EQ(server_->requests().size(), 0U);
+    ASSERT_EQ(::setenv("CURL_CA_BUNDLE", (certificate + ".crt").c_str(), 1), 0);
+    expectFetched("plain");
+    ASSERT_EQ(::unsetenv("CURL_CA_BUNDLE"), 0);
+}
+
 TEST_F(SymbolServers, failuresAreToldAndLeaveNothingBehind) {
     EXPECT_FALSE(find(path("down"), options_).has_value());
     EXPECT_THAT(said_, Contains(HasSubstr("the server answered 500, 3 times over")));

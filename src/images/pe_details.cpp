@@ -117,6 +117,18 @@ void readStrings(ByteView tables, PeVersion& version) {
     }
 }
 
+/// "VarFileInfo" holds a list of language and code page.
+void readTranslations(ByteView variables, PeVersion& version) {
+    Cursor cursor(variables);
+    const auto list = readBlock(cursor);
+    if (!list || list->key != "Translation") return;
+    Cursor pairs(list->value);
+    while (pairs.canHold(1, 4)) {
+        const std::uint32_t language = pairs.u16();
+        version.translations.push_back(language << 16U | pairs.u16());
+    }
+}
+
 }  // namespace
 
 std::optional<PeVersion> peVersion(const PeImage& image) {
@@ -134,11 +146,18 @@ std::optional<PeVersion> peVersion(const PeImage& image) {
     version.debug = (flags & 1) != 0;       // VS_FF_DEBUG
     version.prerelease = (flags & 2) != 0;  // VS_FF_PRERELEASE
     version.patched = (flags & 4) != 0;     // VS_FF_PATCHED
+    version.flags = flags;
+    version.flagsMask = fixed.flagsMask;
+    version.os = fixed.os;
+    version.type = fixed.type;
+    version.subtype = fixed.subtype;
+    version.date = std::uint64_t{fixed.dateHigh} << 32U | fixed.dateLow;
     Cursor children(root->children);
     while (!children.atEnd()) {
         const auto child = readBlock(children);
         if (!child) break;
         if (child->key == "StringFileInfo") readStrings(child->children, version);
+        if (child->key == "VarFileInfo") readTranslations(child->children, version);
     }
     return version;
 }

@@ -16,6 +16,10 @@ struct PeVersion {
     std::string fileVersion;     ///< "10.0.19041.1", of the fixed part
     std::string productVersion;  ///< the same
     bool debug = false, prerelease = false, patched = false;
+    std::uint32_t flags = 0, flagsMask = 0;       ///< VS_FF_…
+    std::uint32_t os = 0, type = 0, subtype = 0;  ///< VOS_…, VFT_…, VFT2_…
+    std::uint64_t date = 0;                       ///< FILETIME; hardly anyone fills it in
+    std::vector<std::uint32_t> translations;  ///< language in the high half, code page in the low
     /// "CompanyName", "FileDescription"…, of the first language, as UTF-8.
     std::map<std::string, std::string> strings;
 };

@@ -8,7 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "symbols/stack_rules.h"
 #include "symbols/symbolizer.h"
+#include "symbols/type_source.h"
 
 namespace icecore {
 
@@ -47,6 +49,17 @@ public:
                       std::vector<Named>& out) const = 0;
     /// The symbol with exactly this readable or raw name.
     [[nodiscard]] virtual std::optional<Named> byName(std::string_view name) const = 0;
+    /// Types and variables; null when the files tell none. Addresses are the module's own.
+    [[nodiscard]] virtual const TypeSource* types() const { return nullptr; }
+    /// How the stack of the x86 function at an address is laid out, where a file tells.
+    [[nodiscard]] virtual std::optional<FrameLayout> frameLayout(std::uint64_t /*address*/) const {
+        return std::nullopt;
+    }
+    /// Expressions for the caller's registers, of Breakpad's symbol files.
+    [[nodiscard]] virtual std::optional<RegisterPrograms> registerPrograms(
+        std::uint64_t /*address*/) const {
+        return std::nullopt;
+    }
 };
 
 /// Looks for a module's files and opens the reader of their kind: PE images with their exports and

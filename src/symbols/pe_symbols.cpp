@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "symbols/demangle.h"
+#include "symbols/pdb/pdb_types.h"
 
 namespace icecore {
 
@@ -14,7 +15,9 @@ ModuleReader::Named named(const ExportTable::Entry& entry) {
 
 }  // namespace
 
-PeSymbols::PeSymbols(PeFiles files) : files_(std::move(files)) {}
+PeSymbols::PeSymbols(PeFiles files) : files_(std::move(files)) {
+    if (files_.pdb) types_ = std::make_unique<pdb::PdbTypes>(files_.pdb);
+}
 
 const ExportTable* PeSymbols::exports() const {
     if (!files_.info.peImage) return nullptr;
@@ -84,6 +87,16 @@ std::optional<ModuleReader::Named> PeSymbols::byName(std::string_view name) cons
         if (entry.name == name || named(entry).name == name) return named(entry);
     }
     return std::nullopt;
+}
+
+std::optional<FrameLayout> PeSymbols::frameLayout(std::uint64_t address) const {
+    if (files_.pdb && address <= UINT32_MAX)
+        return files_.pdb->frameLayout(static_cast<std::uint32_t>(address));
+    return files_.sym ? files_.sym->stackWinAt(address) : std::nullopt;
+}
+
+std::optional<RegisterPrograms> PeSymbols::registerPrograms(std::uint64_t address) const {
+    return files_.sym ? files_.sym->cfiAt(address) : std::nullopt;
 }
 
 }  // namespace icecore

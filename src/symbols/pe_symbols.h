@@ -23,12 +23,17 @@ public:
     [[nodiscard]] std::optional<Named> nearest(std::uint64_t address) const override;
     void find(std::string_view pattern, std::size_t limit, std::vector<Named>& out) const override;
     [[nodiscard]] std::optional<Named> byName(std::string_view name) const override;
+    [[nodiscard]] const TypeSource* types() const override { return types_.get(); }
+    [[nodiscard]] std::optional<FrameLayout> frameLayout(std::uint64_t address) const override;
+    [[nodiscard]] std::optional<RegisterPrograms> registerPrograms(
+        std::uint64_t address) const override;
 
 private:
     /// Null when there is no image.
     [[nodiscard]] const ExportTable* exports() const;
 
     PeFiles files_;
+    std::unique_ptr<TypeSource> types_;
     mutable std::once_flag exportsOnce_;
     mutable std::unique_ptr<ExportTable> exports_;
 };

@@ -183,6 +183,10 @@ const ModuleSymbols& Symbolizer::module(const Module& module) const {
     return symbols != nullptr ? symbols->info() : nothing;
 }
 
+const ModuleReader* Symbolizer::reader(const Module& module) const {
+    return state_->symbolsOf(module);
+}
+
 const ModuleSymbols* Symbolizer::loadedModule(const Module& module) const {
     const Slot* slot = state_->slotOf(module);
     if (slot == nullptr || !slot->ready.load(std::memory_order_acquire)) return nullptr;

@@ -22,6 +22,7 @@ namespace pdb {
 class PdbFile;
 }
 class PortablePdb;
+class ModuleReader;
 
 /// Where a module's names come from.
 enum class SymbolKind : std::uint8_t { none, pdb, dwarf, symtab, exported, portable_pdb, mismatch };
@@ -105,7 +106,11 @@ public:
     [[nodiscard]] std::optional<Symbol> byName(std::string_view text) const;
     /// Looks for the files if that was not done yet.
     [[nodiscard]] const ModuleSymbols& module(const Module& module) const;
-    /// The same when that was done already, else null: looks for nothing.
+    /// The module's symbols themselves: types, variables, rules of stacks. Addresses are the
+    /// module's own. Looks for the files if that was not done yet; null for no module of the
+    /// process. Valid until reload().
+    [[nodiscard]] const ModuleReader* reader(const Module& module) const;
+    /// As module(), when that was done already, else null: looks for nothing.
     [[nodiscard]] const ModuleSymbols* loadedModule(const Module& module) const;
     /// Looks for the files of all modules that `wanted` names, on several threads at once: servers
     /// are waited for side by side. Stops early when the locator's progress is cancelled.

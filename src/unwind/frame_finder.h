@@ -20,6 +20,9 @@ struct WalkFrame {
     /// Frame 0, or the one a signal interrupted: pc may be anywhere in its function, and on arm64
     /// the link register is alive.
     bool innermost = true;
+    /// Bytes of arguments that this frame has pushed for the one it called: they still lie on its
+    /// stack (32-bit x86).
+    std::uint32_t pushedArguments = 0;
 
     [[nodiscard]] std::uint64_t pc() const { return registers.pc(); }
     [[nodiscard]] std::uint64_t sp() const { return registers.sp(); }
@@ -54,6 +57,7 @@ struct Step {
     /// The frame's own pc turned out not to be a return address: nobody called there.
     bool pcWasPlanted = false;
     Registers caller;
+    std::uint32_t arguments = 0;  ///< bytes that the caller pushed for the frame
     std::uint64_t address = 0;
 
     static Step outermost(bool pcWasPlanted = false) {

@@ -2,6 +2,18 @@
 
 namespace icecore {
 
+namespace {
+
+/// Whether `pc` lies in executable memory of no module, whose bytes are not in the dump: code that
+/// a program made at run time.
+bool isHiddenCode(const Walk& walk, Arch arch, std::uint64_t pc) {
+    return walk.code.executable(pc) == CodeMap::Executable::yes &&
+           walk.code.process().moduleAt(pc) == nullptr && !walk.code.callBefore(arch, pc) &&
+           !walk.code.surelyNotCalled(arch, pc);
+}
+
+}  // namespace
+
 Step FramePointerFinder::find(const WalkFrame& frame, Walk& walk) const {
     const Arch arch = frame.registers.arch();
     const ArchInfo& info = archInfo(arch);
@@ -12,10 +24,15 @@ Step FramePointerFinder::find(const WalkFrame& frame, Walk& walk) const {
     const auto savedFp = walk.word(*fp, arch);
     const auto savedPc = walk.word(*fp + size, arch);
     if (!savedFp || !savedPc) return {};
-    if (*savedPc == 0 && *savedFp == 0 && atLeast_ != CodeMap::Leads::surely)
+    if (*savedPc == 0 && *savedFp == 0 && atLeast_ != CodeMap::Leads::surely && !hiddenOnly_)
         return Step::outermost();
 
     const std::uint64_t pc = stripPointer(arch, *savedPc);
+    if (hiddenOnly_) {
+        const bool chains = *savedFp > *fp && *savedFp % size == 0 && walk.stack.contains(*savedFp);
+        if ((!chains && *savedFp != 0) || !isHiddenCode(walk, arch, pc)) return {};
+        return guessedCaller(frame, Trust::frame_pointer, pc, *fp + 2 * size, *savedFp);
+    }
     const auto call = walk.code.callBefore(arch, pc);
     if (!call) return {};
     if (walk.code.leadsTo(arch, *call, frame.lookupPc()) < atLeast_) return {};

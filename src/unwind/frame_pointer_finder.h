@@ -13,11 +13,15 @@ public:
     /// `atLeast`: how surely the call must lead to the frame's function. Functions without a frame
     /// of their own leave their caller's frame pointer in place; following it would skip the
     /// caller, and its call would be one of the caller.
-    explicit FramePointerFinder(CodeMap::Leads atLeast) : atLeast_(atLeast) {}
+    /// `hiddenOnly`: only callers whose code is not in the dump and belongs to no module (compiled
+    /// at run time): no call can be seen there, so that the record itself must make sense.
+    explicit FramePointerFinder(CodeMap::Leads atLeast, bool hiddenOnly = false)
+        : atLeast_(atLeast), hiddenOnly_(hiddenOnly) {}
     [[nodiscard]] Step find(const WalkFrame& frame, Walk& walk) const override;
 
 private:
     CodeMap::Leads atLeast_;
+    bool hiddenOnly_;
 };
 
 }  // namespace icecore

@@ -23,6 +23,9 @@ private:
 /// The caller on x64, or Kind::none when no table speaks of the frame's code.
 Step peStepX64(const PeTables& tables, const WalkFrame& frame, Walk& walk);
 
+/// The same on ARM64.
+Step peStepArm64(const PeTables& tables, const WalkFrame& frame, Walk& walk);
+
 /// Whether the code at `frame`'s pc is the end of its function, from where only the stack is freed,
 /// registers are popped and the function is left; then the caller is what running it comes to.
 std::optional<Step> peEpilogueX64(const PeTables& tables, const PeFunction& function,

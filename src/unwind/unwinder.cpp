@@ -7,6 +7,7 @@
 #include "unwind/frame_pointer_finder.h"
 #include "unwind/lost_pc_finder.h"
 #include "unwind/pe_finder.h"
+#include "unwind/program_finder.h"
 #include "unwind/prologue_finder.h"
 #include "unwind/scan_finder.h"
 #include "unwind/signal_frame_finder.h"
@@ -45,7 +46,8 @@ struct Unwinder::State {
           rules(p, symbolizer),
           peTables(p, symbolizer),
           cfi(rules),
-          pe(peTables, cfi) {}
+          pe(peTables, cfi),
+          programs(symbolizer, pe) {}
 
     [[nodiscard]] Stack walk(const Registers& start, std::optional<Range> stackHint,
                              const UnwindOptions& options) const;
@@ -57,10 +59,12 @@ struct Unwinder::State {
 
     CfiFinder cfi;
     PeFinder pe;
+    ProgramFinder programs;
     SignalFrameFinder signalFrame;
     LostPcFinder lostPc;
     PrologueFinder prologue;
     FramePointerFinder sureFramePointer{CodeMap::Leads::surely};
+    FramePointerFinder hiddenFramePointer{CodeMap::Leads::no, true};
     FramePointerFinder framePointer{CodeMap::Leads::perhaps};
     FramePointerFinder anyFramePointer{CodeMap::Leads::no};
     ScanFinder sureScan{true}, scan{false};
@@ -80,7 +84,7 @@ public:
           options_(options),
           hint_(stackHint),
           walk_{code, WalkMemory(*process.memory, code.memory()), {}},
-          frame_{start, false, true},
+          frame_{start, false, true, 0},
           progress_(start.sp()) {}
 
     /// `exact` are asked first; what they say is believed as far as it is code. `guesses` follow.
@@ -194,7 +198,7 @@ Step Walker::next(const FrameFinder& exact, const FrameFinder& signalFrame, Find
              ", is not code: the stack may be overwritten");
         // Look on from where the frame ends, if that is known.
         const bool ended = walk_.stack.contains(step.caller.sp());
-        return guess(ended ? WalkFrame{step.caller, true, false} : frame_, guesses);
+        return guess(ended ? WalkFrame{step.caller, true, false, 0} : frame_, guesses);
     }
     case Step::Kind::unreadable: {
         // Missing from the dump is one thing; a wild pointer that was never mapped another.
@@ -224,6 +228,7 @@ bool Walker::takes(Step& step) {
     frame_.registers = step.caller;
     frame_.pcIsReturnAddress = !step.fromSignalFrame;
     frame_.innermost = step.fromSignalFrame;
+    frame_.pushedArguments = step.arguments;
     trust_ = step.trust;
     return true;
 }
@@ -268,12 +273,14 @@ Stack Unwinder::State::walk(const Registers& start, std::optional<Range> stackHi
                             const UnwindOptions& options) const {
     if (start.empty()) return {};
     // From sure to desperate; the scans can be asked away.
-    const std::array<const FrameFinder*, 7> guesses = {
-        &lostPc, &prologue, &sureFramePointer, &sureScan, &framePointer, &scan, &anyFramePointer};
-    const std::array<const FrameFinder*, 5> withoutScans = {&lostPc, &prologue, &sureFramePointer,
-                                                            &framePointer, &anyFramePointer};
+    const std::array<const FrameFinder*, 8> guesses = {
+        &lostPc,       &prologue, &sureFramePointer, &sureScan, &hiddenFramePointer,
+        &framePointer, &scan,     &anyFramePointer};
+    const std::array<const FrameFinder*, 6> withoutScans = {&lostPc,           &prologue,
+                                                            &sureFramePointer, &hiddenFramePointer,
+                                                            &framePointer,     &anyFramePointer};
     Walker walker(process, code, rules, options, stackHint, start);
-    return walker.run(pe, signalFrame,
+    return walker.run(programs, signalFrame,
                       options.scan ? Walker::Finders(guesses) : Walker::Finders(withoutScans));
 }
 

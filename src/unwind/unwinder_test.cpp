@@ -101,6 +101,36 @@ TEST(Unwinder, FollowsFramePointersToTheEnd) {
     EXPECT_NE(stack.note, "");
 }
 
+/// Code made at run time that the dump left out: no call can be seen before the return address,
+/// and what the scan would find lies further up.
+TEST(Unwinder, FollowsFramePointersThroughCodeThatIsNotInTheDump) {
+    for (const Arch arch : {Arch::x86_64, Arch::arm64}) {
+        Fixture fixture(arch);
+        constexpr std::uint64_t madeAt = 0x500000;
+        Region made;
+        made.range = Range::ofSize(madeAt, 0x1000);
+        made.protection = {true, false, true, false};
+        fixture.process().regions.items.insert(fixture.process().regions.items.begin() + 1, made);
+        const std::uint64_t returns = arch == Arch::arm64 ? codeAt + 0x104 : afterCall;
+        fixture.word(0x100, stackAt + 0x180);
+        fixture.word(0x108, madeAt + 0x40);
+        fixture.word(0x180, stackAt + 0x200);
+        fixture.word(0x188, madeAt + 0x80);
+        fixture.word(0x200, 0);
+        fixture.word(0x208, returns);
+        const Stack stack = fixture.unwind(fixture.at(noCall, 0x80, 0x100));
+        ASSERT_EQ(stack.frames.size(), 4U) << stack.note;
+        EXPECT_EQ(stack.frames[1].pc, madeAt + 0x40);
+        EXPECT_EQ(stack.frames[2].pc, madeAt + 0x80);
+        EXPECT_EQ(stack.frames[3].pc, returns);
+        for (std::size_t i = 1; i < 4; ++i)
+            EXPECT_EQ(stack.frames[i].trust, Trust::frame_pointer) << i;
+        // A record that leads down the stack is none.
+        fixture.word(0x100, stackAt + 0x40);
+        EXPECT_NE(fixture.unwind(fixture.at(noCall, 0x80, 0x100)).frames.at(1).pc, madeAt + 0x40);
+    }
+}
+
 TEST(Unwinder, AFrameRecordOfZerosIsTheEnd) {
     Fixture fixture;
     fixture.word(0x100, stackAt + 0x180);

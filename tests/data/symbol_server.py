@@ -1,6 +1,6 @@
 """A symbol server for tests: serves a store with the faults that its paths name.
 
-symbol_server.py STORE LOG. Prints its port. Every request is a line of LOG: path, then its Range.
+symbol_server.py STORE LOG [CERTIFICATE]. Prints its port. With a certificate (PEM, with its key) over TLS. Every request is a line of LOG: path, then its Range.
 /plain    serves the store, with ranges
 /twotier  the same as a store of two tiers: index2.txt, and ab/abc.pdb/ID/abc.pdb
 /breaks   a file's first transfer ends in its middle; ranges are served
@@ -16,11 +16,13 @@ symbol_server.py STORE LOG. Prints its port. Every request is a line of LOG: pat
 import collections
 import http.server
 import os
+import ssl
 import sys
 import threading
 import time
 
 store, log = sys.argv[1:3]
+certificate = sys.argv[3] if len(sys.argv) > 3 else None
 seen = collections.Counter()
 lock = threading.Lock()
 stop = threading.Event()
@@ -110,5 +112,9 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 server = Server(("127.0.0.1", 0), Handler)
+if certificate:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
 print(server.server_address[1], flush=True)
 server.serve_forever()

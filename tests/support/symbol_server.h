@@ -17,11 +17,14 @@ namespace icecore::tests {
 
 class SymbolServer {
 public:
-    explicit SymbolServer(const std::filesystem::path& store)
-        : log_(scratch_.file("log")), portFile_(scratch_.file("port")) {
-        const ShellOutput started =
-            shell("python3 -u '" + sourceFile("tests/data/symbol_server.py") + "' '" +
-                  store.string() + "' '" + log_ + "' > '" + portFile_ + "' 2>/dev/null & echo $!");
+    /// `certificate`: a PEM file with its key, for a server that speaks TLS.
+    explicit SymbolServer(const std::filesystem::path& store, const std::string& certificate = {})
+        : log_(scratch_.file("log")),
+          portFile_(scratch_.file("port")),
+          scheme_(certificate.empty() ? "http" : "https") {
+        const ShellOutput started = shell(
+            "python3 -u '" + sourceFile("tests/data/symbol_server.py") + "' '" + store.string() +
+            "' '" + log_ + "' " + certificate + " > '" + portFile_ + "' 2>/dev/null & echo $!");
         pid_ = static_cast<pid_t>(parseDecimal(trim(started.text)).value_or(0));
         eventually([&] {
             const std::string text = readText(portFile_);
@@ -39,9 +42,9 @@ public:
         pid_ = 0;
     }
     [[nodiscard]] bool running() const { return port_ != 0; }
-    /// "http://127.0.0.1:1234/KIND".
+    /// "http://127.0.0.1:1234/KIND", "https://…".
     [[nodiscard]] std::string url(const std::string& kind) const {
-        return "http://127.0.0.1:" + std::to_string(port_) + "/" + kind;
+        return scheme_ + "://127.0.0.1:" + std::to_string(port_) + "/" + kind;
     }
     /// Lines of its log: "PATH RANGE".
     [[nodiscard]] std::vector<std::string> requests(const std::string& part = "") const {
@@ -55,7 +58,7 @@ public:
 
 private:
     const Scratch scratch_;
-    std::string log_, portFile_;
+    std::string log_, portFile_, scheme_;
     pid_t pid_ = 0;
     std::uint64_t port_ = 0;
 };

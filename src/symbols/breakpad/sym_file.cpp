@@ -254,12 +254,12 @@ std::optional<ModuleReader::Named> SymFile::byName(std::string_view name) const 
     return std::nullopt;
 }
 
-std::optional<BreakpadCfi> SymFile::cfiAt(std::uint64_t address) const {
+std::optional<RegisterPrograms> SymFile::cfiAt(std::uint64_t address) const {
     const auto next = std::ranges::upper_bound(cfi_, address, {}, &Stack::address);
     if (next == cfi_.begin()) return std::nullopt;
     const Stack& stack = *(next - 1);
     if (address - stack.address >= stack.size) return std::nullopt;
-    BreakpadCfi cfi{stack.address, stack.size, {}};
+    RegisterPrograms cfi{stack.address, stack.size, {}};
     // ".cfa: $rsp 8 + .ra: .cfa -8 + ^": a word that ends in a colon begins a rule.
     const auto addRules = [&](std::string_view text) {
         std::pair<std::string, std::string>* current = nullptr;
@@ -298,9 +298,9 @@ std::optional<BreakpadCfi> SymFile::cfiAt(std::uint64_t address) const {
     return cfi;
 }
 
-std::optional<BreakpadStackWin> SymFile::stackWinAt(std::uint64_t address) const {
+std::optional<FrameLayout> SymFile::stackWinAt(std::uint64_t address) const {
     auto next = std::ranges::upper_bound(win_, address, {}, &Stack::address);
-    std::optional<BreakpadStackWin> best;
+    std::optional<FrameLayout> best;
     constexpr int fewNested = 32;
     for (int i = 0; i < fewNested && next != win_.begin(); ++i) {
         --next;
@@ -309,7 +309,7 @@ std::optional<BreakpadStackWin> SymFile::stackWinAt(std::uint64_t address) const
         (void)words.next();
         (void)words.next();
         const auto type = words.hexadecimal();
-        BreakpadStackWin found;
+        FrameLayout found;
         found.begin = words.hexadecimal().value_or(0);
         found.size = words.hexadecimal().value_or(0);
         for (std::uint32_t* field : {&found.prologue, &found.epilogue, &found.parameters,

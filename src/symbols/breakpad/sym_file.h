@@ -10,24 +10,9 @@
 
 #include "bytes/source.h"
 #include "symbols/module_reader.h"
+#include "symbols/stack_rules.h"
 
 namespace icecore {
-
-/// How a caller's registers are found, of "STACK CFI": the rules that hold at an address, later
-/// ones replacing earlier ones of the same register. Postfix expressions as in the file.
-struct BreakpadCfi {
-    std::uint64_t begin = 0, size = 0;
-    /// Register (".cfa", ".ra", "$rbx") and expression.
-    std::vector<std::pair<std::string, std::string>> rules;
-};
-
-/// "STACK WIN": what FPO_DATA and FrameData say in a PDB. Sizes in bytes.
-struct BreakpadStackWin {
-    std::uint64_t begin = 0, size = 0;
-    std::uint32_t prologue = 0, epilogue = 0, parameters = 0, savedRegisters = 0, locals = 0;
-    std::string program;           ///< of type 4; empty otherwise
-    bool usesBasePointer = false;  ///< of type 0
-};
 
 /// Opened in one pass over the mapped text that remembers where records are; a function's lines and
 /// inlined calls are read when somebody asks. Immutable once opened, so that threads share it.
@@ -50,8 +35,8 @@ public:
     void find(std::string_view pattern, std::size_t limit,
               std::vector<ModuleReader::Named>& out) const;
     [[nodiscard]] std::optional<ModuleReader::Named> byName(std::string_view name) const;
-    [[nodiscard]] std::optional<BreakpadCfi> cfiAt(std::uint64_t address) const;
-    [[nodiscard]] std::optional<BreakpadStackWin> stackWinAt(std::uint64_t address) const;
+    [[nodiscard]] std::optional<RegisterPrograms> cfiAt(std::uint64_t address) const;
+    [[nodiscard]] std::optional<FrameLayout> stackWinAt(std::uint64_t address) const;
     /// Lines that could not be understood.
     [[nodiscard]] std::uint64_t damagedLines() const { return damaged_; }
 
@@ -100,6 +85,13 @@ public:
     }
     [[nodiscard]] std::optional<Named> byName(std::string_view name) const override {
         return file_->byName(name);
+    }
+    [[nodiscard]] std::optional<FrameLayout> frameLayout(std::uint64_t address) const override {
+        return file_->stackWinAt(address);
+    }
+    [[nodiscard]] std::optional<RegisterPrograms> registerPrograms(
+        std::uint64_t address) const override {
+        return file_->cfiAt(address);
     }
 
 private:

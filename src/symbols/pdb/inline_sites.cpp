@@ -53,6 +53,7 @@ std::uint32_t signedDelta(std::uint32_t value) {
 struct ObjectSymbols::Site {
     std::size_t parent = SIZE_MAX;
     std::uint32_t inlinee = 0;
+    std::uint64_t record = 0;
     bool covers = false;
     std::uint32_t begin = 0;  ///< of the range that contains the address
     SourceLine source;        ///< of the last range that begins at or below the address
@@ -164,6 +165,7 @@ std::vector<ObjectSymbols::InlineFrame> ObjectSymbols::inlines(const Function& f
             const auto fixed = fixedPart<InlineSite>(*record);
             Site site;
             site.parent = innermostSite();
+            site.record = record->offset;
             if (fixed) site.inlinee = fixed->inlinee;
             const std::uint64_t head =
                 sizeof(InlineSite) + (record->kind == symInlineSite2 ? 4 : 0);
@@ -193,7 +195,8 @@ std::vector<ObjectSymbols::InlineFrame> ObjectSymbols::inlines(const Function& f
     }
     for (std::size_t i = deepest; i != SIZE_MAX; i = sites[i].parent) {
         const Site& site = sites[i];
-        frames.push_back({site.inlinee, site.covers ? site.begin : function.begin, site.source});
+        frames.push_back(
+            {site.inlinee, site.covers ? site.begin : function.begin, site.source, site.record});
     }
     return frames;
 }

@@ -43,6 +43,7 @@ public:
         std::uint32_t inlinee = 0;  ///< index of the function in the IPI stream
         std::uint32_t begin = 0;    ///< of the range that contains the address
         SourceLine source;
+        std::uint64_t record = 0;  ///< offset of its record in the stream
     };
     /// The inlined calls at `address` in `function`, the innermost first.
     [[nodiscard]] std::vector<InlineFrame> inlines(const Function& function,

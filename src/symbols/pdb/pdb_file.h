@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -18,6 +19,8 @@
 #include "symbols/pdb/object_symbols.h"
 #include "symbols/pdb/type_table.h"
 #include "symbols/pdb/user_type.h"
+#include "symbols/stack_rules.h"
+#include "symbols/type_source.h"
 
 namespace icecore::pdb {
 
@@ -31,18 +34,6 @@ struct PdbIdentity {
     [[nodiscard]] std::string id() const;
     /// Whether an image that records `wanted` was linked with this PDB.
     [[nodiscard]] bool matches(std::string_view wanted) const;
-};
-
-/// What unwinding an x86 function without frame pointer needs (FPO_DATA, FrameData). Sizes in
-/// bytes.
-struct FrameLayout {
-    std::uint32_t begin = 0, size = 0;  ///< addresses relative to the image's base
-    std::uint32_t locals = 0, parameters = 0;
-    std::uint32_t prologue = 0, savedRegisters = 0;
-    bool usesBasePointer = false;  ///< old FPO: the function uses EBP for something else
-    std::uint8_t frameType = 0;    ///< old FPO: 0 FPO, 1 trap, 2 TSS, 3 none
-    std::string program;           ///< new: "$T0 .raSearch = $eip $T0 ^ = …"; empty of old FPO
-    bool hasSeh = false, functionStart = false;
 };
 
 /// Opened over the mapped file: what a question does not need is not touched. Thread-safe.
@@ -73,6 +64,7 @@ public:
     };
     [[nodiscard]] Totals countAll() const;
 
+    /// How the x86 function at an address lays out its stack.
     [[nodiscard]] std::optional<FrameLayout> frameLayout(std::uint32_t address) const;
     [[nodiscard]] const TypeTable& types() const { return types_; }
     [[nodiscard]] const TypeTable& ids() const { return ids_; }
@@ -80,6 +72,13 @@ public:
     [[nodiscard]] std::optional<std::uint32_t> typeByName(std::string_view name) const;
     /// The complete record of a type that is only declared.
     [[nodiscard]] std::optional<std::uint32_t> completeType(const UserType& declared) const;
+    /// Type of a global or static variable by its name.
+    [[nodiscard]] std::optional<std::uint32_t> dataType(std::string_view name) const;
+    /// Every name that S_UDT gives to a type; `visit` returns false to stop.
+    void typedefs(const std::function<bool(std::string_view)>& visit) const;
+    /// Variables in scope at an address, the innermost block's first. `level` counts functions as
+    /// locate() lists them. Those with an address have it relative to the image's base.
+    [[nodiscard]] std::vector<Variable> variablesAt(std::uint32_t address, std::size_t level) const;
     /// The stream of that name ("/names", "srcsrv"), or an empty one.
     [[nodiscard]] MsfStream namedStream(std::string_view name) const;
     [[nodiscard]] const DbiStream& dbi() const { return *dbi_; }

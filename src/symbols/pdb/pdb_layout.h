@@ -102,6 +102,7 @@ enum SymbolKindId : std::uint16_t {
     symBlock32 = 0x1103,
     symWith32 = 0x1104,
     symLabel32 = 0x1105,
+    symRegister = 0x1106,
     symConstant = 0x1107,
     symUdt = 0x1108,
     symBpRel32 = 0x110b,
@@ -120,6 +121,11 @@ enum SymbolKindId : std::uint16_t {
     symSepCode = 0x1132,
     symCompile3 = 0x113c,
     symLocal = 0x113e,
+    symRangeRegister = 0x1141,     // S_DEFRANGE_REGISTER
+    symRangeFrame = 0x1142,        // S_DEFRANGE_FRAMEPOINTER_REL
+    symRangeSubfield = 0x1143,     // S_DEFRANGE_SUBFIELD_REGISTER
+    symRangeFrameAll = 0x1144,     // S_DEFRANGE_FRAMEPOINTER_REL_FULL_SCOPE
+    symRangeRegisterRel = 0x1145,  // S_DEFRANGE_REGISTER_REL
     symLProc32Id = 0x1146,
     symGProc32Id = 0x1147,
     symInlineSite = 0x114d,
@@ -165,6 +171,47 @@ static_assert(sizeof(Reference) == 10);
 struct InlineSite {  // S_INLINESITE, followed by annotations; S_INLINESITE2 has a counter before
     Le32 parent, end, inlinee;
 };
+
+struct Block {  // S_BLOCK32
+    Le32 parent, end, size, offset;
+    Le16 section;
+};
+static_assert(sizeof(Block) == 18);
+struct FrameProcedure {  // S_FRAMEPROC
+    Le32 frameSize, padSize, padOffset, savedSize, handlerOffset;
+    Le16 handlerSection;
+    Le32 flags;
+};
+static_assert(sizeof(FrameProcedure) == 26);
+
+// Variables. Those of optimised code are an S_LOCAL with ranges of code behind it, each with the
+// place the value then has.
+struct Local {  // S_LOCAL
+    Le32 type;
+    Le16 flags;
+    // Then: the name.
+};
+static_assert(sizeof(Local) == 6);
+enum LocalFlags : std::uint16_t { localIsParameter = 1 };
+struct RegisterRelative {  // S_REGREL32
+    Le32 offset, type;
+    Le16 reg;
+};
+static_assert(sizeof(RegisterRelative) == 10);
+struct BaseRelative {  // S_BPREL32
+    Le32 offset, type;
+};
+struct InRegister {  // S_REGISTER
+    Le32 type;
+    Le16 reg;
+};
+static_assert(sizeof(InRegister) == 6);
+/// The code a place counts for. Gaps follow: pairs of offset (from the range's start) and size.
+struct CodeSpan {  // CV_LVAR_ADDR_RANGE
+    Le32 offset;
+    Le16 section, size;
+};
+static_assert(sizeof(CodeSpan) == 8);
 
 // C13 line information: subsections of kind and size, each padded to four bytes.
 enum Subsection : std::uint32_t {

@@ -1,72 +1,14 @@
 #include "symbols/pdb/type_layout.h"
 
-#include <array>
+#include <algorithm>
+
+#include "symbols/pdb/built_in_types.h"
 
 namespace icecore::pdb {
 
 namespace {
 
 constexpr int deepest = 32;
-constexpr std::uint32_t firstRecord = 0x1000;  // below it: built-in types
-
-/// Built-in types by their low byte (cvinfo.h, TYPE_ENUM_e): name and size.
-struct BuiltIn {
-    std::uint8_t code;
-    std::uint8_t size;
-    const char* name;
-};
-constexpr std::array<BuiltIn, 32> builtIns = {{
-    {0x00, 0, "<no type>"},
-    {0x03, 0, "void"},
-    {0x07, 0, "<type unknown>"},
-    {0x08, 4, "HRESULT"},
-    {0x10, 1, "signed char"},
-    {0x11, 2, "short"},
-    {0x12, 4, "long"},
-    {0x13, 8, "__int64"},
-    {0x14, 16, "__int128"},
-    {0x20, 1, "unsigned char"},
-    {0x21, 2, "unsigned short"},
-    {0x22, 4, "unsigned long"},
-    {0x23, 8, "unsigned __int64"},
-    {0x24, 16, "unsigned __int128"},
-    {0x30, 1, "bool"},
-    {0x40, 4, "float"},
-    {0x41, 8, "double"},
-    {0x42, 10, "long double"},
-    {0x68, 1, "__int8"},
-    {0x69, 1, "unsigned __int8"},
-    {0x70, 1, "char"},
-    {0x71, 2, "wchar_t"},
-    {0x72, 2, "short"},
-    {0x73, 2, "unsigned short"},
-    {0x74, 4, "int"},
-    {0x75, 4, "unsigned int"},
-    {0x76, 8, "__int64"},
-    {0x77, 8, "unsigned __int64"},
-    {0x7a, 2, "char16_t"},
-    {0x7b, 4, "char32_t"},
-    {0x7c, 1, "char8_t"},
-    {0x46, 2, "_Float16"},
-}};
-
-const BuiltIn* builtIn(std::uint32_t index) {
-    for (const BuiltIn& type : builtIns) {
-        if (type.code == (index & 0xff)) return &type;
-    }
-    return nullptr;
-}
-
-/// The mode of a built-in type: 0 itself, else a pointer to it of that many bytes.
-std::uint64_t builtInPointerSize(std::uint32_t index) {
-    switch ((index >> 8) & 0xf) {
-    case 0: return 0;
-    case 4: return 4;
-    case 6: return 8;
-    case 7: return 16;
-    default: return 2;
-    }
-}
 
 struct Pointer {
     std::uint32_t target = 0, attributes = 0;
@@ -138,7 +80,7 @@ std::string nameOf(const PdbFile& file, std::uint32_t index, int depth) {
     if (depth > deepest) return "…";
     if (index < firstRecord) {
         const BuiltIn* type = builtIn(index);
-        std::string name = type != nullptr ? type->name : "<built-in type>";
+        std::string name(type != nullptr ? type->name : "<built-in type>");
         return builtInPointerSize(index) != 0 ? name + " *" : name;
     }
     const auto record = file.types().record(index);
@@ -253,7 +195,7 @@ private:
             cursor.skip(2);
             member.type = cursor.u32();
             member.offset = numericLeaf(cursor);
-            member.name = typeName(file_, member.type);
+            member.name = typeName(file_, static_cast<std::uint32_t>(member.type));
             break;
         case leafVirtualBase:
         case leafIndirectVirtualBase:
@@ -263,9 +205,10 @@ private:
             cursor.skip(4);  // type of the pointer to the table
             member.offset = numericLeaf(cursor);
             (void)numericLeaf(cursor);
-            member.name = typeName(file_, member.type);
+            member.name = typeName(file_, static_cast<std::uint32_t>(member.type));
             break;
         case leafFunctionTable:
+            member.kind = TypeMember::Kind::function_table;
             cursor.skip(2);
             member.type = cursor.u32();
             member.name = "__vfptr";
@@ -300,7 +243,7 @@ private:
     }
 
     void bitField(TypeMember& member) const {
-        const auto record = file_.types().record(member.type);
+        const auto record = file_.types().record(static_cast<std::uint32_t>(member.type));
         if (!record || record->kind != leafBitField) return;
         Cursor cursor(record->content());
         member.type = cursor.u32();

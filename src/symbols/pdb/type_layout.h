@@ -7,18 +7,9 @@
 #include <vector>
 
 #include "symbols/pdb/pdb_file.h"
+#include "symbols/type_source.h"
 
 namespace icecore::pdb {
-
-struct TypeMember {
-    enum class Kind : std::uint8_t { data, base_class, virtual_base, static_data, enumerator };
-    Kind kind = Kind::data;
-    std::string name;            ///< of a base class: its type's
-    std::uint64_t offset = 0;    ///< bytes; of an enumerator: its value
-    std::uint32_t type = 0;      ///< index; of a bit field: the type it is a part of
-    std::uint8_t bitLength = 0;  ///< 0: no bit field
-    std::uint8_t bitPosition = 0;
-};
 
 struct TypeLayout {
     std::uint16_t kind = 0;  ///< leafClass, leafStructure, leafUnion, leafEnum…

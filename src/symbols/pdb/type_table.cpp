@@ -55,23 +55,28 @@ std::pair<std::uint32_t, std::uint64_t> TypeTable::startFor(std::uint32_t index)
     return best;
 }
 
+std::optional<TypeRecord> TypeTable::recordAt(std::uint64_t& position) const {
+    if (position + 4 > end_) return std::nullopt;
+    const auto length = records_.integer<std::uint16_t>(position);
+    if (!length || *length < 2) return std::nullopt;
+    TypeRecord record;
+    record.bytes = records_.load(position + 2, *length);
+    if (record.bytes.size() < *length) return std::nullopt;
+    record.kind = loadInteger<std::uint16_t>(record.bytes.span().data());
+    position += 2U + *length;
+    return record;
+}
+
 std::optional<TypeRecord> TypeTable::record(std::uint32_t index) const {
     if (!contains(index)) return std::nullopt;
     auto [at, offset] = startFor(index);
     std::uint64_t position = base_ + offset;
-    for (; position + 4 <= end_; ++at) {
+    for (; at < index && position + 4 <= end_; ++at) {
         const auto length = records_.integer<std::uint16_t>(position);
         if (!length || *length < 2) return std::nullopt;
-        if (at == index) {
-            TypeRecord record;
-            record.bytes = records_.load(position + 2, *length);
-            if (record.bytes.size() < *length) return std::nullopt;
-            record.kind = loadInteger<std::uint16_t>(record.bytes.span().data());
-            return record;
-        }
         position += 2U + *length;
     }
-    return std::nullopt;
+    return recordAt(position);
 }
 
 std::vector<std::uint32_t> TypeTable::candidates(std::string_view name) const {

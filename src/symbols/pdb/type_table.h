@@ -32,6 +32,14 @@ public:
     [[nodiscard]] std::uint32_t first() const { return first_; }
     [[nodiscard]] std::uint32_t last() const { return last_; }
     [[nodiscard]] std::optional<TypeRecord> record(std::uint32_t index) const;
+    /// Every record in turn; `visit` returns false to stop.
+    template <class Visit>
+    void all(Visit visit) const {
+        std::uint64_t position = base_;
+        while (const auto record = recordAt(position)) {
+            if (!visit(*record)) return;
+        }
+    }
     /// Visits the indices whose name hashes like `name`, the last ones first; `visit` returns
     /// false to stop. Every index when the file has no hash.
     template <class Visit>
@@ -43,6 +51,8 @@ public:
     }
 
 private:
+    /// The record at a place in the stream, which then is that of the next; nothing at the end.
+    [[nodiscard]] std::optional<TypeRecord> recordAt(std::uint64_t& position) const;
     [[nodiscard]] std::vector<std::uint32_t> candidates(std::string_view name) const;
     /// The nearest index at or before `index` whose offset is known, and that offset.
     [[nodiscard]] std::pair<std::uint32_t, std::uint64_t> startFor(std::uint32_t index) const;

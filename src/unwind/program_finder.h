@@ -1,0 +1,22 @@
+// Callers by what symbol files say about stacks: FPO and FrameData of PDBs, Breakpad's rules.
+#pragma once
+
+#include "unwind/frame_finder.h"
+
+namespace icecore {
+
+/// Asks `others` first (unwind tables of images and CFI are part of the code itself, and better),
+/// then the symbol files.
+class ProgramFinder final : public FrameFinder {
+public:
+    /// Both must outlive it.
+    ProgramFinder(const Symbolizer& symbolizer, const FrameFinder& others)
+        : symbolizer_(symbolizer), others_(others) {}
+    [[nodiscard]] Step find(const WalkFrame& frame, Walk& walk) const override;
+
+private:
+    const Symbolizer& symbolizer_;
+    const FrameFinder& others_;
+};
+
+}  // namespace icecore
