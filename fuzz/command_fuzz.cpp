@@ -30,7 +30,7 @@ private:
 /// Commands that write files, or read what the fuzzer's machine happens to hold.
 bool touchesFiles(std::string_view line) {
     for (const std::string_view word :
-         {".log", ".srcpath", ".sympath", ".symfix", ".reload", "ls"}) {
+         {".log", ".srcpath", ".sympath", ".symfix", ".reload", "ls", "$<", "$>", ".load", "/f"}) {
         if (line.find(word) != std::string_view::npos) return true;
     }
     return false;
@@ -42,6 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (size > 512) return 0;
     std::string_view text(reinterpret_cast<const char*>(data), size);
     const auto session = syntheticSession();
+    session->commandLimit = 100;  // loops
     Bounded output(*session);
     Interpreter interpreter(*session, output);
     for (int line = 0; line < 4 && !text.empty() && !session->quit; ++line) {

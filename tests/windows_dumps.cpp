@@ -2,54 +2,27 @@
 // their stacks, exceptions and words are held against the program's source, llvm-symbolizer and
 // lldb.
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "support/paths.h"
-#include "support/scratch.h"
-#include "support/wine.h"
+#include "support/windows_build.h"
+#include "support/windows_crashes.h"
 
 namespace icecore::tests {
 namespace {
 
 using Json = nlohmann::json;
+using testing::AnyOf;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::Not;
 
-std::string exe() {
-    return target("windows/crash.exe");
-}
-
-/// One Wine and one dump of each kind for all tests.
-class WindowsDumps : public testing::Test {
+class WindowsDumps : public WindowsCrashes {
 protected:
-    static void SetUpTestSuite() {
-        if (std::filesystem::exists(exe())) wine_ = std::make_unique<Wine>();
-    }
-    static void TearDownTestSuite() {
-        dumps_.clear();
-        wine_.reset();
-    }
-    void SetUp() override {
-        if (!std::filesystem::exists(exe()))
-            GTEST_SKIP() << "clang++-19, lld-link-19 or llvm-dlltool-19 are not installed";
-        if (!wine_->available()) GTEST_SKIP() << "Wine is not installed (package wine64)";
-    }
-
-    /// The file, made at the first question; empty when the program did not write it.
-    static std::string dump(const std::string& how, const std::string& type = "0") {
-        std::string& path = dumps_[how + "-" + type];
-        if (!path.empty()) return path;
-        const std::string name = how + "-" + type + ".dmp";
-        if (wine_->run(exe() + " " + how + " " + name + " " + type) == 0) path = wine_->file(name);
-        return path;
-    }
-    static std::string symbols() {
-        return "--symbols '" + std::filesystem::path(exe()).parent_path().string() + ";" +
-               Wine::libraries() + "' ";
-    }
     static Json analysis(const std::string& how, const std::string& type = "0") {
         const std::string file = dump(how, type);
         EXPECT_NE(file, "") << "no dump of " << how;
@@ -59,10 +32,6 @@ protected:
         EXPECT_FALSE(json.is_discarded()) << output.text;
         return json;
     }
-    static std::string open(const std::string& file, const std::string& commands) {
-        return shell(program() + " open " + symbols() + file + " -c '" + commands + "' 2>&1").text;
-    }
-
     /// The functions of a stack in crash.exe by LLVM's reader of the PDB, inlined ones left out.
     static std::vector<std::string> namesByLlvm(const Json& thread) {
         std::vector<std::string> names;
@@ -92,9 +61,6 @@ protected:
         return std::ranges::any_of(
             names, [&](const std::string& name) { return name.find(part) != std::string::npos; });
     }
-
-    static inline std::unique_ptr<Wine> wine_;
-    static inline std::map<std::string, std::string> dumps_;
 };
 
 TEST_F(WindowsDumps, ANullWriteInAThread) {
@@ -205,6 +171,83 @@ TEST_F(WindowsDumps, TheWordsOfWinDbg) {
         << fast;
     const std::string info = shell(program() + " info " + file).text;
     EXPECT_NE(info.find("STATUS_ACCESS_VIOLATION"), std::string::npos) << info;
+}
+
+TEST_F(WindowsDumps, BlocksOfProcessAndThread) {
+    const std::string text = open(dump("null", "2"), "!peb; .ecxr; !teb; !gle; ? $exentry");
+    EXPECT_THAT(text, HasSubstr("PEB at "));
+    EXPECT_THAT(text, HasSubstr("    BeingDebugged:            No\n"));
+    EXPECT_THAT(text, ContainsRegex("    ImageBaseAddress:         0*1`?40000000\n"));
+    EXPECT_THAT(text, ContainsRegex("    Ldr.Initialized: +Yes\n"));
+    EXPECT_THAT(text, ContainsRegex("[0-9a-f]+ [0-9a-f]{8} [^\n]*\\\\ntdll.dll\n"));
+    EXPECT_THAT(text, ContainsRegex("    CommandLine: +'[^\n]*crash.exe.? null null-2.dmp 2'\n"));
+    EXPECT_THAT(text, ContainsRegex("        WINDIR=|        windir=|        SystemRoot="));
+    EXPECT_THAT(text, HasSubstr("TEB at "));
+    EXPECT_THAT(text, ContainsRegex("    LastErrorValue: +[0-9]+\n"));
+    EXPECT_THAT(text, ContainsRegex("LastErrorValue: \\(Win32\\) (0x|0 )"));
+    EXPECT_THAT(text, ContainsRegex("Evaluate expression: [0-9]+ = 00000001`4000"));
+    // In a small dump the TEB may be there, and what is not says so.
+    const std::string small = open(dump("null"), ".ecxr; !gle; !peb");
+    EXPECT_THAT(small, AnyOf(HasSubstr("LastErrorValue: (Win32)"), HasSubstr("not in this dump")));
+}
+
+TEST_F(WindowsDumps, ExceptionsAndContextsInMemory) {
+    const std::string shown = open(dump("null", "2"),
+                                   ".exr poi(poi(crash!pointersOfException)); "
+                                   ".cxr poi(poi(crash!pointersOfException)+8); k 2; .exr 10");
+    EXPECT_THAT(shown, HasSubstr("   ExceptionCode: c0000005 (Access violation)\n"));
+    EXPECT_THAT(shown, HasSubstr("NumberParameters: 2\n   Parameter[0]: 0000000000000001\n"));
+    EXPECT_THAT(shown, HasSubstr("crash!compute"));
+    EXPECT_THAT(shown, HasSubstr("0x10"));
+}
+
+/// The seed's commands, and what else a session needs.
+TEST_F(WindowsDumps, CommandsOfASession) {
+    const std::string file = dump("null", "2");
+    const auto run = [&](const std::string& commands) { return open(file, commands); };
+    EXPECT_THAT(run("~*k"), ContainsRegex("Id: [0-9a-f]+\\.[0-9a-f]+ [^\n]*Teb: [0-9a-f]{8}`"));
+    EXPECT_THAT(run("~1s; ~."), ContainsRegex("\n\\. +1  Id: "));
+    EXPECT_THAT(run(".ecxr; kb 2"), ContainsRegex("RetAddr +: Args to Child"));
+    EXPECT_THAT(run(".cls; !analyze -v -f"), HasSubstr("FAILURE_BUCKET_ID"));
+    EXPECT_THAT(run("lm -v"), HasSubstr("    Image name: crash.exe\n"));
+    EXPECT_THAT(run(".lastevent"), HasSubstr("Access violation - code c0000005"));
+    EXPECT_THAT(run("~*e .echo ${$tid}; ~*e r $t0 = @$teb; ? @$t0 & fff"),
+                HasSubstr("00000000`00000000\n"));
+    EXPECT_THAT(run("!uniqstack"), HasSubstr("waitInDepth"));
+    EXPECT_THAT(run("!findstack compute 1"), HasSubstr("crash!compute"));
+    EXPECT_THAT(run("!address @rsp"), HasSubstr("Content source: "));
+    EXPECT_THAT(run("!address -summary"), HasSubstr("--- Usage Summary ------"));
+    EXPECT_THAT(run("!error c0000005"), HasSubstr("STATUS_ACCESS_VIOLATION"));
+    EXPECT_THAT(run("!error 5"), HasSubstr("ERROR_ACCESS_DENIED"));
+    EXPECT_THAT(run(".foreach (m { lm1m }) { .printf \"<%p>\", ${m} }"),
+                HasSubstr("<00000001`40000000>"));
+    EXPECT_THAT(run(".effmach"), HasSubstr("x64 (AMD64)"));
+    EXPECT_THAT(run("!pebb"), HasSubstr("did you mean"));
+    EXPECT_THAT(run(".symfix /tmp/store"),
+                HasSubstr("srv*/tmp/store*https://msdl.microsoft.com/download/symbols"));
+}
+
+TEST_F(WindowsDumps, FilesThatDoNotMatchAreRefusedAndForced) {
+    const std::string file = dump("null", "2");
+    ASSERT_NE(file, "");
+    // Another build of a program with the same name: its PDB has another GUID.
+    const Scratch scratch;
+    ASSERT_EQ(buildForWindows(scratch.file(""), "extern \"C\" int start() { return 1; }",
+                              {.link = "/subsystem:console", .name = "crash", .extension = ".exe"}),
+              "");
+    const auto run = [&](const std::string& commands) {
+        return shell("cd / && " + program() + " open --symbols " + scratch.file("") + " " + file +
+                     " -c '" + commands + "' 2>&1")
+            .text;
+    };
+    // The dump itself names where its PDB was; a dump of elsewhere has no such file.
+    const std::string noisy = run("!sym noisy; .reload /f crash");
+    EXPECT_THAT(noisy, HasSubstr("noisy mode"));
+    EXPECT_THAT(noisy, ContainsRegex("SYMBOLS:  crash: [^\n]*crash\\.pdb[^\n]*"));
+    EXPECT_THAT(noisy, HasSubstr("not "));
+    EXPECT_THAT(run("!sym quiet; .reload /f crash"), Not(HasSubstr("SYMBOLS:")));
+    const std::string forced = run(".reload /i /f crash; lm m crash");
+    EXPECT_THAT(forced, HasSubstr("FORCED"));
 }
 
 }  // namespace

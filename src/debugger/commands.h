@@ -44,6 +44,12 @@ Result<void> fixSymbolPath(CommandCall& call);
 Result<void> examineSymbols(CommandCall& call);
 Result<void> nearestSymbols(CommandCall& call);
 
+// type_commands.cpp
+Result<void> displayType(CommandCall& call);
+
+// variable_commands.cpp
+Result<void> displayVariables(CommandCall& call);
+
 // code_commands.cpp
 Result<void> disassemble(CommandCall& call);
 Result<void> disassembleBack(CommandCall& call);
@@ -92,6 +98,17 @@ Result<void> deleteAlias(CommandCall& call);
 Result<void> listAliases(CommandCall& call);
 Result<void> showHelp(CommandCall& call);
 Result<void> quit(CommandCall& call);
+
+// print_command.cpp
+Result<void> printFormatted(CommandCall& call);
+
+// extension_commands.cpp
+Result<void> loadExtension(CommandCall& call);
+Result<void> unloadExtension(CommandCall& call);
+Result<void> listExtensions(CommandCall& call);
+
+// text_commands.cpp: what the interpreter runs itself
+Result<void> misplaced(CommandCall& call);
 
 // analyze_command.cpp
 Result<void> analyzeDump(CommandCall& call);

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "arch/windows_context.h"
 #include "base/text.h"
 #include "bytes/endian.h"
 
@@ -32,7 +33,33 @@ Result<std::array<std::uint64_t, Count>> readWords(const Session& session, std::
 
 }  // namespace
 
+namespace {
+
+Result<Registers> windowsRegisters(const Session& session, std::uint64_t address) {
+    // winnt.h: 716 bytes on x86, 1232 on x64, 912 on ARM64; what lies behind is state of vectors.
+    constexpr std::size_t longest = 1232, x86Size = 716, arm64Size = 912, armSize = 416;
+    const Arch arch = session.arch();
+    const std::size_t size = arch == Arch::x86_64  ? longest
+                             : arch == Arch::arm64 ? arm64Size
+                             : arch == Arch::arm   ? armSize
+                                                   : x86Size;
+    std::array<std::byte, longest> raw{};
+    TRY(session.memory().readExactly(address, std::span(raw).first(size)));
+    ASSIGN_OR_RETURN(
+        const Context context,
+        icecore::readWindowsContext(ByteView(std::span(raw).first(size), "CONTEXT"), arch));
+    if (context.registers.arch() != arch || !context.registers.has(archInfo(arch).pc)) {
+        return fail(Errc::malformed, fmt::format("there is no CONTEXT at {}: its flags name no "
+                                                 "registers",
+                                                 hexTicked(address)));
+    }
+    return context.registers;
+}
+
+}  // namespace
+
 Result<Registers> readUserContext(const Session& session, std::uint64_t address) {
+    if (session.process().system.os == Os::windows) return windowsRegisters(session, address);
     Registers registers(session.arch());
     if (session.arch() == Arch::x86_64) {
         ASSIGN_OR_RETURN(const auto words,

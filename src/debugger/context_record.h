@@ -9,7 +9,8 @@
 
 namespace icecore::debugger {
 
-/// The registers of a `ucontext_t` at `address`: what Linux hands to a signal handler as its third
+/// The registers of a record at `address`. In dumps of Windows a CONTEXT, of any architecture; in
+/// others a `ucontext_t`: what Linux hands to a signal handler as its third
 /// argument and leaves on the stack. x86-64 (asm/sigcontext.h, sigcontext_64) and arm64.
 Result<Registers> readUserContext(const Session& session, std::uint64_t address);
 

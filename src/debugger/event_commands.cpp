@@ -1,6 +1,8 @@
 // .exr, .lastevent, vertarget, .time, .effmach.
 #include <fmt/format.h>
 
+#include <array>
+
 #include "analysis/bug_checks.h"
 #include "base/text.h"
 #include "base/version.h"
@@ -27,19 +29,54 @@ void printSessionTimes(CommandCall& call) {
     if (process.userTime) call.out.print("  User time: {}\n", daysText(*process.userTime));
 }
 
+/// EXCEPTION_RECORD of winnt.h: code, flags, the next record, address, count, parameters; pointers
+/// are as long as the process' own.
+Result<Exception> readExceptionRecord(const Session& session, std::uint64_t address) {
+    constexpr std::size_t mostParameters = 15;
+    const std::size_t pointer = session.pointerSize();
+    const AddressSpace& memory = session.memory();
+    std::array<std::byte, 32 + mostParameters * 8> raw{};
+    const std::size_t head = pointer == 8 ? 32 : 20;
+    TRY(memory.readExactly(address, std::span(raw).first(head)));
+    Exception exception;
+    exception.code = loadInteger<std::uint32_t>(raw.data());
+    exception.flags = loadInteger<std::uint32_t>(raw.data() + 4);
+    const auto pointerAt = [&](std::size_t offset) {
+        return pointer == 8 ? loadInteger<std::uint64_t>(raw.data() + offset)
+                            : loadInteger<std::uint32_t>(raw.data() + offset);
+    };
+    exception.address = pointerAt(8 + pointer);
+    const auto count = loadInteger<std::uint32_t>(raw.data() + 8 + 2 * pointer);
+    if (count > mostParameters) {
+        return fail(Errc::malformed, fmt::format("there is no EXCEPTION_RECORD at {}: it would "
+                                                 "have {} parameters",
+                                                 addressText(session, address), count));
+    }
+    TRY(memory.readExactly(address, std::span(raw).first(head + count * pointer)));
+    for (std::size_t i = 0; i < count; ++i)
+        exception.parameters.push_back(pointerAt(head + i * pointer));
+    return exception;
+}
+
 }  // namespace
 
 Result<void> showException(CommandCall& call) {
-    const std::string_view word = call.arguments.takeWord();
-    TRY(call.arguments.finish());
-    if (!word.empty() && word != "-1") {
-        return fail(Errc::unsupported,
-                    ".exr -1 shows the dump's own exception; records in memory "
-                    "are a thing of Windows dumps");
+    if (call.arguments.empty() || call.arguments.takeKeyword("-1")) {
+        TRY(call.arguments.finish());
+        const auto& exception = call.session.process().exception;
+        if (!exception) return fail(Errc::not_found, "Last event was not an exception");
+        call.out.write(exceptionRecordText(call.session, *exception));
+        return {};
     }
-    const auto& exception = call.session.process().exception;
-    if (!exception) return fail(Errc::not_found, "Last event was not an exception");
-    call.out.write(exceptionRecordText(call.session, *exception));
+    if (call.session.process().system.os != Os::windows) {
+        return fail(Errc::unsupported,
+                    ".exr -1 shows the dump's own exception; records in memory are a thing of "
+                    "Windows dumps");
+    }
+    ASSIGN_OR_RETURN(const std::uint64_t address, call.arguments.takeExpression());
+    TRY(call.arguments.finish());
+    ASSIGN_OR_RETURN(const Exception exception, readExceptionRecord(call.session, address));
+    call.out.write(exceptionRecordText(call.session, exception));
     return {};
 }
 

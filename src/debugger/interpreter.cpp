@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "base/text.h"
 #include "debugger/command.h"
@@ -14,166 +13,16 @@ namespace icecore::debugger {
 
 namespace {
 
-/// `~*e "~*e …"` inside one another.
-constexpr int deepestLine = 4;
-
-bool isLetter(char c) {
-    return std::isalpha(static_cast<unsigned char>(c)) != 0;
-}
-bool isDigit(char c) {
-    return c >= '0' && c <= '9';
-}
-
-std::string_view skipBlanks(std::string_view text) {
-    const std::size_t begin = text.find_first_not_of(" \t\r\n");
-    return begin == std::string_view::npos ? std::string_view() : text.substr(begin);
-}
-
-/// Characters up to the first ';' outside double quotes.
-std::size_t commandLength(std::string_view text) {
-    bool quoted = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '"') quoted = !quoted;
-        if (text[i] == ';' && !quoted) return i;
-    }
-    return text.size();
-}
-
-/// Takes `~*`, `~3`… off the front of `text`, which begins with '~'.
-Result<ThreadPrefix> takeThreadPrefix(std::string_view& text) {
-    ThreadPrefix prefix;
-    text.remove_prefix(1);
-    if (text.empty()) return prefix;
-    const char c = text.front();
-    if (c == '*' || c == '.' || c == '#') {
-        prefix.kind = c == '*'   ? ThreadPrefix::Kind::all
-                      : c == '.' ? ThreadPrefix::Kind::current
-                                 : ThreadPrefix::Kind::event;
-        text.remove_prefix(1);
-    } else if (isDigit(c)) {
-        std::size_t end = 0;
-        while (end < text.size() && isDigit(text[end]))
-            ++end;
-        const auto number = parseDecimal(text.substr(0, end));
-        if (!number) return fail(Errc::usage, "Illegal thread number");
-        prefix.kind = ThreadPrefix::Kind::number;
-        prefix.number = *number;
-        text.remove_prefix(end);
-    } else if (text.starts_with("~[")) {
-        const std::size_t close = text.find(']');
-        if (close == std::string_view::npos) return fail(Errc::usage, "~~[TID] is not closed");
-        prefix.kind = ThreadPrefix::Kind::id;
-        prefix.id = text.substr(2, close - 2);
-        text.remove_prefix(close + 1);
-    }
-    return prefix;
-}
-
-/// The command's name at the front of `text`.
-std::size_t wordLength(std::string_view text) {
-    if (text.empty()) return 0;
-    std::size_t length = 1;
-    const char c = text.front();
-    if (c == '?') return text.starts_with("??") ? 2 : 1;
-    if (c == '.' || c == '!') {
-        while (length < text.size() && (isLetter(text[length]) || isDigit(text[length]) ||
-                                        text[length] == '_' || text[length] == '.'))
-            ++length;
-        return length;
-    }
-    if (!isLetter(c)) return 1;
-    while (length < text.size() && isLetter(text[length]))
-        ++length;
-    return length;
-}
-
-bool definesAliases(std::string_view line) {
-    const std::string_view word = line.substr(0, wordLength(line));
-    return equalsIgnoreCase(word, "as") || equalsIgnoreCase(word, "ad") ||
-           equalsIgnoreCase(word, "al");
-}
+/// `~*e "~*e …"`, blocks and scripts inside one another.
+constexpr int deepestLine = 12;
 
 }  // namespace
 
-Result<CutCommand> cutCommand(std::string_view& line) {
-    CutCommand cut;
-    line = skipBlanks(line);
-    while (!line.empty() && line.front() == ';')
-        line = skipBlanks(line.substr(1));
-    if (line.empty()) return cut;
-    if (line.front() == '*') {  // a comment up to the end of the line
-        line = {};
-        return cut;
-    }
-    if (line.starts_with("$$")) {  // a comment up to the next command
-        line.remove_prefix(commandLength(line));
-        return cut;
-    }
-    if (line.front() == '~') {
-        cut.tilde = true;
-        ASSIGN_OR_RETURN(cut.thread, takeThreadPrefix(line));
-        line = line.substr(std::min(line.find_first_not_of(" \t"), line.size()));
-        // `~*e CMD`, `~3s` and `~3`: single letters of '~' itself.
-        const std::size_t word = wordLength(line);
-        if (line.empty() || line.front() == ';') {
-            cut.word = "~";
-            return cut;
-        }
-        if ((line.front() == 'e' || line.front() == 's') && (word == 1 || line.front() == 'e') &&
-            cut.thread.kind != ThreadPrefix::Kind::none) {
-            cut.word = line.substr(0, 1);
-            line.remove_prefix(1);
-            const std::size_t end = commandLength(line);
-            cut.arguments = trim(line.substr(0, end));
-            line.remove_prefix(end);
-            return cut;
-        }
-    }
-    const std::size_t word = wordLength(line);
-    cut.word = line.substr(0, word);
-    line.remove_prefix(word);
-    const FoundCommand found = findCommand(cut.word);
-    // `.sympath` alone may be followed by other commands.
-    const bool bare = skipBlanks(line).starts_with(';');
-    const bool whole = found.command != nullptr && found.command->wholeLine && !bare;
-    const std::size_t end = whole ? line.size() : commandLength(line);
-    cut.arguments = trim(line.substr(0, end));
-    line.remove_prefix(end);
-    return cut;
-}
-
-std::string expandAliases(const Session& session, std::string_view line) {
-    if (session.aliases.empty() || definesAliases(skipBlanks(line))) return std::string(line);
-    std::string result;
-    const auto ends = [](char c) { return c == ' ' || c == '\t' || c == ';' || c == '"'; };
-    std::size_t at = 0;
-    while (at < line.size()) {
-        if (line.substr(at).starts_with("${")) {
-            const std::size_t close = line.find('}', at);
-            if (close != std::string_view::npos) {
-                const auto alias = session.aliases.find(line.substr(at + 2, close - at - 2));
-                result += alias != session.aliases.end() ? std::string_view(alias->second)
-                                                         : line.substr(at, close - at + 1);
-                at = close + 1;
-                continue;
-            }
-        }
-        if (ends(line[at])) {
-            result += line[at++];
-            continue;
-        }
-        std::size_t end = at;
-        while (end < line.size() && !ends(line[end]) && !line.substr(end).starts_with("${"))
-            ++end;
-        const std::string_view word = line.substr(at, end - at);
-        const auto alias = session.aliases.find(word);
-        result += alias != session.aliases.end() ? std::string_view(alias->second) : word;
-        at = end;
-    }
-    return result;
-}
-
 void Interpreter::Tee::write(std::string_view text) {
+    if (catcher_ != nullptr) {
+        catcher_->write(text);
+        return;
+    }
     screen_.write(text);
     if (session_.log) {
         session_.log->write(text.data(), static_cast<std::streamsize>(text.size()));
@@ -192,7 +41,14 @@ bool Interpreter::execute(std::string_view line) {
     if (session_.log) {
         *session_.log << prompt() << line << '\n';
     }
-    return executeLine(expandAliases(session_, line), 0);
+    leaving_ = Leaving::nothing;
+    commandsLeft_ = session_.commandLimit;
+    return executeLine(expandAliases(session_.aliases, line), 0);
+}
+
+bool Interpreter::stopped() const {
+    return session_.quit || session_.interrupted() || leaving_ != Leaving::nothing ||
+           commandsLeft_ == 0;
 }
 
 bool Interpreter::executeLine(std::string_view line, int depth) {
@@ -200,7 +56,7 @@ bool Interpreter::executeLine(std::string_view line, int depth) {
         return report(fail(Errc::limit, "commands are nested too deeply"));
     }
     bool good = true;
-    while (!session_.quit && !session_.interrupted()) {
+    while (!stopped()) {
         const Result<CutCommand> command = cutCommand(line);
         if (!command) return report(std::unexpected(command.error()));
         if (command->word.empty()) {
@@ -217,7 +73,12 @@ bool Interpreter::executeLine(std::string_view line, int depth) {
 }
 
 bool Interpreter::executeOne(const CutCommand& command, int depth) {
-    if (!command.tilde) return dispatch(command.word, command.arguments);
+    if (commandsLeft_ == 0) return false;
+    if (--commandsLeft_ == 0) {
+        return report(
+            fail(Errc::limit, fmt::format("{} commands have run: stopped", session_.commandLimit)));
+    }
+    if (!command.tilde) return dispatch(command.word, command.arguments, depth);
     return executeForThreads(command, depth);
 }
 
@@ -261,12 +122,12 @@ bool Interpreter::executeForThreads(const CutCommand& command, int depth) {
     if (command.word == "~") {
         const std::string range =
             command.thread.kind == ThreadPrefix::Kind::none || all ? "" : std::to_string(first);
-        return dispatch("~", range);
+        return dispatch("~", range, depth);
     }
     if (command.word == "s") {
         if (all) return report(fail(Errc::usage, "~*s: only one thread can be current"));
         session_.selectThread(first);
-        return dispatch("r", "");
+        return dispatch("r", "", depth);
     }
     if (command.thread.kind == ThreadPrefix::Kind::none) {
         return report(fail(Errc::usage,
@@ -275,7 +136,7 @@ bool Interpreter::executeForThreads(const CutCommand& command, int depth) {
     const bool stacks = command.word.front() == 'k';
     if (all) session_.prepareAllStacks();
     bool good = true;
-    for (std::size_t i = first; i < last && !session_.interrupted() && !session_.quit; ++i) {
+    for (std::size_t i = first; i < last && !stopped(); ++i) {
         const std::size_t home = session_.threadIndex();
         const ThreadVisit visit(session_, i);
         if (all && (stacks || command.word == "e")) {
@@ -286,17 +147,30 @@ bool Interpreter::executeForThreads(const CutCommand& command, int depth) {
             std::string_view inner = command.arguments;
             if (inner.size() >= 2 && inner.front() == '"' && inner.back() == '"')
                 inner = inner.substr(1, inner.size() - 2);
-            good = executeLine(inner, depth + 1) && good;
+            // Inside one another they multiply: few levels are enough.
+            constexpr int weight = 3;
+            good = executeLine(inner, depth + weight) && good;
         } else {
-            good = dispatch(command.word, command.arguments) && good;
+            good = dispatch(command.word, command.arguments, depth) && good;
         }
     }
     return good;
 }
 
-bool Interpreter::dispatch(std::string_view word, std::string_view arguments) {
+bool Interpreter::dispatch(std::string_view word, std::string_view arguments, int depth) {
+    if (isControlWord(word)) return executeControl(word, arguments, depth);
+    if (!scriptWord(word).empty()) return runScript(word, arguments, depth);
+    if (equalsIgnoreCase(word, ".break") || equalsIgnoreCase(word, ".continue")) {
+        leaving_ = equalsIgnoreCase(word, ".break") ? Leaving::loop : Leaving::iteration;
+        return true;
+    }
     const FoundCommand found = findCommand(word);
     if (found.command == nullptr) {
+        if (const ExtensionCommand* command = session_.extensions.find(word)) {
+            return report(session_.extensions.run(
+                *command, arguments, session_, out_,
+                [&](std::string_view line) { return executeLine(line, depth + 1); }));
+        }
         const std::string_view nearest = nearestCommand(word);
         return report(
             fail(Errc::usage,

@@ -3,35 +3,13 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "debugger/command_cutter.h"
 #include "debugger/output.h"
 #include "debugger/session.h"
 
 namespace icecore::debugger {
-
-/// A thread prefix: `~*`, `~.`, `~#`, `~3`, `~~[TID]`.
-struct ThreadPrefix {
-    enum class Kind : std::uint8_t { none, all, current, event, number, id };
-    Kind kind = Kind::none;
-    std::uint64_t number = 0;  ///< of `number`
-    std::string_view id;       ///< expression of `id`
-};
-
-/// One command of a line, cut but not understood.
-struct CutCommand {
-    ThreadPrefix thread;
-    bool tilde = false;     ///< it began with '~'
-    std::string_view word;  ///< "kbn", "!address", ".frame", "~" alone, "?"
-    std::string_view arguments;
-};
-
-/// Cuts the first command off `line` and moves `line` behind it; `usage` for an unfinished prefix.
-/// An empty word means that nothing was left (blanks, a comment).
-Result<CutCommand> cutCommand(std::string_view& line);
-
-/// `line` with aliases put in: `${NAME}` anywhere, NAME where it stands between blanks or ';'.
-/// Lines that define aliases (`as`, `ad`, `al`) stay as they are. One pass, no recursion.
-std::string expandAliases(const Session& session, std::string_view line);
 
 class Interpreter {
 public:
@@ -46,27 +24,48 @@ public:
     [[nodiscard]] std::string prompt() const;
 
 private:
+    /// What `.break` and `.continue` leave, until the loop around them takes note.
+    enum class Leaving : std::uint8_t { nothing, iteration, loop };
+
     bool executeOne(const CutCommand& command, int depth);
     bool executeLine(std::string_view line, int depth);
     bool executeForThreads(const CutCommand& command, int depth);
-    bool dispatch(std::string_view word, std::string_view arguments);
+    bool dispatch(std::string_view word, std::string_view arguments, int depth);
     bool report(const Result<void>& result);
     /// `!sym noisy`: tells about modules whose files were looked for since the last time.
     void tellSymbolSearches();
+    [[nodiscard]] bool stopped() const;
+
+    // control_flow.cpp
+    bool executeControl(std::string_view word, std::string_view arguments, int depth);
+    bool executeIf(std::string_view text, int depth);
+    bool executeForEach(std::string_view text, int depth);
+    bool executeFor(std::string_view text, int depth);
+    bool executeWhile(std::string_view text, int depth);
+    /// Condition true: the body once, until it is false, `.break` or an error.
+    bool loop(std::string_view condition, std::string_view body, std::string_view step, int depth);
+
+    // script.cpp
+    bool runScript(std::string_view word, std::string_view arguments, int depth);
 
     Session& session_;
-    /// Writes to the screen and, while one is open, to the log.
+    /// Writes to the screen and, while one is open, to the log; or to what catches it all.
     class Tee final : public Output {
     public:
         Tee(Session& session, Output& screen) : session_(session), screen_(screen) {}
         void write(std::string_view text) override;
         void clear() override { screen_.clear(); }
+        /// Everything goes to `catcher` from now on; null: out again. Returns what did so before.
+        Output* redirect(Output* catcher) { return std::exchange(catcher_, catcher); }
 
     private:
         Session& session_;
         Output& screen_;
+        Output* catcher_ = nullptr;
     };
     Tee out_;
+    Leaving leaving_ = Leaving::nothing;
+    std::size_t commandsLeft_ = 0;  ///< of the line that is run
 };
 
 }  // namespace icecore::debugger

@@ -1,5 +1,4 @@
 // lm and its variants.
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -60,33 +59,6 @@ Result<void> readLetters(CommandCall& call, std::string_view letters, Options& o
     return {};
 }
 
-void printVerbose(CommandCall& call, const Module& module) {
-    const auto field = [&](std::string_view label, std::string_view value) {
-        if (!value.empty()) call.out.print("    {:<17} {}\n", label, printable(value));
-    };
-    call.out.print("    Image path: {}\n    Image name: {}\n", printable(module.path),
-                   printable(module.fileName()));
-    if (module.timestamp != 0) {
-        call.out.print("    Timestamp:        {:%a %b %e %H:%M:%S %Y} ({:08X})\n",
-                       fmt::gmtime(static_cast<std::time_t>(module.timestamp)), module.timestamp);
-    }
-    if (module.checksum != 0) call.out.print("    CheckSum:         {:08X}\n", module.checksum);
-    call.out.print("    ImageSize:        {:08X}\n",
-                   module.imageSize != 0 ? module.imageSize : module.range.size());
-    field("File version:", module.version);
-    field(module.id.kind == ModuleId::Kind::pdb ? "Debug id:" : "Build id:", module.id.text());
-    field("Debug file:", module.debugFile);
-    if (module.bias) field("Load bias:", hexTicked(*module.bias));
-    const ModuleSymbols& symbols = call.session.symbolizer().module(module);
-    field("Symbols:", toString(symbols.kind));
-    field("Symbol file:", symbols.debugPath);
-    field("Image file:", symbols.imagePath);
-    if (symbols.kind == SymbolKind::none || symbols.kind == SymbolKind::mismatch) {
-        for (const std::string& sentence : symbols.tried)
-            field("Tried:", sentence);
-    }
-}
-
 }  // namespace
 
 Result<void> listModules(CommandCall& call) {
@@ -122,7 +94,7 @@ Result<void> listModules(CommandCall& call) {
         call.out.print("{} {}   {:<10} {}\n", addressText(session, module->range.begin()),
                        addressText(session, module->range.end()), name,
                        options.full ? printable(module->path) : symbolStateText(session, *module));
-        if (options.verbose) printVerbose(call, *module);
+        if (options.verbose) call.out.write(moduleDetailsText(session, *module));
     }
     const bool everything = options.pattern == "*" && !options.address;
     if (everything && !session.process().unloadedModules.empty() && !options.namesOnly) {

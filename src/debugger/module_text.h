@@ -13,4 +13,7 @@ std::string symbolStateText(const Session& session, const Module& module);
 std::string symbolSearchText(const Session& session, const Module& module,
                              const ModuleSymbols& symbols);
 
+/// What `lm v` tells of a module beyond its first line (module_details.cpp). Looks for its files.
+std::string moduleDetailsText(const Session& session, const Module& module);
+
 }  // namespace icecore::debugger

@@ -4,6 +4,7 @@
 
 #include "analysis/caught_signal.h"
 #include "base/text.h"
+#include "debugger/frame_variables.h"
 #include "unwind/image_memory.h"
 
 namespace icecore::debugger {
@@ -62,6 +63,21 @@ std::optional<std::uint64_t> registerPart(const Registers& registers, std::strin
     return std::nullopt;
 }
 
+/// Where the program begins.
+std::optional<std::uint64_t> entryPoint(const Process& process, const Symbolizer& symbolizer) {
+    if (process.system.os != Os::windows) return process.auxvValue(9);  // AT_ENTRY
+    for (const Module& module : process.modules) {
+        const std::string_view name = module.fileName();
+        constexpr std::string_view program = ".exe";
+        if (name.size() < program.size() ||
+            !equalsIgnoreCase(name.substr(name.size() - program.size()), program))
+            continue;
+        const auto& image = symbolizer.module(module).peImage;
+        return image ? std::optional(module.range.begin() + image->entry()) : std::nullopt;
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Session>> Session::create(Snapshot snapshot, const SymbolOptions& options) {
@@ -114,7 +130,7 @@ void Session::resetContext() {
                                         : Registers(arch()));
 }
 
-const NamedStack& Session::stack() {
+const NamedStack& Session::stack() const {
     if (contextKind_ == ContextKind::thread && thread() != nullptr) return stackOf(thread_);
     if (!contextStack_) {
         const std::uint64_t id = thread() != nullptr ? thread()->id : 0;
@@ -123,7 +139,7 @@ const NamedStack& Session::stack() {
     return *contextStack_;
 }
 
-const NamedStack& Session::stackOf(std::size_t index) {
+const NamedStack& Session::stackOf(std::size_t index) const {
     std::optional<NamedStack>& kept = threadStacks_[index];
     if (!kept) {
         const Thread& thread = process().threads[index];
@@ -174,7 +190,7 @@ std::optional<std::uint64_t> Session::pseudoRegister(std::string_view name) cons
     if (equalsIgnoreCase(name, "$peb") || equalsIgnoreCase(name, "$proc")) return process().peb;
     if (equalsIgnoreCase(name, "$ptrsize")) return info.pointerSize;
     if (equalsIgnoreCase(name, "$pagesize")) return info.pageSize;
-    if (equalsIgnoreCase(name, "$exentry")) return process().auxvValue(9);  // AT_ENTRY
+    if (equalsIgnoreCase(name, "$exentry")) return entryPoint(process(), *symbolizer_);
     if (equalsIgnoreCase(name, "$exr_code"))
         return process().exception ? std::optional<std::uint64_t>(process().exception->code)
                                    : std::nullopt;
@@ -191,9 +207,21 @@ std::optional<std::uint64_t> Session::registerValue(std::string_view name) const
     return registerPart(registers_, name);
 }
 
+std::optional<std::uint64_t> Session::localAddress(std::string_view name) const {
+    if (process().threads.empty()) return std::nullopt;
+    const auto frame = frameVariables(*this);
+    if (!frame) return std::nullopt;
+    for (const Variable& variable : frame->variables) {
+        if (variable.name == name) return locateVariable(*this, *frame, variable).address;
+    }
+    return std::nullopt;
+}
+
 Result<std::uint64_t> Session::symbolValue(std::string_view name) const {
     const std::size_t bang = name.find('!');
     if (bang == std::string_view::npos) {
+        // A variable of the frame is its address, as everything with a name is.
+        if (const auto local = localAddress(name)) return *local;
         if (const auto symbol = symbolizer_->byName(name)) return symbol->address;
         // A module's name alone is its base.
         if (const Module* module = moduleNames_.find(name)) return module->range.begin();

@@ -15,6 +15,7 @@
 
 #include "analysis/analysis.h"
 #include "debugger/expression.h"
+#include "debugger/extensions.h"
 #include "debugger/module_names.h"
 #include "model/snapshot.h"
 #include "symbols/symbolizer.h"
@@ -67,9 +68,9 @@ public:
     /// Back to the thread's own registers.
     void resetContext();
     /// The stack of the current context, named.
-    [[nodiscard]] const NamedStack& stack();
+    [[nodiscard]] const NamedStack& stack() const;
     /// The stack of a thread's own context, named. `index` must be valid.
-    [[nodiscard]] const NamedStack& stackOf(std::size_t index);
+    [[nodiscard]] const NamedStack& stackOf(std::size_t index) const;
     /// Unwinds and names all threads side by side, so that stackOf is at hand for each.
     void prepareAllStacks();
     /// Index into stack().frames.
@@ -94,6 +95,10 @@ public:
 
     // --- text ---
     std::map<std::string, std::string, std::less<>> aliases;
+    /// Commands that one typed line may come to, loops and scripts included.
+    std::size_t commandLimit = 10'000'000;
+    /// `.load`.
+    Extensions extensions;
     std::optional<std::ofstream> log;
     std::string logPath;
     /// The values of $t0 … $t19.
@@ -119,6 +124,8 @@ public:
 private:
     Session(Snapshot snapshot, const SymbolOptions& options);
     [[nodiscard]] std::optional<std::uint64_t> pseudoRegister(std::string_view name) const;
+    /// Address of a variable of the current frame, when it lies in memory.
+    [[nodiscard]] std::optional<std::uint64_t> localAddress(std::string_view name) const;
     /// The pc of the frame that the current context's code returns to.
     [[nodiscard]] std::optional<std::uint64_t> returnAddress() const;
 
@@ -134,8 +141,9 @@ private:
     Registers registers_;
     bool pcIsReturnAddress_ = false;
     std::size_t frame_ = 0;
-    std::optional<NamedStack> contextStack_;
-    std::vector<std::optional<NamedStack>> threadStacks_;
+    // Found at the first question.
+    mutable std::optional<NamedStack> contextStack_;
+    mutable std::vector<std::optional<NamedStack>> threadStacks_;
     unsigned radix_ = 16;
     std::atomic<bool> interrupted_{false};
 };

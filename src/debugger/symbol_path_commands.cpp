@@ -127,13 +127,17 @@ Result<void> fixSymbolPath(CommandCall& call) {
     std::string_view text = call.arguments.takeRest();
     const bool append = text.starts_with('+');
     if (append) text = trim(text.substr(1));
-    // On Windows this names Microsoft's server; here it goes back to where distributions put
-    // debug files, and to the directory given. Servers stay what DEBUGINFOD_URLS says.
     options.useDefaultPaths = true;
     if (!append) options.path.clear();
-    if (!text.empty()) {
+    std::string element(text);
+    // Of a dump of Windows this names Microsoft's server, with the directory as its store. Of
+    // others it goes back to where distributions put debug files, and to the directory given;
+    // servers stay what DEBUGINFOD_URLS says.
+    if (call.session.process().system.os == Os::windows)
+        element = fmt::format("srv*{}*https://msdl.microsoft.com/download/symbols", text);
+    if (!element.empty()) {
         if (!options.path.empty()) options.path += ';';
-        options.path += text;
+        options.path += element;
     }
     call.session.reload(std::move(options));
     showPath(call);

@@ -115,6 +115,11 @@ Result<void> showHelp(CommandCall& call) {
     return {};
 }
 
+Result<void> misplaced(CommandCall& call) {
+    // The interpreter takes these before it looks into the table; the row is for .help.
+    return fail(Errc::usage, fmt::format("{} makes no sense here", call.name));
+}
+
 Result<void> quit(CommandCall& call) {
     call.session.quit = true;
     return {};

@@ -13,13 +13,6 @@ namespace icecore::debugger {
 
 namespace {
 
-constexpr BlockLayout layout64 = {8,    0x40, 0x58, 0x60, 0x68, 0x6c, 0x1250, 0x16b0, 0x10,
-                                  0x18, 0x20, 0x28, 0x30, 0xbc, 0x10, 0x20,   0x30,   0x30,
-                                  0x48, 0x80, 0x38, 0x50, 0x60, 0x70, 0x80,   0xb0};
-constexpr BlockLayout layout32 = {4,    0x20, 0x2c, 0x30, 0x34, 0x38, 0xbf4, 0xf28, 0x08,
-                                  0x0c, 0x10, 0x14, 0x18, 0x68, 0x0c, 0x14,  0x1c,  0x18,
-                                  0x24, 0x44, 0x24, 0x30, 0x38, 0x40, 0x48,  0x70};
-
 /// What a process can have loaded, and how long its environment can be, before it is damage.
 constexpr std::size_t mostModules = 4096;
 constexpr std::size_t longestEnvironment = 64 << 10;
@@ -27,7 +20,7 @@ constexpr std::size_t longestEnvironment = 64 << 10;
 /// Reads fields of blocks; each that is not in the dump is unknown on its own.
 class Blocks {
 public:
-    explicit Blocks(Session& session) : session_(session), layout(blockLayout(session.arch())) {}
+    explicit Blocks(Session& session) : session_(session), layout(blockLayout(session)) {}
 
     [[nodiscard]] std::optional<std::uint64_t> pointer(std::uint64_t address) const {
         return session_.memory().readPointer(address, layout.pointer);
@@ -75,7 +68,7 @@ private:
     Session& session_;
 
 public:
-    const BlockLayout& layout;
+    const BlockLayout layout;
 };
 
 void printModules(CommandCall& call, const Blocks& blocks, std::uint64_t loader) {
@@ -126,10 +119,6 @@ void printParameters(CommandCall& call, const Blocks& blocks, std::uint64_t para
 }
 
 }  // namespace
-
-const BlockLayout& blockLayout(Arch arch) {
-    return archInfo(arch).pointerSize == 4 ? layout32 : layout64;
-}
 
 Result<void> windowsProcessEnvironment(CommandCall& call) {
     Session& session = call.session;

@@ -10,7 +10,7 @@
 
 namespace icecore::debugger {
 
-/// Where the fields lie, by pointer size. Layouts of ntdll's _TEB, _PEB, _PEB_LDR_DATA,
+/// Where the fields lie. As known by pointer size: layouts of ntdll's _TEB, _PEB, _PEB_LDR_DATA,
 /// _LDR_DATA_TABLE_ENTRY and _RTL_USER_PROCESS_PARAMETERS as its public PDBs have told them
 /// unchanged since Windows 7 (geoffchappell.com lists them by version).
 struct BlockLayout {
@@ -21,7 +21,10 @@ struct BlockLayout {
     std::uint16_t entryBase, entryName, entryTime;
     std::uint16_t currentDirectory, dllPath, imageFile, commandLine, environment, windowTitle;
 };
-const BlockLayout& blockLayout(Arch arch);
+BlockLayout knownBlockLayout(Arch arch);
+/// By the types of ntdll's PDB where it is at hand; a field that it does not have is where it is
+/// known to be (block_layout.cpp).
+BlockLayout blockLayout(const Session& session);
 
 /// `!peb` and `!teb` of a Windows dump.
 Result<void> windowsProcessEnvironment(CommandCall& call);

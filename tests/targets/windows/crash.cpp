@@ -70,6 +70,11 @@ const void* typeInfoTable[1] __asm__("??_7type_info@@6B@") = {nullptr};
 }
 }
 
+/// What the handler was given: records in memory that a debugger can be asked about.
+extern "C" {
+ExceptionPointers* pointersOfException;
+}
+
 namespace {
 
 using Writer = int (*)(Handle, Dword, Handle, Dword, DumpException*, void*, void*);
@@ -98,6 +103,7 @@ Dword dumper(void*) {
 }
 
 int handler(ExceptionPointers* pointers) {
+    pointersOfException = pointers;
     exceptionOfDump = {GetCurrentThreadId(), pointers, 0};
     // Wine takes the writing thread for the one that crashed, whatever it is told.
     constexpr Dword stackOverflow = 0xc00000fd;
@@ -110,6 +116,8 @@ int handler(ExceptionPointers* pointers) {
 }  // namespace
 
 #define NOINLINE __attribute__((noinline))
+
+#include "variables.h"
 
 struct Job {
     int number;
@@ -223,6 +231,10 @@ Dword crasher(void* argument) {
     SetLastError(1234);
     int result = 1;
     if (same(how, "null")) result = compute(&mainJob, 42);
+    if (same(how, "variables")) {
+        ice::fill();
+        result = ice::optimised(2, &ice::thing) + ice::thing.run(1);
+    }
     if (same(how, "overflow")) result = recurse(&sink, 1);
     if (same(how, "throw")) result = parse(17);
     if (same(how, "divide")) result = divide(0);
