@@ -257,7 +257,8 @@ TEST_F(CoreNotes, AllRegistersAreThoseOfTheLivingProcess) {
     const std::uint64_t turning = victim.number("registers");
     for (auto* side : {&alive, &ours}) {
         for (auto& [tid, lines] : *side) {
-            std::erase_if(lines, [&](const std::string& line) {
+            const bool turns = tid == turning;
+            std::erase_if(lines, [turns](const std::string& line) {
                 const auto words = splitBlanks(line);
                 if (words.size() < 2) return true;
                 const std::string_view name = words[0];
@@ -269,7 +270,7 @@ TEST_F(CoreNotes, AllRegistersAreThoseOfTheLivingProcess) {
                 for (const std::string_view upper : {"xmm", "ymm"}) {
                     if (number(upper).value_or(0) > 15) return true;
                 }
-                return tid == turning && (name == "rip" || name == "eflags");
+                return turns && (name == "rip" || name == "eflags");
             });
         }
     }
