@@ -152,6 +152,7 @@ TEST_F(HandlerCrashSerial, AStormKeepsTheNewest) {
     ASSERT_EQ(handler("install --format minidump --keep 5").status, 0);
     constexpr int crashes = 16;
     std::vector<std::unique_ptr<Victim>> victims;
+    victims.reserve(crashes);
     for (int i = 0; i < crashes; ++i)
         victims.push_back(std::make_unique<Victim>("crasher"));
     for (const auto& victim : victims) {

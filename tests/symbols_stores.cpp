@@ -24,7 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 using testing::Contains;
 using testing::HasSubstr;
-using testing::Not;
 
 void write(const fs::path& path, std::string_view text) {
     fs::create_directories(path.parent_path());
@@ -297,6 +296,7 @@ TEST_F(SymbolServers, aCacheThatCannotBeWrittenSaysSo) {
 TEST_F(SymbolServers, manyAtOnceShareOneStore) {
     std::atomic<int> whole{0};
     std::vector<std::thread> threads;
+    threads.reserve(8);
     for (int i = 0; i < 8; ++i) {
         threads.emplace_back([&] {
             const SymbolLocator locator(path("slow"), options_);

@@ -67,12 +67,14 @@ public:
                                               "vmcoreinfo"};
         arguments.insert(arguments.end(), extra.begin(), extra.end());
         std::vector<char*> argv;
+        argv.reserve(arguments.size() + 1);
         for (std::string& argument : arguments)
             argv.push_back(argument.data());
         argv.push_back(nullptr);
         pid_ = ::fork();
         if (pid_ == 0) {
             const int null = ::open("/dev/null", O_RDWR);
+            if (null < 0) ::_exit(127);
             ::dup2(null, 0);
             ::dup2(null, 1);
             ::dup2(null, 2);
