@@ -6,6 +6,7 @@
 
 #include "bytes/source.h"
 #include "symbols/pdb/pdb_file.h"
+#include "symbols/pdb/pdb_types.h"
 #include "symbols/pdb/type_layout.h"
 
 namespace {
@@ -24,6 +25,20 @@ void askTypes(const pdb::PdbFile& file) {
     (void)file.typeByName("ice::Thing");
 }
 
+/// As debuggers ask: shapes and members, along what they lead to.
+void askShapes(const pdb::PdbTypes& types) {
+    constexpr std::size_t most = 64;
+    for (const std::string& name : types.matching("*", most)) {
+        const auto type = types.find(name);
+        if (!type) continue;
+        const TypeShape shape = types.shape(*type);
+        if (shape.target) (void)types.shape(*shape.target);
+        for (const TypeMember& member : types.members(*type))
+            (void)types.shape(member.type);
+    }
+    (void)types.variableType("thing");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -31,9 +46,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto opened = pdb::PdbFile::open(memorySource({bytes, bytes + size}, "fuzz.pdb"));
     if (!opened) return 0;
     const pdb::PdbFile& file = **opened;
+    askShapes(pdb::PdbTypes(*opened));
     for (std::uint32_t address = 0x1000; address < 0x1400; address += 13) {
         (void)file.locate(address, true);
         (void)file.frameLayout(address);
+        for (std::size_t level = 0; level < 3; ++level)
+            (void)file.variablesAt(address, level);
     }
     (void)file.nearest(0x1010);
     (void)file.nearest(0x3010);

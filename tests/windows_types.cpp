@@ -175,11 +175,11 @@ TEST_F(WindowsTypes, VariablesOfOptimisedAndInlinedCode) {
     EXPECT_EQ(plain(".frame 1; dv /t /v /i").substr(0, 3), "01 ");
     const std::string inlined = plain(".frame 1; dv /t /v /i");
     EXPECT_THAT(inlined,
-                HasSubstr("prv param  @rdi             struct ice::Thing * of = 0xADDR\n"));
+                HasSubstr("prv param  @rdi              struct ice::Thing * of = 0xADDR\n"));
     EXPECT_THAT(inlined, HasSubstr("int step = "));
     const std::string outer = plain(".frame 2; dv /t /v /i");
-    EXPECT_THAT(outer, HasSubstr("@rdi             struct ice::Thing * of = 0xADDR\n"));
-    EXPECT_THAT(outer, HasSubstr("prv local  @ebx             int result = 0n2\n"));
+    EXPECT_THAT(outer, HasSubstr("@rdi              struct ice::Thing * of = 0xADDR\n"));
+    EXPECT_THAT(outer, HasSubstr("prv local  @ebx              int result = 0n2\n"));
     EXPECT_THAT(outer, Not(HasSubstr("doubled")));
 }
 

@@ -88,12 +88,29 @@ std::string eventText(const Session& session, const Exception& exception) {
                        explainBugCheck(exception.code, exception.parameters).name);
 }
 
+namespace {
+
+/// "crash!inner+0x0000000000000005", as WinDbg's exception records name places.
+std::string windowsPlace(const Session& session, std::uint64_t address) {
+    const Symbolization known = session.symbolizer().symbolize(address, false);
+    if (known.frames.empty()) return symbolText(session, address);
+    return fmt::format("{}!{}+0x{}", moduleText(session, known.module),
+                       printable(known.frames.front().function),
+                       hexDigits(known.frames.front().functionOffset,
+                                 static_cast<int>(session.pointerSize() * 2)));
+}
+
+}  // namespace
+
 std::string exceptionRecordText(const Session& session, const Exception& exception) {
-    const std::string symbol = symbolText(session, exception.address);
-    std::string text =
-        fmt::format("ExceptionAddress: {}{}\n", addressText(session, exception.address),
-                    symbol.empty() ? "" : fmt::format(" ({})", symbol));
     const bool windows = session.process().system.os == Os::windows;
+    const std::string symbol =
+        windows ? windowsPlace(session, exception.address) : symbolText(session, exception.address);
+    std::string text = fmt::format(
+        "ExceptionAddress: {}{}\n",
+        windows ? hexDigits(exception.address, static_cast<int>(session.pointerSize() * 2))
+                : addressText(session, exception.address),
+        symbol.empty() ? "" : fmt::format(" ({})", symbol));
     text += fmt::format("   ExceptionCode: {:08x} ({})\n", exception.code,
                         windows ? windowsExceptionName(exception.code)
                                 : exceptionText(session.process(), exception));

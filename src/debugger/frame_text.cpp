@@ -55,6 +55,12 @@ std::string inlineColumns(const Session& session) {
                                       : "(Inline Function) --------`--------";
 }
 
+/// Dashes where a physical frame has four words.
+std::string inlineArguments(const Session& session) {
+    const std::string_view one = session.pointerSize() == 4 ? "--------" : "--------`--------";
+    return fmt::format("{} {} {} {}", one, one, one, one);
+}
+
 }  // namespace
 
 std::string stackHeader(const Session& session, const StackStyle& style) {
@@ -96,8 +102,7 @@ std::string frameLine(const Session& session, const NamedStack& stack, std::size
                 text += returnAddressText(session, stack, frame);
             }
             text += "     : ";
-            text += inlined ? fmt::format("{:-<17} {:-<17} {:-<17} {:-<17}", "", "", "", "")
-                            : argumentsText(session, stack, frame);
+            text += inlined ? inlineArguments(session) : argumentsText(session, stack, frame);
             text += " : ";
         } else if (inlined) {
             text += inlineColumns(session) + "     ";

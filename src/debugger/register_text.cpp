@@ -109,10 +109,25 @@ std::string registersText(const Session& session, const Registers& registers) {
     return "registers of this architecture are not known\n";
 }
 
+namespace {
+
+/// "crash!work+0x5", and of an inlined call "crash!inner+0x5 [inlined in crash!work+0x35]".
+std::string placeText(const Session& session, std::uint64_t pc) {
+    const Symbolization known = session.symbolizer().symbolize(pc, false);
+    std::string outer = symbolOrAddressText(session, pc);
+    if (known.frames.empty() || !known.frames.front().inlined) return outer;
+    const SymbolFrame& inner = known.frames.front();
+    std::string text = moduleText(session, known.module) + "!" + printable(inner.function);
+    if (inner.functionOffset != 0) text += fmt::format("+0x{:x}", inner.functionOffset);
+    return text + " [inlined in " + outer + "]";
+}
+
+}  // namespace
+
 std::string instructionAt(Session& session, const Registers& registers) {
     if (!registers.has(archInfo(registers.arch()).pc)) return {};
     const std::uint64_t pc = registers.pc();
-    std::string text = symbolOrAddressText(session, pc) + ":\n";
+    std::string text = placeText(session, pc) + ":\n";
     CodeReader reader(session);
     CodeLine line = reader.line(pc);
     if (line.instruction) {

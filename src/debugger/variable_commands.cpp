@@ -38,7 +38,7 @@ Result<void> displayVariables(CommandCall& call) {
         const VariableValue value = locateVariable(session, frame, variable);
         std::string line;
         if (kinds) line += variable.parameter ? "prv param  " : "prv local  ";
-        if (places) line += fmt::format("{:<16} ", value.where);
+        if (places) line += fmt::format("{:<17} ", value.where);
         if (types) line += declaredTypeText(*frame.module.types, variable.type) + " ";
         line += types || places || kinds ? printable(variable.name)
                                          : fmt::format("{:>15}", printable(variable.name));

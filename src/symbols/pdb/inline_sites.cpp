@@ -55,7 +55,7 @@ struct ObjectSymbols::Site {
     std::uint32_t inlinee = 0;
     std::uint64_t record = 0;
     bool covers = false;
-    std::uint32_t begin = 0;  ///< of the range that contains the address
+    std::uint32_t begin = 0;  ///< where the call's code begins: of its first range
     SourceLine source;        ///< of the last range that begins at or below the address
 };
 
@@ -70,13 +70,14 @@ void ObjectSymbols::followAnnotations(ByteView annotations, const Function& func
         SourceLine source;
     };
     std::optional<Row> open;  // a range that waits for its end
+    std::optional<std::uint32_t> first;
     const std::uint32_t wanted = address - function.begin;
     const auto close = [&](std::uint32_t end) {
         if (open && wanted >= open->begin) {
             site.source = open->source;
             if (wanted < end) {
                 site.covers = true;
-                site.begin = function.begin + open->begin;
+                site.begin = function.begin + first.value_or(open->begin);
             }
         }
         open.reset();
@@ -85,6 +86,7 @@ void ObjectSymbols::followAnnotations(ByteView annotations, const Function& func
         if (site.covers) return;
         close(offset);
         open = Row{offset, source};
+        if (!first) first = offset;
     };
     Cursor cursor(annotations);
     while (!cursor.atEnd() && cursor.ok() && !site.covers) {

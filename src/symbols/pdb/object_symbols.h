@@ -41,7 +41,7 @@ public:
     /// A call that was compiled inline.
     struct InlineFrame {
         std::uint32_t inlinee = 0;  ///< index of the function in the IPI stream
-        std::uint32_t begin = 0;    ///< of the range that contains the address
+        std::uint32_t begin = 0;    ///< where the call's code begins
         SourceLine source;
         std::uint64_t record = 0;  ///< offset of its record in the stream
     };
