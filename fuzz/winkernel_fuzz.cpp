@@ -1,6 +1,8 @@
-// Any bytes as a Windows kernel dump: reading it and asking its memory, physical and virtual.
+// Any bytes as a Windows kernel dump: reading it, asking its memory, physical and virtual,
+// describing it and building it again.
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <vector>
 
 #include "formats/winkernel/kernel_dump.h"
@@ -23,8 +25,14 @@ void ask(const AddressSpace& memory) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto* bytes = reinterpret_cast<const std::byte*>(data);
-    const auto source = memorySource(std::vector<std::byte>(bytes, bytes + size), "fuzz.dmp");
-    const auto snapshot = windowsKernelDumpFormat().open(source);
+    const std::vector<std::byte> file(bytes, bytes + size);
+    const auto source = memorySource(file, "fuzz.dmp");
+    const Format format = windowsKernelDumpFormat();
+    if (const auto text = format.describe(source)) {
+        const auto again = format.build(*text);
+        if (!again || *again != file) std::abort();
+    }
+    const auto snapshot = format.open(source);
     if (!snapshot) return 0;
     ask(*snapshot->process->memory);
     ask(*snapshot->machine->physical);

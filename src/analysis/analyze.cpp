@@ -10,6 +10,7 @@
 #include "analysis/bug_checks.h"
 #include "analysis/crash_case.h"
 #include "analysis/fault.h"
+#include "analysis/mac_exception.h"
 #include "analysis/waits.h"
 #include "analysis/windows_exception.h"
 #include "base/text.h"
@@ -65,6 +66,7 @@ private:
     void judgeAbort(const Exception& exception, const Thread& thread, const NamedStack& stack);
     void judgeSent(const Exception& exception);
     void judgeWindows(const Exception& exception, const Thread& thread, const NamedStack& stack);
+    void judgeMac(const Exception& exception, const Thread& thread, const NamedStack& stack);
     void judgeWithoutException();
     /// The caller of a stray jump is more than a guess when the call that made it has just been
     /// pushed: its return address is on top of the stack, and a call instruction precedes it.
@@ -75,6 +77,8 @@ private:
     void blameNobody(std::string bucketHead);
     [[nodiscard]] const NamedStack* stackOf(std::uint64_t thread) const;
     [[nodiscard]] std::string waitingText() const;
+    void reportHeldUp();
+    void quoteProgram();
 
     CrashCase crash_;
     std::vector<Activity> activities_;
@@ -125,6 +129,12 @@ void Analyst::describeException(const Exception& exception) {
     }
     if (crash_.process.system.os == Os::windows) {
         const WindowsException words = readWindowsException(crash_, exception);
+        out_.exceptionName = words.name;
+        out_.exceptionText = words.text;
+        return;
+    }
+    if (crash_.process.system.os == Os::macos) {
+        const MacException words = readMacException(exception);
         out_.exceptionName = words.name;
         out_.exceptionText = words.text;
         return;
@@ -266,7 +276,10 @@ void Analyst::judgeFault(const Exception& exception, const Thread& thread,
             }
         }
     }
-    blame(stack, found, out_.exceptionName + "_" + diagnosis.kind, diagnosis.happening);
+    // STATUS_STACK_OVERFLOW need not be told that it is a STACK_OVERFLOW.
+    const bool said = out_.exceptionName.ends_with(diagnosis.kind);
+    blame(stack, found, out_.exceptionName + (said ? "" : "_" + diagnosis.kind),
+          diagnosis.happening);
 }
 
 void Analyst::judgeAbort(const Exception& exception, const Thread& thread,
@@ -333,6 +346,15 @@ void Analyst::judgeWindows(const Exception& exception, const Thread& thread,
           words.happening);
 }
 
+void Analyst::judgeMac(const Exception& exception, const Thread& thread, const NamedStack& stack) {
+    if (const auto fault = macSignal(exception)) {
+        judgeFault(*fault, thread, stack);
+        return;
+    }
+    blame(stack, findBlame(stack, blameStart(stack, true)), out_.exceptionName,
+          fmt::format("stopped with {}", out_.exceptionName));
+}
+
 void Analyst::judgeException(const Exception& exception) {
     const Process& process = crash_.process;
     // A machine and a Windows exception are a kernel dump: the exception is the bug check.
@@ -342,9 +364,10 @@ void Analyst::judgeException(const Exception& exception) {
     const Thread* thread = process.thread(exception.threadId);
     const NamedStack* stack = stackOf(exception.threadId);
     const SignalWords words = signalWords(exception.code);
+    const bool isSignal = process.system.os != Os::windows && process.system.os != Os::macos;
     const bool sent = sentByProcess(exception) &&
                       (exception.sender.has_value() || !exception.rawSignalInfo.empty());
-    if (process.system.os != Os::windows && sent && words.nature != SignalNature::abort) {
+    if (isSignal && sent && words.nature != SignalNature::abort) {
         judgeSent(exception);
         return;
     }
@@ -364,6 +387,10 @@ void Analyst::judgeException(const Exception& exception) {
     }
     if (process.system.os == Os::windows) {
         judgeWindows(exception, *thread, *stack);
+        return;
+    }
+    if (process.system.os == Os::macos) {
+        judgeMac(exception, *thread, *stack);
         return;
     }
     switch (words.nature) {
@@ -424,10 +451,54 @@ std::string Analyst::waitingText() const {
                        fmt::join(parts, ", "));
 }
 
+/// Threads that wait for one that does something else: no deadlock, and still worth saying.
+void Analyst::reportHeldUp() {
+    const Process& process = crash_.process;
+    std::map<std::uint64_t, std::vector<std::size_t>> waiting;
+    for (std::size_t i = 0; i < activities_.size(); ++i) {
+        if (activities_[i].mutex && activities_[i].waitsFor)
+            waiting[*activities_[i].waitsFor].push_back(i);
+    }
+    for (const auto& [owner, members] : waiting) {
+        Finding finding;
+        const auto at = std::ranges::find(process.threads, owner, &Thread::id);
+        const auto index = static_cast<std::size_t>(at - process.threads.begin());
+        const bool known = index < activities_.size() && !activities_[index].text.empty();
+        finding.claim = fmt::format(
+            "{} held up by {}{}.",
+            members.size() == 1 ? std::string("A thread is")
+                                : counted(members.size(), "thread") + " are",
+            threadText(process, owner), known ? ", which is " + activities_[index].text : "");
+        for (const std::size_t member : members)
+            finding.evidence.push_back(activities_[member].evidence);
+        finding.confidence = Confidence::high;
+        out_.findings.push_back(std::move(finding));
+    }
+}
+
+/// What the program itself left in the dump for whoever reads it.
+void Analyst::quoteProgram() {
+    constexpr std::size_t mostLines = 32;
+    if (const SharedBytes* assertion = crash_.snapshot.attachment("assertion")) {
+        out_.findings.push_back({"The program says that an assertion of its failed.",
+                                 {std::string(assertion->text())},
+                                 Confidence::certain});
+    }
+    if (const SharedBytes* annotations = crash_.snapshot.attachment("annotations")) {
+        Finding finding{"The program attached notes to the dump.", {}, Confidence::certain};
+        for (const std::string_view line : split(annotations->text(), '\n')) {
+            if (line.empty() || finding.evidence.size() == mostLines) continue;
+            finding.evidence.emplace_back(line);
+        }
+        if (!finding.evidence.empty()) out_.findings.push_back(std::move(finding));
+    }
+}
+
 void Analyst::judgeWithoutException() {
     const Process& process = crash_.process;
     const auto circles = findDeadlocks(process, activities_);
     if (circles.empty()) {
+        reportHeldUp();
         blameNobody("NO_EXCEPTION");
         out_.verdict.healthy = true;
         out_.verdict.summary =
@@ -489,6 +560,7 @@ Analysis Analyst::run(const Unwinder& unwinder, Progress& progress) {
         judgeException(*process.exception);
     else
         judgeWithoutException();
+    quoteProgram();
     std::ranges::stable_sort(out_.findings, std::ranges::greater{}, &Finding::confidence);
     out_.issues.append(crash_.snapshot.issues);
     return std::move(out_);

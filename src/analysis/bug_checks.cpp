@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "analysis/bug_check_names.h"
 #include "analysis/windows_status.h"
 #include "base/text.h"
 
@@ -230,8 +231,17 @@ BugCheck explainBugCheck(std::uint32_t code, const std::vector<std::uint64_t>& p
     const bool isVariant = row == rows.end() && (code & variant) != 0;
     if (isVariant) row = std::ranges::find(rows, code & ~variant, &Row::code);
     const bool known = row != rows.end();
-    out.name = known ? std::string(row->name) + (isVariant ? "_M" : "") : hex(code);
-    out.text = known ? std::string(row->text) : "a bug check without a known name";
+    if (known) {
+        out.name = std::string(row->name) + (isVariant ? "_M" : "");
+        out.text = row->text;
+    } else {
+        const auto named = std::ranges::find(bugCheckNames, code & ~variant, &BugCheckName::code);
+        out.name = named != bugCheckNames.end()
+                       ? std::string(named->name) + ((code & variant) != 0 ? "_M" : "")
+                       : hex(code);
+        out.text = named != bugCheckNames.end() ? "its parameters are not explained here"
+                                                : "a bug check without a known name";
+    }
     for (std::size_t i = 0; i < std::min<std::size_t>(parameters.size(), 4); ++i) {
         std::string text = hex(parameters[i]);
         const std::string_view meaning = known ? row->meanings[i] : std::string_view();
@@ -246,6 +256,13 @@ BugCheck explainBugCheck(std::uint32_t code, const std::vector<std::uint64_t>& p
         out.parameters.push_back(std::move(text));
     }
     return out;
+}
+
+std::vector<std::uint32_t> explainedBugChecks() {
+    std::vector<std::uint32_t> codes;
+    for (const Row& row : rows)
+        codes.push_back(row.code);
+    return codes;
 }
 
 }  // namespace icecore

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "analysis/fault_parts.h"
+#include "analysis/windows_status.h"
 #include "base/text.h"
 
 namespace icecore {
@@ -35,6 +36,20 @@ const Region* stackAbove(const Process& process, std::uint64_t address) {
     return &*above;
 }
 
+/// The stack pointer stands at the bottom or has left the stack, and the access is near it or
+/// between it and the stack (a large local array).
+bool standsAtBottom(const FaultScene& scene, const Region& stack, std::uint64_t address) {
+    constexpr std::uint64_t nearBottom = 64 << 10;
+    constexpr std::uint64_t farthest = 64 << 20;
+    constexpr std::uint64_t belowPointer = 64 << 10;
+    const std::uint64_t sp = scene.registers.sp();
+    const std::uint64_t bottom = stack.range.begin();
+    const bool atBottom = stack.range.contains(sp) && sp - bottom < nearBottom;
+    const bool left = sp < bottom && bottom - sp < farthest;
+    if (!atBottom && !left) return false;
+    return address >= sp || sp - address <= belowPointer;
+}
+
 struct Recursion {
     std::string place;
     std::size_t count = 0;
@@ -58,31 +73,28 @@ Recursion mostFrequent(const NamedStack& stack) {
 
 bool diagnoseStackExhaustion(const FaultScene& scene, std::uint64_t address, FaultDiagnosis& out) {
     const Process& process = scene.crash.process;
+    // Windows knows it from the guard page that was used up, and says so.
+    const bool told = process.system.os == Os::windows && process.exception &&
+                      process.exception->code == statuses::stackOverflow;
     const Region* stack = stackAbove(process, address);
-    if (stack == nullptr) return false;
-    const std::uint64_t sp = scene.registers.sp();
-    // The stack pointer stands at the bottom or has left the stack, and the access is near it or
-    // between it and the stack (a large local array).
-    constexpr std::uint64_t nearBottom = 64 << 10;
-    constexpr std::uint64_t farthest = 64 << 20;
-    constexpr std::uint64_t belowPointer = 64 << 10;
-    const std::uint64_t bottom = stack->range.begin();
-    const bool atBottom = stack->range.contains(sp) && sp - bottom < nearBottom;
-    const bool left = sp < bottom && bottom - sp < farthest;
-    if (!atBottom && !left) return false;
-    if (address < sp && sp - address > belowPointer) return false;
+    if (!told && (stack == nullptr || !standsAtBottom(scene, *stack, address))) return false;
 
     out.kind = "STACK_OVERFLOW";
     out.stackExhausted = true;
     out.happening = "ran out of stack";
-    std::vector<std::string> evidence = {
-        fmt::format("stack pointer {}, stack from {} to {} ({})", hex(sp), hex(bottom),
-                    hex(stack->range.end()), humanBytes(stack->range.size())),
-        fmt::format("address {}: {} bytes below the stack's lowest page", hex(address),
-                    hex(bottom - address))};
+    std::vector<std::string> evidence;
+    if (told) evidence.emplace_back("Windows raised STATUS_STACK_OVERFLOW");
+    if (stack != nullptr) {
+        const std::uint64_t bottom = stack->range.begin();
+        evidence.push_back(fmt::format("stack pointer {}, stack from {} to {} ({})",
+                                       hex(scene.registers.sp()), hex(bottom),
+                                       hex(stack->range.end()), humanBytes(stack->range.size())));
+        evidence.push_back(fmt::format("address {}: {} bytes below the stack's lowest page",
+                                       hex(address), hex(bottom - address)));
+    }
     if (scene.instruction) evidence.push_back("instruction " + instructionText(*scene.instruction));
-    out.findings.push_back(
-        {"The thread's stack is exhausted.", std::move(evidence), Confidence::high});
+    out.findings.push_back({"The thread's stack is exhausted.", std::move(evidence),
+                            told ? Confidence::certain : Confidence::high});
 
     constexpr std::size_t recursive = 20;
     const Recursion recursion = mostFrequent(scene.stack);

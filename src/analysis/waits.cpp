@@ -7,13 +7,14 @@
 #include <map>
 
 #include "analysis/skip_rules.h"
+#include "analysis/windows_waits.h"
 #include "base/text.h"
 
 namespace icecore {
 
 namespace {
 
-enum class WaitKind : std::uint8_t { other, mutex, join };
+enum class WaitKind : std::uint8_t { other, mutex, join, section };
 
 struct WaitRow {
     std::string_view function;
@@ -82,6 +83,25 @@ constexpr auto waitTable = std::to_array<WaitRow>({
     {"mq_*receive", "waiting for a message"},
     {"sem*op", "waiting for a System V semaphore"},
     {"*futex_*wait*", "waiting on a futex"},
+    // Of Windows.
+    {"*EnterCriticalSection*", "waiting for a critical section", WaitKind::section},
+    {"RtlpWaitForCriticalSection", "waiting for a critical section", WaitKind::section},
+    {"*AcquireSRWLock*", "waiting for a slim reader/writer lock"},
+    {"*SleepConditionVariable*", "waiting on a condition variable"},
+    {"*WaitOnAddress", "waiting for a value in memory to change"},
+    {"*WaitForSingleObject*", "waiting for an object"},
+    {"*SignalObjectAndWait*", "waiting for an object"},
+    {"*WaitForMultipleObjects*", "waiting for one of several objects"},
+    {"*WaitForWorkViaWorkerFactory", "idle in a thread pool"},
+    {"*RemoveIoCompletion*", "waiting for input or output to complete"},
+    {"GetQueuedCompletionStatus*", "waiting for input or output to complete"},
+    {"*GetMessage*", "waiting for a window message"},
+    {"*UserWaitMessage", "waiting for a window message"},
+    {"*MsgWaitForMultipleObjects*", "waiting for a window message"},
+    {"*DelayExecution", "sleeping"},
+    {"Sleep*", "sleeping"},
+    {"*WaitForAlertByThreadId", "waiting to be woken"},
+    {"*ReplyWaitReceivePort*", "waiting for a message of another process"},
 });
 
 const WaitRow* waitOf(const NamedStack& stack) {
@@ -154,6 +174,10 @@ Activity activityOf(const CrashCase& crash, const Thread& thread, const NamedSta
     out.text = wait->text;
     out.waits = true;
     if (!thread.context) return out;
+    if (wait->kind == WaitKind::section) {
+        findCriticalSection(crash, thread, stack, out);
+        return out;
+    }
     const auto futex = futexWait(crash, thread.context->registers);
     if (!futex) return out;
     if (wait->kind == WaitKind::mutex) {

@@ -56,7 +56,7 @@ public:
             ->required();
         command.add_option("-o,--output", output_, "the file to make")->required();
         command.add_option("-f,--format", format_,
-                           "core or minidump; else what the text speaks of");
+                           "core, minidump or windows-kernel; else what the text speaks of");
         command.add_flag("--overwrite", overwrite_, "replace an existing file");
     }
     [[nodiscard]] int run() override {

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "analysis/bug_checks.h"
 #include "analysis/windows_exception.h"
 #include "app/image_report.h"
 #include "app/report.h"
@@ -73,25 +74,40 @@ void printSystem(const SystemInfo& system) {
     line("CPU", cpu);
 }
 
-void printProcess(const Process& process) {
+/// A kernel's exception is the bug check.
+void printException(const Snapshot& snapshot) {
+    const Process& process = *snapshot.process;
+    if (!process.exception) return;
+    const Exception& exception = *process.exception;
+    if (process.system.os == Os::windows && snapshot.machine) {
+        const BugCheck words = explainBugCheck(exception.code, exception.parameters);
+        line("Bug check", fmt::format("{:#x} {}: {}", exception.code, words.name, words.text));
+        for (const std::string& parameter : words.parameters)
+            line("", parameter);
+        return;
+    }
+    const bool isSignal = process.system.os == Os::linux_os || process.system.os == Os::android;
+    std::string text =
+        fmt::format("{} in thread {} at {}",
+                    isSignal ? fmt::format("signal {}", exception.code) : hex(exception.code),
+                    exception.threadId, hex(exception.address));
+    if (process.system.os == Os::windows) {
+        const WindowsException words = readWindowsException(exception);
+        text = fmt::format("{} ({:#010x}, {}) in thread {} at {}", words.name, exception.code,
+                           words.text, exception.threadId, hex(exception.address));
+    }
+    if (exception.faultAddress) text += fmt::format(", address {}", hex(*exception.faultAddress));
+    line("Exception", text);
+}
+
+void printProcess(const Snapshot& snapshot) {
+    const Process& process = *snapshot.process;
     line("Process",
          fmt::format("{} (pid {}, parent {})", process.name, process.pid, process.parentPid));
     line("Program", process.executable);
     line("Command", joined(process.commandLine));
     if (process.started) line("Started", timeText(*process.started));
-    if (const auto& exception = process.exception) {
-        std::string text = fmt::format("{} in thread {} at {}", exception->code,
-                                       exception->threadId, hex(exception->address));
-        if (process.system.os == Os::linux_os) text = "signal " + text;
-        if (process.system.os == Os::windows) {
-            const WindowsException words = readWindowsException(*exception);
-            text = fmt::format("{} ({:#010x}, {}) in thread {} at {}", words.name, exception->code,
-                               words.text, exception->threadId, hex(exception->address));
-        }
-        if (exception->faultAddress)
-            text += fmt::format(", address {}", hex(*exception->faultAddress));
-        line("Exception", text);
-    }
+    printException(snapshot);
     line("Threads", counted(process.threads));
     line("Modules", counted(process.modules));
     if (!process.unloadedModules.empty()) line("Unloaded", counted(process.unloadedModules));
@@ -113,7 +129,7 @@ void printText(const Snapshot& snapshot) {
     line("Consistency", consistencyText(from.consistency));
     if (snapshot.process) {
         printSystem(snapshot.process->system);
-        printProcess(*snapshot.process);
+        printProcess(snapshot);
     }
     if (snapshot.machine) {
         for (const auto& [label, value] : machineLines(*snapshot.machine)) {
@@ -124,6 +140,19 @@ void printText(const Snapshot& snapshot) {
     if (!snapshot.unread.empty()) {
         line("Unread",
              fmt::format("{} ranges could not be read when it was taken", snapshot.unread.size()));
+    }
+    for (const std::string_view name : {"comment", "assertion", "annotations"}) {
+        // What people wrote, as far as a screen holds it.
+        constexpr std::size_t mostLines = 20;
+        const SharedBytes* text = snapshot.attachment(name);
+        if (text == nullptr) continue;
+        const auto lines = split(trim(text->text()), '\n');
+        std::string label(name);
+        label.front() = static_cast<char>(label.front() - 'a' + 'A');
+        for (std::size_t i = 0; i < std::min(lines.size(), mostLines); ++i)
+            line(i == 0 ? std::string_view(label) : std::string_view(), lines[i]);
+        if (lines.size() > mostLines)
+            line("", fmt::format("and {} more", lines.size() - mostLines));
     }
     if (!snapshot.attachments.empty()) {
         std::vector<std::string> names;

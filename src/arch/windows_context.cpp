@@ -251,7 +251,10 @@ Result<Context> readWindowsContext(ByteView bytes, Arch expected) {
     if (bytes.size() < layout->minimum) {
         return fail(Errc::truncated, "a thread context ends too early", bytes.where(bytes.size()));
     }
-    const auto flags = loadInteger<std::uint32_t>(bytes.data() + layout->flagsOffset);
+    auto flags = loadInteger<std::uint32_t>(bytes.data() + layout->flagsOffset);
+    // Breakpad on macOS names the architecture alone, and gives these groups.
+    constexpr std::uint32_t anyGroup = 0xff;
+    if ((flags & anyGroup) == 0) flags |= control | integer | segments;
     Context context{Registers(layout->arch), {}, {}};
     for (const Slot& slot : layout->slots) {
         if ((flags & slot.group) != 0)

@@ -130,6 +130,19 @@ TEST(WindowsContext, GroupsThatAreNotThereStayUnknown) {
     EXPECT_EQ(read->registers.get(x64::rip), 1U);
 }
 
+/// As Breakpad writes them on macOS.
+TEST(WindowsContext, FlagsWithoutGroupsMeanTheUsualOnes) {
+    const Context context =
+        filled(Arch::x86_64, {x64::fs_base, x64::gs_base, x64::orig_rax, x64::dr0, x64::dr1,
+                              x64::dr2, x64::dr3, x64::dr6, x64::dr7});
+    auto bytes = writeWindowsContext(context);
+    storeInteger(bytes.data() + 0x30, std::uint32_t{0x100000});
+    const auto read = readWindowsContext(ByteView(bytes), Arch::x86_64);
+    ASSERT_TRUE(read) << read.error().describe();
+    EXPECT_EQ(read->registers, context.registers);
+    EXPECT_TRUE(read->floatingPoint.empty());
+}
+
 TEST(WindowsContext, DamageIsAnError) {
     const auto bytes = writeWindowsContext(filled(Arch::x86_64, {}));
     for (std::size_t size = 0; size < bytes.size(); ++size)

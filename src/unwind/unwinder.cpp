@@ -12,6 +12,7 @@
 #include "unwind/scan_finder.h"
 #include "unwind/signal_frame_finder.h"
 #include "unwind/stack_bounds.h"
+#include "unwind/unseen_code_finder.h"
 #include "unwind/walk_progress.h"
 
 namespace icecore {
@@ -119,6 +120,7 @@ private:
     Trust trust_ = Trust::context;
     WalkProgress progress_;
     Stack stack_;
+    UnseenCodeFinder unseenCode_{options_.scan};
 };
 
 void Walker::publish() {
@@ -175,7 +177,8 @@ Step Walker::guess(const WalkFrame& from, Finders guesses) {
         else if (step.kind != Step::Kind::none)
             return step;
     }
-    return unreadable;
+    // Last of all, where nobody has the code.
+    return unreadable.kind == Step::Kind::none ? unseenCode_.find(from, walk_) : unreadable;
 }
 
 Step Walker::next(const FrameFinder& exact, const FrameFinder& signalFrame, Finders guesses) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <optional>
 
 #include "base/text.h"
 #include "views/html_text.h"
@@ -63,9 +64,62 @@ std::string protectionOf(const Region& region) {
     return text;
 }
 
-std::vector<Block> blocksOf(const Process& process) {
+/// What is known of the address space: the dump's regions, or, where it lists none (Windows'
+/// smaller minidumps, kernels), its modules, stacks and whatever memory was captured.
+std::vector<Region> regionsOf(const Process& process) {
+    if (!process.regions.empty()) return process.regions.items;
+    std::vector<Region> regions;
+    const auto add = [&](Range range, RegionKind kind, std::string name) {
+        if (range.empty()) return;
+        Region region;
+        region.range = range;
+        region.kind = kind;
+        region.name = std::move(name);
+        region.protection.read = true;
+        regions.push_back(std::move(region));
+    };
+    for (const Module& module : process.modules)
+        add(module.range, RegionKind::image, std::string(module.fileName()));
+    for (const Thread& thread : process.threads) {
+        if (thread.stack)
+            add(*thread.stack, RegionKind::stack, fmt::format("stack of thread {}", thread.id));
+    }
+    // Small dumps hold many little pieces: those that lie close together are one.
+    constexpr std::uint64_t close = 16 << 20;
+    std::optional<Range> piece;
+    std::size_t count = 0;
+    const auto flush = [&] {
+        if (piece && regions.size() < mostBlocks)
+            add(*piece, RegionKind::anonymous, fmt::format("captured, in {} pieces", count));
+    };
+    for (const Extent& extent : process.memory->extents(Range::all())) {
+        if (extent.absence != Absence::none) continue;
+        if (piece && extent.range.begin() - piece->end() < close) {
+            piece = Range::between(piece->begin(), extent.range.end());
+            ++count;
+            continue;
+        }
+        flush();
+        piece = extent.range;
+        count = 1;
+    }
+    flush();
+    // Modules and stacks keep what the captured pieces cover too.
+    RangeMap<std::size_t> map;
+    for (std::size_t i = 0; i < regions.size(); ++i)
+        map.add(regions[i].range, i);
+    map.seal();
+    std::vector<Region> disjoint;
+    for (const auto& entry : map.entries()) {
+        disjoint.push_back(regions[entry.value]);
+        disjoint.back().range = entry.range;
+    }
+    return disjoint;
+}
+
+std::vector<Block> blocksOf(const std::vector<Region>& regions) {
     std::vector<Block> blocks;
-    for (const Region& region : process.regions) {
+    for (const Region& region : regions) {
         if (region.kind == RegionKind::free || region.kind == RegionKind::reserved) continue;
         const std::string_view style = styleOf(region);
         const bool joins = !blocks.empty() && blocks.back().range.end() == region.range.begin() &&
@@ -150,7 +204,9 @@ std::string drawRow(const Row& row, double y, const std::vector<Mark>& marks,
 }  // namespace
 
 std::string addressMapSvg(const Process& process, const Analysis& analysis) {
-    const std::vector<Row> rows = rowsOf(blocksOf(process));
+    // Blocks show the regions' names and do not own them.
+    const std::vector<Region> regions = regionsOf(process);
+    const std::vector<Row> rows = rowsOf(blocksOf(regions));
     if (rows.empty()) return {};
     const std::vector<Mark> marks = marksOf(process, analysis);
     std::vector<bool> drawn(marks.size(), false);

@@ -34,7 +34,8 @@ table { border-collapse:collapse; width:100% } td, th { text-align:left; padding
   vertical-align:top } th { color:var(--faint); font-weight:500 }
 .frames td { border-top:1px solid var(--line); overflow-wrap:anywhere }
 .frames td:first-child { width:3em; color:var(--faint) } .frames td:nth-child(3) { width:34% }
-.frames td:last-child { width:1%; white-space:nowrap; padding-right:0 }
+.frames td:last-child { width:1%; white-space:nowrap; padding-right:6px }
+.frames td:first-child { padding-left:6px }
 .frames tr.blamed td { background:color-mix(in srgb, var(--bad) 14%, transparent) }
 .frames tr.guess td { color:var(--faint); font-style:italic }
 details { border-top:1px solid var(--line); padding:6px 0 } summary { cursor:pointer }
@@ -55,7 +56,7 @@ constexpr std::string_view legend =
     R"(<p class="legend"><span><i style="background:#2e7dd1"></i>code</span>)"
     R"(<span><i style="background:#9cc4ec"></i>module data</span>)"
     R"(<span><i style="background:#e0912f"></i>heap</span>)"
-    R"(<span><i style="background:#7a4fc2"></i>main stack</span>)"
+    R"(<span><i style="background:#7a4fc2"></i>stack</span>)"
     R"(<span><i style="background:#f2c987"></i>anonymous</span>)"
     R"(<span><i style="background:#9fd3b2"></i>file</span>)"
     R"(<span><i style="background:#4fa36f"></i>shared</span>)"
@@ -247,7 +248,18 @@ void Page::modules() {
             hex(module.range.begin()), humanBytes(module.range.size()), toString(kind),
             escapeHtml(module.path), escapeHtml(module.id.text()));
     }
-    out_ += "</table>\n</section>\n";
+    out_ += "</table>\n";
+    if (!process_.unloadedModules.empty()) {
+        out_ += fmt::format("<details><summary>{} unloaded</summary>\n<table>\n",
+                            process_.unloadedModules.size());
+        for (const UnloadedModule& module : process_.unloadedModules) {
+            out_ += fmt::format("<tr><td class=\"mono\">{}</td><td>{}</td><td>{}</td></tr>\n",
+                                hex(module.range.begin()), humanBytes(module.range.size()),
+                                escapeHtml(module.path));
+        }
+        out_ += "</table>\n</details>\n";
+    }
+    out_ += "</section>\n";
 }
 
 void Page::issues() {

@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+
 #include "views/address_map.h"
 #include "views/analysis_html.h"
 #include "views/analysis_json.h"
@@ -80,6 +83,10 @@ struct Hostile {
         exception.threadId = 7;
         exception.code = 11;
         process.exception = exception;
+        UnloadedModule unloaded;
+        unloaded.range = Range::ofSize(0x900000, 0x1000);
+        unloaded.path = evil;
+        process.unloadedModules.items.push_back(unloaded);
         snapshot.process = std::move(process);
         snapshot.provenance.path = evil;
         NamedStack stack;
@@ -104,6 +111,81 @@ struct Hostile {
         analysis.issues.loss(evil, evil);
     }
 };
+
+/// What is wrong with a page's markup; empty when each element is closed where it must be, each
+/// attribute is quoted, and text has no stray signs.
+std::string markupFault(std::string_view page) {
+    std::vector<std::string> open;
+    const auto fault = [&](std::string_view what, std::size_t at) {
+        return std::string(what) + ": " + std::string(page.substr(at, 60));
+    };
+    for (std::size_t at = 0; at < page.size();) {
+        if (page[at] == '&') {
+            const std::size_t end = page.find(';', at);
+            if (end == std::string_view::npos || end - at > 8) return fault("stray &", at);
+            at = end + 1;
+            continue;
+        }
+        if (page[at] == '>') {
+            // The style sheet has none either.
+            return fault("stray >", at);
+        }
+        if (page[at] != '<') {
+            ++at;
+            continue;
+        }
+        std::size_t end = at;
+        bool quoted = false;
+        while (end < page.size() && (quoted || page[end] != '>')) {
+            if (page[end] == '"') quoted = !quoted;
+            ++end;
+        }
+        if (end == page.size()) return fault("open tag", at);
+        std::string_view tag = page.substr(at + 1, end - at - 1);
+        at = end + 1;
+        if (tag.starts_with('!')) continue;
+        const bool closing = tag.starts_with('/');
+        if (closing) tag.remove_prefix(1);
+        const bool empty = tag.ends_with('/');
+        const std::string name(tag.substr(0, tag.find_first_of(" /")));
+        if (closing) {
+            if (open.empty() || open.back() != name) return fault("closes another", end);
+            open.pop_back();
+            continue;
+        }
+        // Every attribute is name="value".
+        for (std::size_t equals = tag.find('='); equals != std::string_view::npos;
+             equals = tag.find('=', equals)) {
+            if (equals + 1 >= tag.size() || tag[equals + 1] != '"')
+                return fault("unquoted attribute", end);
+            equals = tag.find('"', equals + 2);
+            if (equals == std::string_view::npos) return fault("open quote", end);
+        }
+        if (!empty && name != "meta") open.push_back(name);
+    }
+    return open.empty() ? "" : "not closed: " + open.back();
+}
+
+TEST(Page, IsWellFormedAndNeedsNothingElse) {
+    Hostile hostile;
+    for (const bool regions : {true, false}) {
+        if (!regions) hostile.snapshot.process->regions.items.clear();
+        const std::string page = analysisHtml(hostile.snapshot, hostile.analysis);
+        EXPECT_EQ(markupFault(page), "");
+        for (const char* outside : {"http:", "https:", "src=", "url(", "@import", "<link"})
+            EXPECT_EQ(page.find(outside), std::string::npos) << outside;
+        EXPECT_NE(page.find("<svg"), std::string::npos);
+        // The verdict comes first, then stacks, picture and modules.
+        const std::array order = {page.find("<header"), page.find("Threads (1)"),
+                                  page.find("Address space"), page.find("Modules (1)"),
+                                  page.find("1 unloaded")};
+        EXPECT_TRUE(std::ranges::is_sorted(order));
+        EXPECT_NE(order.back(), std::string::npos);
+    }
+    EXPECT_NE(markupFault("<p><b>x</p></b>"), "") << "and it would be seen";
+    EXPECT_NE(markupFault("<p class=x>x</p>"), "");
+    EXPECT_NE(markupFault("<p>a & b</p>"), "");
+}
 
 TEST(HostileText, IsDefusedInEveryView) {
     const Hostile hostile;
@@ -143,6 +225,22 @@ TEST(AddressMap, DrawsRegionsAndMarks) {
     EXPECT_NE(svg.find("<rect"), std::string::npos);
     EXPECT_NE(svg.find("fault 0x400010"), std::string::npos);
     EXPECT_EQ(addressMapSvg(Process(), Analysis()), "");
+}
+
+TEST(AddressMap, WithoutRegionsShowsModulesAndStacks) {
+    Process process;
+    Module module;
+    module.range = Range::ofSize(0x400000, 0x2000);
+    module.path = "a/program.exe";
+    process.modules.items.push_back(module);
+    Thread thread;
+    thread.id = 5;
+    thread.stack = Range::ofSize(0x900000, 0x1000);
+    process.threads.items.push_back(thread);
+    const std::string svg = addressMapSvg(process, Analysis());
+    EXPECT_NE(svg.find("class=\"image\""), std::string::npos) << svg;
+    EXPECT_NE(svg.find("program.exe"), std::string::npos);
+    EXPECT_NE(svg.find("stack of thread 5"), std::string::npos);
 }
 
 }  // namespace

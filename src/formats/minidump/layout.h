@@ -112,18 +112,23 @@ struct RawSystemInfo {
 };
 static_assert(sizeof(RawSystemInfo) == 56 && offsetof(RawSystemInfo, platform) == 20);
 inline constexpr std::uint16_t cpuX86 = 0, cpuArm = 5, cpuAmd64 = 9, cpuX86OnWin64 = 10,
-                               cpuArm64 = 12, cpuArm64Breakpad = 0x8003;
+                               cpuArm64 = 12, cpuArmOnWin64 = 13, cpuX86OnArm64 = 14,
+                               cpuArm64Breakpad = 0x8003;
 inline constexpr std::uint32_t platformWindows = 2, platformMac = 0x8101, platformIos = 0x8102,
                                platformLinux = 0x8201, platformAndroid = 0x8203;
 
-/// MINIDUMP_MISC_INFO, 1 and 2; what versions 3 to 5 append is not used on Linux.
+/// MINIDUMP_MISC_INFO, 1 and 2; versions 3 to 5 append to it.
 struct RawMiscInfo {
     Le32 size, flags, processId, createTime, userTime, kernelTime;
     Le32 maxMhz, currentMhz, mhzLimit, maxIdleState, currentIdleState;
 };
 static_assert(sizeof(RawMiscInfo) == 44);
-inline constexpr std::size_t miscInfo1Size = 24;
-inline constexpr std::uint32_t miscProcessId = 1, miscProcessTimes = 2, miscBuildString = 0x100;
+inline constexpr std::size_t miscInfo1Size = 24, miscInfo3Size = 232, miscInfo4Size = 832,
+                             miscInfo5Size = 1364;
+inline constexpr std::uint32_t miscProcessId = 1, miscProcessTimes = 2, miscIntegrity = 0x10,
+                               miscBuildString = 0x100;
+// MINIDUMP_MISC_INFO_3: ProcessIntegrityLevel.
+inline constexpr std::size_t miscIntegrityOffset = 44;
 // MINIDUMP_MISC_INFO_4: BuildString, 260 UTF-16 units, behind 3's time zone.
 inline constexpr std::size_t miscBuildStringOffset = 232, miscBuildStringSize = 520;
 
@@ -183,6 +188,46 @@ struct ObjectInfo {
     Le32 nextRva, type, size;
 };
 static_assert(sizeof(ObjectInfo) == 12);
+/// MINIDUMP_HANDLE_OBJECT_INFORMATION_TYPE. The content is what NtQuery… returns (ntdef.h, the
+/// system's own width), as "the minidump does not describe the actual data".
+enum ObjectInfoType : std::uint32_t {
+    objectThread1 = 1,
+    objectMutant1 = 2,  ///< MUTANT_BASIC_INFORMATION
+    objectMutant2 = 3,  ///< MUTANT_OWNER_INFORMATION
+    objectProcess1 = 4,
+    objectProcess2 = 5,
+    objectEvent1 = 6,  ///< EVENT_BASIC_INFORMATION
+    objectSection1 = 7,
+    objectSemaphore1 = 8,  ///< SEMAPHORE_BASIC_INFORMATION
+};
+
+/// Of TokenStream: a list header, then per token a header and the rest of its size as the system
+/// returned it.
+struct TokenListHeader {
+    Le32 size, count, headerSize, elementHeaderSize;
+};
+static_assert(sizeof(TokenListHeader) == 16);
+struct TokenHeader {
+    Le32 size, id;  ///< size: of header and data; id: of the process or thread
+    Le64 handle;
+};
+static_assert(sizeof(TokenHeader) == 16);
+
+/// AVRF_HANDLE_OPERATION (avrfsdk.h): what Application Verifier saw done to a handle, and where.
+struct HandleOperation {
+    Le64 handle;
+    Le32 processId, threadId, operation, spare;  ///< operation: 1 open, 2 close, 3 bad reference
+    Le32 depth, index;
+    Le64 returnAddresses[32];
+};
+static_assert(sizeof(HandleOperation) == 288);
+
+/// Itanium's threads: a second stack. Nothing else writes ThreadExListStream.
+struct RawThreadEx {
+    RawThread thread;
+    MemoryDescriptor backingStore;
+};
+static_assert(sizeof(RawThreadEx) == 64);
 
 /// Of code that the process made itself: per table a descriptor, `nativeSize` bytes of the system's
 /// own structure, then the entries, then padding.
@@ -223,6 +268,45 @@ struct BreakpadInfo {
 };
 static_assert(sizeof(BreakpadInfo) == 12);
 
+/// Breakpad on Windows: a failed assertion, in UTF-16.
+struct AssertionInfo {
+    Le16 expression[128], function[128], file[128];
+    Le32 line, type;
+};
+static_assert(sizeof(AssertionInfo) == 776);
+
+/// Crashpad's (minidump_extensions.h). Older ones end before `reserved`.
+struct CrashpadInfo {
+    Le32 version;
+    std::byte reportId[16], clientId[16];
+    Location simpleAnnotations, moduleList;
+    Le32 reserved;
+    Le64 addressMask;
+};
+static_assert(sizeof(CrashpadInfo) == 64);
+inline constexpr std::size_t crashpadInfoOldSize = 52;
+struct CrashpadEntry {
+    Le32 keyRva, valueRva;  ///< UTF-8 strings
+};
+static_assert(sizeof(CrashpadEntry) == 8);
+struct CrashpadModuleLink {
+    Le32 moduleIndex;  ///< into the list of modules
+    Location info;
+};
+static_assert(sizeof(CrashpadModuleLink) == 12);
+struct CrashpadModule {
+    Le32 version;
+    Location listAnnotations, simpleAnnotations, annotationObjects;
+};
+static_assert(sizeof(CrashpadModule) == 28);
+struct CrashpadAnnotation {
+    Le32 nameRva;
+    Le16 type, reserved;
+    Le32 valueRva;
+};
+static_assert(sizeof(CrashpadAnnotation) == 12);
+inline constexpr std::uint16_t crashpadString = 1;
+
 // Stream types.
 enum Stream : std::uint32_t {
     streamUnused = 0,
@@ -231,6 +315,7 @@ enum Stream : std::uint32_t {
     streamMemoryList = 5,
     streamException = 6,
     streamSystemInfo = 7,
+    streamThreadExList = 8,
     streamMemory64List = 9,
     streamCommentA = 10,
     streamCommentW = 11,
@@ -240,8 +325,15 @@ enum Stream : std::uint32_t {
     streamMiscInfo = 15,
     streamMemoryInfoList = 16,
     streamThreadInfoList = 17,
+    streamHandleOperationList = 18,
+    streamToken = 19,
+    streamJavaScriptData = 20,
+    streamSystemMemoryInfo = 21,
+    streamProcessVmCounters = 22,
+    streamIptTrace = 23,
     streamThreadNames = 24,
     streamBreakpadInfo = 0x47670001,
+    streamAssertionInfo = 0x47670002,
     streamLinuxCmdline = 0x47670006,
     streamLinuxEnviron = 0x47670007,
     streamLinuxAuxv = 0x47670008,

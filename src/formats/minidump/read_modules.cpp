@@ -57,6 +57,73 @@ void readCodeView(Reading& reading, const Location& location, Module& module) {
     }
 }
 
+/// What is known of the object behind a handle, in words: a chain of pieces. The system's own
+/// structures, whose pointers and ids have the dumped process' width, are in ntdef.h and phnt's
+/// ntexapi.h (EVENT_BASIC_INFORMATION, MUTANT_BASIC_INFORMATION, MUTANT_OWNER_INFORMATION,
+/// SEMAPHORE_BASIC_INFORMATION).
+std::string readObjectInfo(Reading& reading, std::uint64_t rva, Handle& handle) {
+    constexpr unsigned mostLinks = 64;
+    constexpr std::uint32_t largest = 64;
+    std::string state;
+    const auto add = [&](const std::string& words) {
+        state += (state.empty() ? "" : ", ") + words;
+    };
+    for (unsigned i = 0; rva != 0 && i < mostLinks; ++i) {
+        const auto head = reading.source->load(rva, sizeof(ObjectInfo));
+        if (!head) break;
+        const auto raw = Cursor(ByteView(head->span())).structure<ObjectInfo>();
+        const auto content =
+            reading.source->load(rva + sizeof(ObjectInfo), std::min(raw.size + 0U, largest));
+        if (!content) break;
+        Cursor object(ByteView(content->span()));
+        switch (raw.type) {
+        case objectInfoPosition: {
+            const std::uint64_t position = object.u64();
+            if (object.ok()) handle.position = position;
+            break;
+        }
+        case objectMutant1: {
+            const std::int32_t count = object.i32();
+            const std::uint8_t owned = object.u8();
+            const std::uint8_t abandoned = object.u8();
+            (void)owned;  // by whoever asked: the writer of the dump
+            if (!object.ok()) break;
+            const std::int64_t taken = 1 - std::int64_t{count};
+            add(taken <= 0   ? std::string("free")
+                : taken == 1 ? std::string("taken once")
+                             : fmt::format("taken {} times", taken));
+            if (abandoned != 0) add("abandoned");
+            break;
+        }
+        case objectMutant2: {
+            const std::size_t width = raw.size >= 16 ? 8 : 4;
+            const std::uint64_t process = object.unsignedOf(width);
+            const std::uint64_t thread = object.unsignedOf(width);
+            if (!object.ok() || thread == 0) break;
+            add(fmt::format("owned by thread {} of process {}", thread, process));
+            break;
+        }
+        case objectEvent1: {
+            const std::uint32_t type = object.u32();
+            const std::int32_t signalled = object.i32();
+            if (!object.ok()) break;
+            add(type == 0 ? "manual reset" : "auto reset");
+            add(signalled != 0 ? "set" : "not set");
+            break;
+        }
+        case objectSemaphore1: {
+            const std::int32_t count = object.i32();
+            const std::int32_t most = object.i32();
+            if (object.ok()) add(fmt::format("count {} of {}", count, most));
+            break;
+        }
+        default: break;
+        }
+        rva = raw.nextRva;
+    }
+    return state;
+}
+
 }  // namespace
 
 void readModuleList(Reading& reading, ByteView content) {
@@ -73,6 +140,7 @@ void readModuleList(Reading& reading, ByteView content) {
         module.version = versionText(raw.versionInfo, windows);
         readCodeView(reading, raw.codeView, module);
         if (!windows) module.imageSize = 0;  // a PE header's field, and this is no PE file
+        reading.moduleBases.push_back(raw.base);
         process.modules.items.push_back(std::move(module));
     });
     // The first module is the program, whatever its address.
@@ -162,24 +230,26 @@ void readHandleData(Reading& reading, ByteView content) {
         process.handles.items.push_back(std::move(handle));
         return process.handles.items.back();
     };
+    // The model has no words for the state of Windows' objects.
+    std::string states;
     const ByteView list = content.slice(header.headerSize);
     if (header.entrySize >= sizeof(HandleDescriptor2)) {
         reading.forEach<HandleDescriptor2>(
             list, header.count, header.entrySize, "the list of handles",
             [&](const HandleDescriptor2& raw) {
                 Handle& handle = add(raw.first);
-                if (raw.objectInfoRva == 0) return;
-                const auto info = reading.source->load(raw.objectInfoRva, sizeof(ObjectInfo) + 8);
-                if (!info) return;
-                Cursor object(ByteView(info->span()));
-                const auto head = object.structure<ObjectInfo>();
-                if (head.type == objectInfoPosition && head.size == 8)
-                    handle.position = object.u64();
+                const std::string state = readObjectInfo(reading, raw.objectInfoRva, handle);
+                if (!state.empty())
+                    states += fmt::format("{} {}: {}\n", hex(handle.value), handle.type, state);
             });
     } else {
         reading.forEach<HandleDescriptor>(list, header.count, header.entrySize,
                                           "the list of handles",
                                           [&](const HandleDescriptor& raw) { add(raw); });
+    }
+    if (!states.empty()) {
+        reading.snapshot.attachments.push_back(
+            {"handles/objects", SharedBytes::own(std::move(states))});
     }
     process.handles.coverage = Coverage::complete;
 }

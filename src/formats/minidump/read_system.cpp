@@ -12,8 +12,10 @@ namespace {
 Arch archOf(std::uint16_t architecture) {
     switch (architecture) {
     case cpuX86:
-    case cpuX86OnWin64: return Arch::x86;
-    case cpuArm: return Arch::arm;
+    case cpuX86OnWin64:
+    case cpuX86OnArm64: return Arch::x86;
+    case cpuArm:
+    case cpuArmOnWin64: return Arch::arm;
     case cpuAmd64: return Arch::x86_64;
     case cpuArm64:
     case cpuArm64Breakpad: return Arch::arm64;
@@ -30,6 +32,17 @@ Os osOf(std::uint32_t platform) {
     case platformAndroid: return Os::android;
     default: return Os::other;
     }
+}
+
+/// UTF-16 up to its NUL or its end.
+std::string wideText(ByteView content) {
+    std::u16string text;
+    for (std::size_t i = 0; i + 1 < content.size(); i += 2) {
+        const auto unit = loadInteger<std::uint16_t>(content.data() + i);
+        if (unit == 0) break;
+        text += static_cast<char16_t>(unit);
+    }
+    return utf16ToUtf8(text);
 }
 
 /// "Linux 6.1.0 #1 SMP x86_64 GNU/Linux" (uname -srvmo) without what other fields say.
@@ -74,7 +87,10 @@ void readSystemInfo(Reading& reading, ByteView content) {
         std::string_view vendor(reinterpret_cast<const char*>(raw.cpuVendor), sizeof raw.cpuVendor);
         while (!vendor.empty() && vendor.back() == '\0')
             vendor.remove_suffix(1);
-        system.cpuModel = vendor;
+        // Crashpad on macOS takes the union's other half: bits that tell of features.
+        const bool words =
+            std::ranges::all_of(vendor, [](char c) { return c >= 0x20 && c < 0x7f; });
+        if (words) system.cpuModel = vendor;
     }
 }
 
@@ -96,6 +112,29 @@ void readMiscInfo(Reading& reading, ByteView content) {
         process.userTime = seconds(raw.userTime + 0U);
         process.kernelTime = seconds(raw.kernelTime + 0U);
     }
+    // Of Windows "19041.1.amd64fre.vb_release…"; elsewhere the system's version stands already.
+    SystemInfo& system = process.system;
+    if ((raw.flags & miscBuildString) != 0 && system.os == Os::windows &&
+        content.size() >= miscInfo4Size && system.distribution.empty())
+        system.distribution = wideText(content.slice(miscBuildStringOffset, miscBuildStringSize));
+}
+
+void readAssertion(Reading& reading, ByteView content) {
+    Cursor cursor(content);
+    const auto raw = cursor.structure<AssertionInfo>();
+    if (!cursor.ok()) {
+        reading.issues.loss("the failed assertion is cut", content.where());
+        return;
+    }
+    const auto part = [&](std::size_t offset) {
+        return wideText(content.slice(offset, sizeof raw.expression));
+    };
+    std::string text = part(offsetof(AssertionInfo, expression));
+    if (const std::string function = part(offsetof(AssertionInfo, function)); !function.empty())
+        text += " in " + function;
+    if (const std::string file = part(offsetof(AssertionInfo, file)); !file.empty())
+        text += fmt::format(" ({}:{})", file, raw.line + 0U);
+    reading.snapshot.attachments.push_back({"assertion", SharedBytes::own(std::move(text))});
 }
 
 void readCommentA(Reading& reading, ByteView content) {
@@ -106,12 +145,7 @@ void readCommentA(Reading& reading, ByteView content) {
 }
 
 void readCommentW(Reading& reading, ByteView content) {
-    std::u16string text;
-    for (std::size_t i = 0; i + 1 < content.size(); i += 2)
-        text += static_cast<char16_t>(loadInteger<std::uint16_t>(content.data() + i));
-    while (!text.empty() && text.back() == u'\0')
-        text.pop_back();
-    reading.snapshot.attachments.push_back({"comment", SharedBytes::own(utf16ToUtf8(text))});
+    reading.snapshot.attachments.push_back({"comment", SharedBytes::own(wideText(content))});
 }
 
 }  // namespace icecore::minidump

@@ -35,33 +35,49 @@ bool isUnixLike(const Reading& reading) {
     return os == Os::linux_os || os == Os::android;
 }
 
+void addThread(Reading& reading, const RawThread& raw) {
+    Thread thread;
+    thread.id = raw.id;
+    thread.suspendCount = raw.suspendCount;
+    if (!isUnixLike(reading)) {
+        thread.priority = static_cast<std::int32_t>(raw.priority + 0U);
+        if (raw.teb != 0) thread.tls = raw.teb;
+    }
+    thread.context = readContext(reading, raw.context);
+    const Location& memory = raw.stack.memory;
+    if (raw.stack.start != 0 && memory.size != 0) {
+        const Range stack = Range::ofSize(raw.stack.start, memory.size);
+        reading.memory.push_back({stack, memory.rva});
+        // From the stack pointer on it is in use, where that lies inside.
+        const std::uint64_t sp = thread.context ? thread.context->registers.sp() : 0;
+        thread.stack = stack.contains(sp) ? Range::between(sp, stack.end()) : stack;
+    }
+    reading.process.threads.items.push_back(std::move(thread));
+}
+
+void finishThreads(Reading& reading, std::size_t issuesBefore) {
+    const bool damaged = reading.issues.items().size() != issuesBefore;
+    reading.process.threads.coverage = damaged ? Coverage::partial : Coverage::complete;
+    reading.indexThreads();
+}
+
 }  // namespace
 
 void readThreadList(Reading& reading, ByteView content) {
-    Process& process = reading.process;
     const std::size_t issuesBefore = reading.issues.items().size();
-    reading.forEachCounted<RawThread>(content, "the list of threads", [&](const RawThread& raw) {
-        Thread thread;
-        thread.id = raw.id;
-        thread.suspendCount = raw.suspendCount;
-        if (!isUnixLike(reading)) {
-            thread.priority = static_cast<std::int32_t>(raw.priority + 0U);
-            if (raw.teb != 0) thread.tls = raw.teb;
-        }
-        thread.context = readContext(reading, raw.context);
-        const Location& memory = raw.stack.memory;
-        if (raw.stack.start != 0 && memory.size != 0) {
-            const Range stack = Range::ofSize(raw.stack.start, memory.size);
-            reading.memory.push_back({stack, memory.rva});
-            // From the stack pointer on it is in use, where that lies inside.
-            const std::uint64_t sp = thread.context ? thread.context->registers.sp() : 0;
-            thread.stack = stack.contains(sp) ? Range::between(sp, stack.end()) : stack;
-        }
-        process.threads.items.push_back(std::move(thread));
-    });
-    const bool damaged = reading.issues.items().size() != issuesBefore;
-    process.threads.coverage = damaged ? Coverage::partial : Coverage::complete;
-    reading.indexThreads();
+    reading.forEachCounted<RawThread>(content, "the list of threads",
+                                      [&](const RawThread& raw) { addThread(reading, raw); });
+    finishThreads(reading, issuesBefore);
+}
+
+/// Read only where there is no list of the usual kind.
+void readThreadExList(Reading& reading, ByteView content) {
+    if (reading.process.threads.coverage != Coverage::absent) return;
+    const std::size_t issuesBefore = reading.issues.items().size();
+    reading.forEachCounted<RawThreadEx>(
+        content, "the list of threads",
+        [&](const RawThreadEx& raw) { addThread(reading, raw.thread); });
+    finishThreads(reading, issuesBefore);
 }
 
 void readThreadNames(Reading& reading, ByteView content) {
@@ -111,6 +127,15 @@ void readException(Reading& reading, ByteView content) {
         // counter where there is no si_addr.
         exception.signalCode = static_cast<std::int32_t>(raw.record.flags + 0U);
         if (hasAddress(exception.code)) exception.faultAddress = raw.record.address;
+        const Context* at = exception.context           ? &*exception.context
+                            : thread && thread->context ? &*thread->context
+                                                        : nullptr;
+        exception.address = at != nullptr ? at->registers.pc() : raw.record.address + 0U;
+    } else if (reading.process.system.os == Os::macos) {
+        // Type and code of Mach; the address is what was accessed, or where it happened.
+        constexpr std::uint32_t badAccess = 1;
+        exception.flags = raw.record.flags;
+        if (exception.code == badAccess) exception.faultAddress = raw.record.address;
         const Context* at = exception.context           ? &*exception.context
                             : thread && thread->context ? &*thread->context
                                                         : nullptr;

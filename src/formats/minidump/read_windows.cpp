@@ -1,6 +1,7 @@
 // What only Windows' dumps have: unwind tables of code that the process made itself.
 #include <algorithm>
 
+#include "base/text.h"
 #include "formats/minidump/reading.h"
 
 namespace icecore::minidump {
@@ -41,6 +42,26 @@ void readFunctionTables(Reading& reading, ByteView content) {
         at = entriesAt + size + raw.padding;
     }
     process.functionTables.coverage = Coverage::complete;
+}
+
+void noteEmulation(Reading& reading) {
+    const Process& process = reading.process;
+    const auto has = [&](std::string_view name) {
+        return std::ranges::any_of(process.modules, [&](const Module& module) {
+            return matchesWildcard(module.fileName(), name);
+        });
+    };
+    const bool wide = archInfo(process.system.arch).pointerSize == 8;
+    if (wide && (has("wow64.dll") || has("wow64cpu.dll"))) {
+        reading.issues.note(
+            "a 32-bit process on 64-bit Windows (WOW64), dumped from outside: its contexts are "
+            "those of the 64-bit side");
+    }
+    if (has("xtajit64*.dll") || has("xtajit.dll")) {
+        reading.issues.note(
+            "code of another processor is emulated in it (ARM64EC or x86 on ARM64): stacks through "
+            "the emulator show its own frames");
+    }
 }
 
 void completeWindows(Reading& reading) {

@@ -20,6 +20,7 @@ constexpr std::array rows = {
     StreamRow{streamSystemInfo, "SystemInfoStream", readSystemInfo},
     StreamRow{streamMiscInfo, "MiscInfoStream", readMiscInfo},
     StreamRow{streamThreadList, "ThreadListStream", readThreadList},
+    StreamRow{streamThreadExList, "ThreadExListStream", readThreadExList},
     StreamRow{streamThreadNames, "ThreadNamesStream", readThreadNames},
     StreamRow{streamThreadInfoList, "ThreadInfoListStream", readThreadInfoList},
     StreamRow{streamException, "ExceptionStream", readException},
@@ -37,6 +38,8 @@ constexpr std::array rows = {
     StreamRow{streamZeroRanges, "icecore zero ranges", readZeroRanges},
     StreamRow{streamCommentA, "CommentStreamA", readCommentA},
     StreamRow{streamCommentW, "CommentStreamW", readCommentW},
+    StreamRow{streamAssertionInfo, "AssertionInfo", readAssertion},
+    StreamRow{streamCrashpadInfo, "CrashpadInfo", readCrashpad},
     // After the files of /proc, which come before these in interpretLinuxFiles.
     StreamRow{streamInfo, "icecore information", nullptr},
     StreamRow{streamProcess, "icecore process", nullptr},
@@ -44,15 +47,13 @@ constexpr std::array rows = {
     StreamRow{streamRegions, "icecore regions", nullptr},
     StreamRow{streamAttachment, "icecore attachment", nullptr},
     // Known by name only: kept as attachments.
-    StreamRow{8, "ThreadExListStream", nullptr},
-    StreamRow{18, "HandleOperationListStream", nullptr},
-    StreamRow{19, "TokenStream", nullptr},
-    StreamRow{20, "JavaScriptDataStream", nullptr},
-    StreamRow{21, "SystemMemoryInfoStream", nullptr},
-    StreamRow{22, "ProcessVmCountersStream", nullptr},
-    StreamRow{23, "IptTraceStream", nullptr},
+    StreamRow{streamHandleOperationList, "HandleOperationListStream", nullptr},
+    StreamRow{streamToken, "TokenStream", nullptr},
+    StreamRow{streamJavaScriptData, "JavaScriptDataStream", nullptr},
+    StreamRow{streamSystemMemoryInfo, "SystemMemoryInfoStream", nullptr},
+    StreamRow{streamProcessVmCounters, "ProcessVmCountersStream", nullptr},
+    StreamRow{streamIptTrace, "IptTraceStream", nullptr},
     StreamRow{streamBreakpadInfo, "BreakpadInfo", nullptr},
-    StreamRow{0x47670002, "AssertionInfo", nullptr},
     StreamRow{0x47670003, "LinuxCPUInfo", nullptr},
     StreamRow{0x47670004, "LinuxProcStatus", nullptr},
     StreamRow{0x47670005, "LinuxLSBRelease", nullptr},
@@ -63,9 +64,23 @@ constexpr std::array rows = {
     StreamRow{0x4767000b, "LinuxProcStat", nullptr},
     StreamRow{0x4767000c, "LinuxProcUptime", nullptr},
     StreamRow{0x4767000d, "LinuxProcFD", nullptr},
-    StreamRow{streamCrashpadInfo, "CrashpadInfo", nullptr},
+    StreamRow{0x4d7a0001, "MozMacosCrashInfo", nullptr},
+    StreamRow{0x4d7a0002, "MozMacosBootargs", nullptr},
     StreamRow{streamMozillaLimits, "MozLinuxLimits", nullptr},
     StreamRow{0x4d7a0004, "MozSoftErrors", nullptr},
+    // Of Windows CE.
+    StreamRow{0x8001, "ceStreamSystemInfo", nullptr},
+    StreamRow{0x8002, "ceStreamException", nullptr},
+    StreamRow{0x8003, "ceStreamModuleList", nullptr},
+    StreamRow{0x8004, "ceStreamProcessList", nullptr},
+    StreamRow{0x8005, "ceStreamThreadList", nullptr},
+    StreamRow{0x8006, "ceStreamThreadContextList", nullptr},
+    StreamRow{0x8007, "ceStreamThreadCallStackList", nullptr},
+    StreamRow{0x8008, "ceStreamMemoryVirtualList", nullptr},
+    StreamRow{0x8009, "ceStreamMemoryPhysicalList", nullptr},
+    StreamRow{0x800a, "ceStreamBucketParameters", nullptr},
+    StreamRow{0x800b, "ceStreamProcessModuleMap", nullptr},
+    StreamRow{0x800c, "ceStreamDiagnosisList", nullptr},
 };
 
 /// Streams that our records complete, read after everything else.
@@ -165,7 +180,10 @@ private:
     void completeFromMemory() {
         Process& process = reading_.process;
         const bool elf = process.system.os == Os::linux_os || process.system.os == Os::android;
-        if (process.system.os == Os::windows) completeWindows(reading_);
+        if (process.system.os == Os::windows) {
+            completeWindows(reading_);
+            noteEmulation(reading_);
+        }
         if (!elf) return;
         for (Module& module : process.modules) {
             if (module.bias) continue;

@@ -114,6 +114,21 @@ std::string Reading::string(std::uint64_t rva, std::string_view what) {
     return utf16ToUtf8(text);
 }
 
+std::string Reading::utf8String(std::uint64_t rva, std::string_view what) {
+    if (rva == 0) return {};
+    const auto length = source->load(rva, 4);
+    if (!length) {
+        issues.loss(fmt::format("{} lies outside the file", what), source->where(rva));
+        return {};
+    }
+    const std::uint64_t size =
+        std::min<std::uint64_t>(loadInteger<std::uint32_t>(length->span().data()), longestString);
+    if (!spend(size, what)) return {};
+    const SharedBytes raw = load(rva + 4, size, what);
+    const std::string_view text = raw.text();
+    return std::string(text.substr(0, text.find('\0')));
+}
+
 void Reading::indexThreads() {
     threadIndex_.clear();
     for (std::size_t i = 0; i < process.threads.size(); ++i)

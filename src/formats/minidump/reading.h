@@ -50,6 +50,7 @@ public:
     };
     std::vector<Stored> memory;
     std::vector<Range> zeros;
+    std::vector<std::uint64_t> moduleBases;  ///< in the order of the dump's own list
     std::vector<Extent> absent;
 
     /// The bytes at `location`, as many as the file has; an issue naming `what` where it has
@@ -57,6 +58,8 @@ public:
     [[nodiscard]] SharedBytes load(std::uint64_t rva, std::uint64_t size, std::string_view what);
     /// A MINIDUMP_STRING; empty where there is none. Damage becomes an issue naming `what`.
     [[nodiscard]] std::string string(std::uint64_t rva, std::string_view what);
+    /// The same of Crashpad's UTF-8 strings, which count bytes.
+    [[nodiscard]] std::string utf8String(std::uint64_t rva, std::string_view what);
     /// A view that names the file and the offset in messages. `bytes` must outlive it.
     [[nodiscard]] ByteView view(const SharedBytes& bytes, std::uint64_t rva) const {
         return {bytes.span(), source->name(), rva};
@@ -143,6 +146,7 @@ void readCommentA(Reading& reading, ByteView content);
 void readCommentW(Reading& reading, ByteView content);
 
 void readThreadList(Reading& reading, ByteView content);
+void readThreadExList(Reading& reading, ByteView content);
 void readThreadNames(Reading& reading, ByteView content);
 void readThreadInfoList(Reading& reading, ByteView content);
 void readException(Reading& reading, ByteView content);
@@ -154,6 +158,10 @@ void readUnloadedModules(Reading& reading, ByteView content);
 void readDsoDebug(Reading& reading, ByteView content);
 void readHandleData(Reading& reading, ByteView content);
 void readFunctionTables(Reading& reading, ByteView content);
+void readAssertion(Reading& reading, ByteView content);
+void readCrashpad(Reading& reading, ByteView content);
+/// What the modules tell of the kind of process: 32 bits on 64, emulated.
+void noteEmulation(Reading& reading);
 /// What the memory of a Windows process tells: where its PEB is, how far its stacks reach.
 void completeWindows(Reading& reading);
 

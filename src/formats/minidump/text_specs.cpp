@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <vector>
 
 #include "formats/minidump/layout.h"
 
@@ -34,6 +35,21 @@ constexpr std::array thread = {
     FieldSpec{"Teb", number, 8},          FieldSpec{"StackStart", number, 8},
     FieldSpec{"StackSize", count, 4},     FieldSpec{"StackRva", number, 4},
     FieldSpec{"ContextSize", count, 4},   FieldSpec{"ContextRva", number, 4},
+};
+constexpr std::array threadEx = {
+    FieldSpec{"ThreadId", count, 4},
+    FieldSpec{"SuspendCount", count, 4},
+    FieldSpec{"PriorityClass", count, 4},
+    FieldSpec{"Priority", signed_count, 4},
+    FieldSpec{"Teb", number, 8},
+    FieldSpec{"StackStart", number, 8},
+    FieldSpec{"StackSize", count, 4},
+    FieldSpec{"StackRva", number, 4},
+    FieldSpec{"ContextSize", count, 4},
+    FieldSpec{"ContextRva", number, 4},
+    FieldSpec{"BackingStoreStart", number, 8},
+    FieldSpec{"BackingStoreSize", count, 4},
+    FieldSpec{"BackingStoreRva", number, 4},
 };
 constexpr std::array module = {
     FieldSpec{"BaseOfImage", number, 8},      FieldSpec{"SizeOfImage", number, 4},
@@ -107,15 +123,6 @@ constexpr std::array systemInfo = {
     FieldSpec{"VersionInformation", number, 4},
     FieldSpec{"FeatureInformation", number, 4},
     FieldSpec{"AMDExtendedCpuFeatures", number, 4},
-};
-constexpr std::array miscInfo = {
-    FieldSpec{"SizeOfInfo", count, 4},
-    FieldSpec{"Flags1", number, 4},
-    FieldSpec{"ProcessId", count, 4},
-    FieldSpec{"ProcessCreateTime", count, 4},
-    FieldSpec{"ProcessUserTime", count, 4},
-    FieldSpec{"ProcessKernelTime", count, 4},
-    FieldSpec{"Rest", bytes, 0},
 };
 constexpr std::array listHeader = {
     FieldSpec{"SizeOfHeader", count, 4},
@@ -234,6 +241,7 @@ constexpr std::array specs = {
     StructSpec{"MINIDUMP_STRING", string},
     StructSpec{"Count", count32},
     StructSpec{"MINIDUMP_THREAD", thread},
+    StructSpec{"MINIDUMP_THREAD_EX", threadEx},
     StructSpec{"MINIDUMP_MODULE", module},
     StructSpec{"CV_BUILD_ID", buildIdRecord},
     StructSpec{"CV_INFO_PDB70", pdbRecord},
@@ -243,7 +251,6 @@ constexpr std::array specs = {
     StructSpec{"MINIDUMP_MEMORY_DESCRIPTOR64", memoryDescriptor64},
     StructSpec{"MINIDUMP_EXCEPTION_STREAM", exception},
     StructSpec{"MINIDUMP_SYSTEM_INFO", systemInfo},
-    StructSpec{"MINIDUMP_MISC_INFO", miscInfo},
     StructSpec{"ListHeader", listHeader},
     StructSpec{"ListHeader64", listHeader64},
     StructSpec{"MINIDUMP_MEMORY_INFO", memoryInfo},
@@ -265,15 +272,10 @@ constexpr std::array specs = {
 };
 
 // The two descriptions of each layout must not drift apart.
-constexpr std::uint64_t bytesIn(std::span<const FieldSpec> fields) {
-    std::uint64_t size = 0;
-    for (const FieldSpec& field : fields)
-        size += field.size;
-    return size;
-}
 static_assert(bytesIn(header) == sizeof(Header));
 static_assert(bytesIn(directory) == sizeof(Directory));
 static_assert(bytesIn(thread) == sizeof(RawThread));
+static_assert(bytesIn(threadEx) == sizeof(RawThreadEx));
 static_assert(bytesIn(module) == sizeof(RawModule));
 static_assert(bytesIn(pdbRecord) == sizeof(CodeViewPdb70));
 static_assert(bytesIn(unloadedModule) == sizeof(RawUnloadedModule));
@@ -281,7 +283,6 @@ static_assert(bytesIn(memoryDescriptor) == sizeof(MemoryDescriptor));
 static_assert(bytesIn(memory64List) == sizeof(Memory64Header));
 static_assert(bytesIn(exception) == sizeof(ExceptionStream));
 static_assert(bytesIn(systemInfo) == sizeof(RawSystemInfo));
-static_assert(bytesIn(miscInfo) == miscInfo1Size);
 static_assert(bytesIn(listHeader) == sizeof(ListHeader));
 static_assert(bytesIn(listHeader64) == sizeof(ListHeader64));
 static_assert(bytesIn(memoryInfo) == sizeof(RawMemoryInfo));
@@ -298,12 +299,18 @@ static_assert(bytesIn(contextAmd64) == 0x100);
 }  // namespace
 
 std::span<const StructSpec> textSpecs() {
-    return specs;
+    static const std::vector<StructSpec> all = [] {
+        std::vector<StructSpec> both(specs.begin(), specs.end());
+        both.insert(both.end(), systemTextSpecs().begin(), systemTextSpecs().end());
+        return both;
+    }();
+    return all;
 }
 
 const StructSpec& textSpec(std::string_view name) {
-    const auto found = std::ranges::find(specs, name, &StructSpec::name);
-    assert(found != specs.end());
+    const auto all = textSpecs();
+    const auto found = std::ranges::find(all, name, &StructSpec::name);
+    assert(found != all.end());
     return *found;
 }
 

@@ -38,7 +38,7 @@ Arch archOf(std::uint32_t machine) {
     }
 }
 
-void describe(KernelReading& reading) {
+void readSystem(KernelReading& reading) {
     const DumpHeader& header = reading.header;
     SystemInfo& system = reading.process.system;
     system.os = Os::windows;
@@ -85,7 +85,7 @@ Result<Snapshot> open(std::shared_ptr<const Source> source) {
     snapshot.process.emplace();
     snapshot.machine.emplace();
     KernelReading reading(std::move(source), std::move(header), snapshot);
-    describe(reading);
+    readSystem(reading);
     TRY(readMemory(reading));
     readDebuggerData(reading);
     readCrash(reading);
@@ -108,6 +108,8 @@ Format windowsKernelDumpFormat() {
     format.description = "Windows kernel dump";
     format.probe = winkernel::probe;
     format.open = winkernel::open;
+    format.describe = winkernel::describe;
+    format.build = winkernel::build;
     return format;
 }
 

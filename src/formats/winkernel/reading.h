@@ -132,4 +132,8 @@ void readCrash(KernelReading& reading);
 /// the bug check's parameters point at. Nothing where they do not tell.
 std::optional<Context> findCrashContext(const KernelReading& reading, const Registers& atBugCheck);
 
+/// The format's functions of describe.cpp.
+Result<std::string> describe(std::shared_ptr<const Source> source);
+Result<std::vector<std::byte>> build(std::string_view text);
+
 }  // namespace icecore::winkernel

@@ -1,6 +1,7 @@
 // A Windows program that goes wrong in the way its first argument names and writes a dump of itself
-// to the file its second names, with the MINIDUMP_TYPE its third gives in hex. Built with clang and
-// lld as PE + PDB; there is no Windows SDK here, so the few functions it uses are declared in it.
+// to the file its second names, with the MINIDUMP_TYPE its third gives in hex; a fourth says how
+// many threads wait beside the one that crashes (3, at most 64). Built with clang and lld as PE +
+// PDB; there is no Windows SDK here, so the few functions it uses are declared in it.
 using Handle = void*;
 using Dword = unsigned int;
 using Size = unsigned long long;
@@ -301,12 +302,20 @@ extern "C" void entry() {
         Sleep(200);  // until both wait; whether they do is what the test looks at
         writeNow(nullptr);
     }
-    static Job jobs[3];
-    for (int i = 0; i < 3; ++i) {
+    constexpr int mostWorkers = 64;
+    static Job jobs[mostWorkers];
+    int workers = 3;
+    if (arguments[4]) {
+        workers = 0;
+        for (const char* digit = arguments[4]; *digit >= '0' && *digit <= '9'; ++digit)
+            workers = workers * 10 + (*digit - '0');
+        if (workers > mostWorkers) workers = mostWorkers;
+    }
+    for (int i = 0; i < workers; ++i) {
         jobs[i] = {i, i * 1.5, "worker job", &mainJob};
         CreateThread(nullptr, 0, worker, &jobs[i], 0, nullptr);
     }
-    while (ready < 3)
+    while (ready < workers)
         Sleep(1);
     CreateThread(nullptr, 0, dumper, nullptr, 0, nullptr);
     AddVectoredExceptionHandler(1, handler);

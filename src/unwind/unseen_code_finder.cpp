@@ -1,0 +1,71 @@
+#include "unwind/unseen_code_finder.h"
+
+#include <array>
+
+#include "base/range.h"
+
+namespace icecore {
+
+namespace {
+
+/// Words looked at. Few, as nothing tells an old return address from one that counts.
+constexpr std::uint64_t window = 40;
+/// The headers of a module hold no code.
+constexpr std::uint64_t headers = 0x1000;
+
+/// Whether `pc` lies in a module whose code nobody has.
+bool isUnseen(const Walk& walk, std::uint64_t pc) {
+    const Module* module = walk.code.process().moduleAt(pc);
+    if (module == nullptr || pc - module->range.begin() < headers) return false;
+    if (walk.code.executable(pc) == CodeMap::Executable::no) return false;
+    std::array<std::byte, 1> before{};
+    return walk.code.read(pc - 1, before) == 0;
+}
+
+/// On x86 code begins and returns anywhere, and data at multiples of its size. Of real return
+/// addresses every eighth (of 32 bits, sixteenth) is lost, and with them nearly all pointers to
+/// data.
+bool looksLikeData(Arch arch, std::uint64_t pc) {
+    if (arch == Arch::x86_64) return pc % 8 == 0;
+    return arch == Arch::x86 && pc % 16 == 0;
+}
+
+}  // namespace
+
+Step UnseenCodeFinder::find(const WalkFrame& frame, Walk& walk) const {
+    const Arch arch = frame.registers.arch();
+    const ArchInfo& info = archInfo(arch);
+    const std::uint64_t size = info.pointerSize;
+    const auto fp = frame.registers.get(info.fp);
+    // The outermost record: it had a return address and no record above it.
+    if (fp == 0U && frame.pcIsReturnAddress && isUnseen(walk, frame.pc())) return Step::outermost();
+    const bool inStack = fp && *fp % size == 0 && *fp >= frame.sp() &&
+                         walk.stack.contains(Range::ofSize(*fp, 2 * size));
+    if (inStack) {
+        const auto savedFp = walk.word(*fp, arch);
+        const auto savedPc = walk.word(*fp + size, arch);
+        const bool chains =
+            savedFp && *savedFp > *fp && *savedFp % size == 0 && walk.stack.contains(*savedFp);
+        if (savedPc && savedFp && (chains || *savedFp == 0)) {
+            const std::uint64_t pc = stripPointer(arch, *savedPc);
+            if (isUnseen(walk, pc))
+                return guessedCaller(frame, Trust::frame_pointer, pc, *fp + 2 * size, *savedFp);
+        }
+    }
+    if (!scan_) return {};
+    const Range words =
+        Range::ofSize(alignUp(frame.sp(), size), window * size).intersect(walk.stack);
+    for (std::uint64_t at = words.begin(); at < words.end() && words.end() - at >= size;
+         at += size) {
+        const auto word = walk.word(at, arch);
+        if (!word) return {};
+        const std::uint64_t pc = stripPointer(arch, *word);
+        if (looksLikeData(arch, pc) || !isUnseen(walk, pc)) continue;
+        // A frame pointer further up still belongs to a frame further out.
+        const bool keeps = fp && *fp > at && inStack;
+        return guessedCaller(frame, Trust::scan, pc, at + size, keeps ? fp : std::nullopt);
+    }
+    return {};
+}
+
+}  // namespace icecore

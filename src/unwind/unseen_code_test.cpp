@@ -1,0 +1,107 @@
+// Stacks of dumps without code, as Windows' and Breakpad's are when no module's file is at hand.
+#include <gtest/gtest.h>
+
+#include "bytes/source.h"
+#include "memory/segment_space.h"
+#include "unwind/unwinder.h"
+
+namespace icecore {
+namespace {
+
+constexpr std::uint64_t programAt = 0x400000, systemAt = 0x7c800000, stackAt = 0x120000,
+                        stackSize = 0x1000;
+
+class UnseenCode : public testing::Test {
+protected:
+    UnseenCode() : bytes_(stackSize) {
+        process_.system.arch = Arch::x86;
+        process_.system.os = Os::windows;
+        for (const auto& [at, name] :
+             {std::pair(programAt, "program.exe"), std::pair(systemAt, "system.dll")}) {
+            Module module;
+            module.range = Range::ofSize(at, 0x20000);
+            module.path = name;
+            process_.modules.items.push_back(module);
+        }
+    }
+    void word(std::uint64_t offset, std::uint32_t value) {
+        storeInteger(bytes_.data() + offset, value);
+    }
+    Stack unwind(std::uint64_t sp, std::uint64_t fp, const UnwindOptions& options = {}) {
+        SegmentSpaceBuilder builder(memorySource(bytes_, "test"));
+        builder.addStored(Range::ofSize(stackAt, stackSize), 0);
+        process_.memory = builder.build();
+        const Symbolizer symbolizer(process_, SymbolOptions{});
+        Registers registers(Arch::x86);
+        registers.set(x86::eip, systemAt + 0x5000);
+        registers.set(x86::esp, stackAt + sp);
+        registers.set(x86::ebp, stackAt + fp);
+        Thread thread;
+        thread.context = Context{registers, {}, {}};
+        thread.stack = Range::ofSize(stackAt, stackSize);
+        return Unwinder(process_, symbolizer).unwind(thread, options);
+    }
+
+    std::vector<std::byte> bytes_;
+    Process process_;
+};
+
+TEST_F(UnseenCode, FrameRecordsAreFollowed) {
+    word(0x100, stackAt + 0x180);
+    word(0x104, programAt + 0x1dff);
+    word(0x180, stackAt + 0x200);
+    word(0x184, systemAt + 0x6304);
+    word(0x200, 0);
+    word(0x204, 0);
+    const Stack stack = unwind(0x80, 0x100);
+    ASSERT_EQ(stack.frames.size(), 3U) << stack.note;
+    EXPECT_EQ(stack.frames[1].pc, programAt + 0x1dff);
+    EXPECT_EQ(stack.frames[1].sp, stackAt + 0x108);
+    EXPECT_EQ(stack.frames[1].trust, Trust::frame_pointer);
+    EXPECT_EQ(stack.frames[2].pc, systemAt + 0x6304);
+    EXPECT_EQ(stack.end, StackEnd::complete);
+}
+
+TEST_F(UnseenCode, WithoutARecordTheStackIsLookedThroughAShortWay) {
+    word(0x84, stackAt + 0x300);     // a pointer into the stack
+    word(0x88, programAt + 0x10);    // into the headers
+    word(0x8c, programAt + 0x3010);  // to data, by its looks
+    word(0x90, programAt + 0x2345);
+    const Stack stack = unwind(0x80, 0x3);
+    ASSERT_GE(stack.frames.size(), 2U);
+    EXPECT_EQ(stack.frames[1].pc, programAt + 0x2345);
+    EXPECT_EQ(stack.frames[1].trust, Trust::scan);
+    EXPECT_EQ(stack.frames[1].sp, stackAt + 0x94);
+    // Too far away, it is nobody's.
+    word(0x90, 0);
+    word(0x80 + 4 * 41, programAt + 0x2345);
+    EXPECT_EQ(unwind(0x80, 0x3).frames.size(), 1U);
+}
+
+TEST_F(UnseenCode, TheRecordWithoutAnotherAboveItIsTheLast) {
+    word(0x100, 0);
+    word(0x104, programAt + 0x1dff);
+    word(0x110, programAt + 0x1dff);  // left over
+    const Stack stack = unwind(0x80, 0x100);
+    EXPECT_EQ(stack.frames.size(), 2U);
+    EXPECT_EQ(stack.end, StackEnd::complete);
+}
+
+TEST_F(UnseenCode, RecordsThatLeadDownAreNone) {
+    word(0x100, stackAt + 0x40);
+    word(0x104, programAt + 0x1dff);
+    const Stack stack = unwind(0xf0, 0x100);
+    // The word is found, as a guess of the weaker kind.
+    ASSERT_GE(stack.frames.size(), 2U);
+    EXPECT_EQ(stack.frames[1].trust, Trust::scan);
+}
+
+TEST_F(UnseenCode, ScansCanBeAskedAway) {
+    word(0x90, programAt + 0x2345);
+    UnwindOptions options;
+    options.scan = false;
+    EXPECT_EQ(unwind(0x80, 0x3, options).frames.size(), 1U);
+}
+
+}  // namespace
+}  // namespace icecore

@@ -1,0 +1,175 @@
+// The verdict on dumps of a Windows program (tests/targets/windows/crash.cpp) that Wine's
+// MiniDumpWriteDump made.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "support/paths.h"
+#include "support/scratch.h"
+#include "support/wine.h"
+
+namespace icecore::tests {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string exe() {
+    return target("windows/crash.exe");
+}
+
+/// One Wine, and one dump of each kind, for all tests.
+class AnalyzeWindows : public testing::Test {
+protected:
+    static void SetUpTestSuite() {
+        if (std::filesystem::exists(exe())) wine_ = std::make_unique<Wine>();
+    }
+    static void TearDownTestSuite() {
+        dumps_.clear();
+        wine_.reset();
+    }
+    void SetUp() override {
+        if (!std::filesystem::exists(exe()))
+            GTEST_SKIP() << "clang++-19, lld-link-19 or llvm-dlltool-19 are not installed";
+        if (!wine_->available()) GTEST_SKIP() << "Wine is not installed (package wine64)";
+    }
+
+    /// The file, made at the first question; empty when the program did not write it. `type` is a
+    /// MINIDUMP_TYPE in hex.
+    static std::string dump(const std::string& how, const std::string& type = "0") {
+        std::string& path = dumps_[how + "-" + type];
+        if (!path.empty()) return path;
+        const std::string name = how + "-" + type + ".dmp";
+        if (wine_->run(exe() + " " + how + " " + name + " " + type) == 0) path = wine_->file(name);
+        EXPECT_NE(path, "") << "no dump of " << how;
+        return path;
+    }
+    static std::string symbols() {
+        return "--symbols '" + std::filesystem::path(exe()).parent_path().string() + ";" +
+               Wine::libraries() + "' ";
+    }
+    static Json analysis(const std::string& how, const std::string& type = "0") {
+        const ShellOutput output =
+            shell(program() + " analyze --json " + symbols() + dump(how, type) + " 2>/dev/null");
+        const Json json = Json::parse(output.text, nullptr, false);
+        EXPECT_FALSE(json.is_discarded()) << output.text;
+        return json;
+    }
+    static Json crashed(const Json& analysis) {
+        for (const Json& thread : analysis["threads"]) {
+            if (thread.value("crashed", false)) return thread;
+        }
+        return {};
+    }
+    static bool stands(const Json& thread, std::string_view function) {
+        for (const Json& frame : thread["frames"]) {
+            if (frame.value("function", "").find(function) != std::string::npos) return true;
+        }
+        return false;
+    }
+
+    static inline std::unique_ptr<Wine> wine_;
+    static inline std::map<std::string, std::string> dumps_;
+};
+
+TEST_F(AnalyzeWindows, ADeadlockOfCriticalSections) {
+    const Json json = analysis("hang", "2");
+    EXPECT_FALSE(json.contains("exception"));
+    EXPECT_EQ(json["verdict"]["bucket"], "DEADLOCK_crash!takeBoth") << json["verdict"].dump(1);
+    EXPECT_EQ(json["verdict"]["healthy"], false);
+    // Each of the two waits for the other.
+    std::map<std::uint64_t, std::string> activities;
+    for (const Json& thread : json["threads"]) {
+        if (stands(thread, "takeBoth")) activities[thread["id"]] = thread.value("activity", "");
+    }
+    ASSERT_EQ(activities.size(), 2U);
+    const auto first = *activities.begin();
+    const auto second = *activities.rbegin();
+    EXPECT_EQ(first.second,
+              fmt::format("waiting for a critical section held by thread {}", second.first));
+    EXPECT_EQ(second.second,
+              fmt::format("waiting for a critical section held by thread {}", first.first));
+    const Json& finding = json["findings"][0];
+    EXPECT_NE(finding["claim"].get<std::string>().find("wait for each other in a circle"),
+              std::string::npos)
+        << finding.dump(1);
+    ASSERT_EQ(finding["evidence"].size(), 2U);
+    EXPECT_NE(finding["evidence"][0].get<std::string>().find("whose owner is thread"),
+              std::string::npos);
+}
+
+/// Of type Normal: the sections lie in data, which it lacks.
+TEST_F(AnalyzeWindows, WithoutTheSectionsMemoryNobodyIsAccused) {
+    const Json json = analysis("hang");
+    EXPECT_EQ(json["verdict"]["bucket"], "NO_EXCEPTION_crash");
+    std::size_t waiting = 0;
+    for (const Json& thread : json["threads"]) {
+        if (!stands(thread, "takeBoth")) continue;
+        ++waiting;
+        EXPECT_EQ(thread.value("activity", ""), "waiting for a critical section");
+    }
+    EXPECT_EQ(waiting, 2U);
+}
+
+TEST_F(AnalyzeWindows, InlinedCallsOfOptimisedCodeStandAtTheirLines) {
+    const Json thread = crashed(analysis("null"));
+    const auto lineOf = [](std::string_view code) {
+        std::ifstream source(sourceFile("tests/targets/windows/crash.cpp"));
+        std::string line;
+        for (std::uint32_t number = 1; std::getline(source, line); ++number) {
+            if (line.find(code) != std::string::npos) return number;
+        }
+        return 0U;
+    };
+    const struct {
+        const char *function, *code;
+        bool isInline;
+    } expected[] = {{"addInlined", "// the null write", true},
+                    {"twiceInlined", "return addInlined(job, k) + 1;", true},
+                    {"compute", "const int result = twiceInlined(job, k);", false},
+                    {"crasher", "result = compute(&mainJob, 42);", false}};
+    for (std::size_t i = 0; i < std::size(expected); ++i) {
+        const Json& frame = thread["frames"].at(i);
+        SCOPED_TRACE(frame.dump());
+        EXPECT_NE(frame["function"].get<std::string>().find(expected[i].function),
+                  std::string::npos);
+        EXPECT_EQ(frame["inline"], expected[i].isInline);
+        EXPECT_EQ(frame["line"], lineOf(expected[i].code));
+    }
+}
+
+TEST_F(AnalyzeWindows, BucketsNameKindAndFunctionAndNoAddress) {
+    const std::map<std::string, std::string> kinds = {
+        {"null", "STATUS_ACCESS_VIOLATION_NULL_POINTER_WRITE_crash!"},
+        {"throw", "CPP_EXCEPTION_FormatError_crash!parse"},
+        {"divide", "STATUS_INTEGER_DIVIDE_BY_ZERO_crash!divide"},
+        {"fastfail", "STATUS_STACK_BUFFER_OVERRUN_STACK_COOKIE_CHECK_FAILURE_crash!crasher"},
+        {"overflow", "STATUS_STACK_OVERFLOW_crash!recurse"}};
+    for (const auto& [how, expected] : kinds) {
+        const std::string bucket = analysis(how)["verdict"]["bucket"];
+        EXPECT_TRUE(bucket.starts_with(expected)) << how << ": " << bucket;
+        EXPECT_EQ(bucket.find("0x"), std::string::npos) << bucket;
+    }
+}
+
+TEST_F(AnalyzeWindows, APageOfTheVerdict) {
+    const std::string file = dump("throw");
+    const Scratch scratch;
+    const std::string page = scratch.file("page.html");
+    const std::string command =
+        program() + " analyze " + symbols() + file + " --html " + page + " 2>&1";
+    EXPECT_EQ(shell(command).text, "");
+    std::ifstream written(page);
+    const std::string html(std::istreambuf_iterator<char>(written), {});
+    EXPECT_TRUE(html.starts_with("<!DOCTYPE html>"));
+    for (const char* part : {"FormatError", "crash!parse", "<svg", "kernel32", "Modules ("})
+        EXPECT_NE(html.find(part), std::string::npos) << part;
+    const ShellOutput again = shell(command);
+    EXPECT_EQ(again.status, 1);
+    EXPECT_NE(again.text.find("--overwrite"), std::string::npos) << again.text;
+}
+
+}  // namespace
+}  // namespace icecore::tests
