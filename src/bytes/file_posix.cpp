@@ -19,6 +19,7 @@
 #include "bytes/sink.h"
 #include "bytes/source.h"
 #include "bytes/sparse.h"
+#include "bytes/zdmp_source.h"
 
 namespace icecore {
 
@@ -289,6 +290,7 @@ Result<std::shared_ptr<const Source>> openSource(const std::filesystem::path& pa
         ::madvise(const_cast<std::byte*>(bytes.data()), bytes.size(), MADV_RANDOM);
     }
     if (isZstd(*file)) return openSeekableZstd(std::move(file));
+    if (isZdmp(*file)) return openZdmp(std::move(file));
     return file;
 }
 

@@ -6,18 +6,10 @@
 #include <cstring>
 
 #include "bytes/endian.h"
+#include "bytes/hash_state.h"
 #include "bytes/sha256_block.h"
 
 namespace icecore {
-
-struct Hasher::State {
-    virtual ~State() = default;
-    State() = default;
-    State(const State&) = delete;
-    State& operator=(const State&) = delete;
-    virtual void update(std::span<const std::byte> bytes) = 0;
-    virtual std::vector<std::byte> finish() = 0;
-};
 
 namespace {
 
@@ -160,21 +152,31 @@ private:
 }  // namespace
 
 std::string_view toString(HashKind kind) {
-    return kind == HashKind::sha256 ? "sha256" : "blake2b";
+    switch (kind) {
+    case HashKind::sha256: return "sha256";
+    case HashKind::blake2b: return "blake2b";
+    case HashKind::md5: return "md5";
+    case HashKind::sha1: return "sha1";
+    case HashKind::sha512: return "sha512";
+    }
+    return "unknown";
 }
 
 Hasher::Hasher(HashKind kind) {
-    if (kind == HashKind::sha256)
-        state_ = std::make_unique<Sha256>();
-    else
-        state_ = std::make_unique<Blake2b>();
+    switch (kind) {
+    case HashKind::sha256: state_ = std::make_unique<Sha256>(); break;
+    case HashKind::blake2b: state_ = std::make_unique<Blake2b>(); break;
+    case HashKind::md5: state_ = newMd5(); break;
+    case HashKind::sha1: state_ = newSha1(); break;
+    case HashKind::sha512: state_ = newSha512(); break;
+    }
 }
 Hasher::~Hasher() = default;
 Hasher::Hasher(Hasher&&) noexcept = default;
 Hasher& Hasher::operator=(Hasher&&) noexcept = default;
 
 void Hasher::update(std::span<const std::byte> bytes) {
-    state_->update(bytes);
+    if (!bytes.empty()) state_->update(bytes);
 }
 
 void Hasher::zeros(std::uint64_t count) {

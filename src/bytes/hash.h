@@ -16,8 +16,11 @@ namespace icecore {
 enum class HashKind : std::uint8_t {
     sha256,   ///< FIPS 180-4; with the CPU's instructions where it has them
     blake2b,  ///< RFC 7693, 64 bytes, without a key
+    md5,      ///< RFC 1321; this and the next two are what AFF4 images carry
+    sha1,     ///< FIPS 180-4
+    sha512,   ///< FIPS 180-4
 };
-/// "sha256", "blake2b".
+/// "sha256", "blake2b", "md5", "sha1", "sha512".
 std::string_view toString(HashKind kind);
 
 /// Takes bytes front to back.

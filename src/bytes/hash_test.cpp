@@ -37,7 +37,8 @@ TEST(Hash, KnownValues) {
 
 TEST(Hash, AsTheSystemsToolsSay) {
     const tests::Scratch scratch;
-    for (const std::size_t size : {1U, 55U, 56U, 63U, 64U, 65U, 127U, 128U, 129U, 256U, 100000U}) {
+    for (const std::size_t size :
+         {1U, 55U, 56U, 63U, 64U, 65U, 111U, 112U, 127U, 128U, 129U, 240U, 256U, 100000U}) {
         std::vector<std::byte> bytes(size);
         for (std::size_t i = 0; i < size; ++i)
             bytes[i] = static_cast<std::byte>(i * 7 + i / 256);
@@ -50,6 +51,9 @@ TEST(Hash, AsTheSystemsToolsSay) {
         for (const std::size_t piece : {1U, 64U, 100U, 128U, 100000U}) {
             EXPECT_EQ(hashOf(HashKind::sha256, bytes, piece), said("sha256sum")) << size;
             EXPECT_EQ(hashOf(HashKind::blake2b, bytes, piece), said("b2sum")) << size;
+            EXPECT_EQ(hashOf(HashKind::md5, bytes, piece), said("md5sum")) << size;
+            EXPECT_EQ(hashOf(HashKind::sha1, bytes, piece), said("sha1sum")) << size;
+            EXPECT_EQ(hashOf(HashKind::sha512, bytes, piece), said("sha512sum")) << size;
         }
     }
 }

@@ -1,0 +1,44 @@
+// A large file that is written past the page cache and can be continued after an interruption.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+
+#include "bytes/sink.h"
+
+namespace icecore {
+
+struct PartFileOptions {
+    bool overwrite = false;  ///< replace PATH; needed for a block device
+    bool direct = true;      ///< O_DIRECT, where the file system can
+    std::uint64_t keep = 0;  ///< continue PATH.part behind these bytes: see createPartFile
+    /// Of each of the three buffers, a multiple of 4096. What is taken of a small machine's memory
+    /// should not be what it is taken with.
+    std::size_t bufferSize = std::size_t{4} << 20;
+};
+
+/// Where a writer that takes long can stop and be continued.
+class PartFile : public Sink {
+public:
+    /// Waits until everything taken so far is on the disk.
+    [[nodiscard]] virtual Result<void> flush() = 0;
+    /// Whether the page cache is passed by.
+    [[nodiscard]] virtual bool direct() const = 0;
+};
+
+/// "PATH.part", what an unfinished file is called.
+std::filesystem::path partPath(const std::filesystem::path& path);
+
+/// A file that is called PATH.part until it is finished, and stays there when it is not. A thread
+/// of its own writes a buffer at a time, with O_DIRECT where that is possible, so that what is
+/// written does not push anything out of memory; longer runs of zeros become holes. A block device
+/// is written in place, zeros included.
+///
+/// With `keep` an existing PATH.part is cut to that length, and as many bytes that are written
+/// first are not written but compared with it: `mismatch` where they differ.
+/// `exists` where PATH (or, without `keep`, PATH.part) is there and must not be replaced.
+Result<std::unique_ptr<PartFile>> createPartFile(const std::filesystem::path& path,
+                                                 const PartFileOptions& options);
+
+}  // namespace icecore

@@ -1,0 +1,409 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <condition_variable>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "base/range.h"
+#include "base/text.h"
+#include "bytes/descriptor_posix.h"
+#include "bytes/part_file.h"
+
+namespace icecore {
+
+namespace {
+
+#ifdef O_DIRECT
+constexpr int directFlag = O_DIRECT;
+#else
+constexpr int directFlag = 0;
+#endif
+
+/// Every disk's and file system's blocks divide it.
+constexpr std::uint64_t alignment = 4096;
+constexpr std::size_t bufferCount = 3;
+/// Shorter runs of zeros are written: many small holes cost more than they save.
+constexpr std::uint64_t worthAHole = std::uint64_t{64} << 10;
+
+struct Freed {
+    void operator()(std::byte* bytes) const { std::free(bytes); }
+};
+using Buffer = std::unique_ptr<std::byte, Freed>;
+
+Buffer newBuffer(std::size_t size) {
+    return Buffer(static_cast<std::byte*>(std::aligned_alloc(alignment, size)));
+}
+
+/// Writes pieces on a thread of its own, in order. The first error stays.
+class Background {
+public:
+    Background(int file, std::string name) : file_(file), name_(std::move(name)) {}
+    ~Background() {
+        {
+            const std::lock_guard lock(mutex_);
+            ended_ = true;
+        }
+        changed_.notify_all();
+    }
+    Background(const Background&) = delete;
+    Background& operator=(const Background&) = delete;
+
+    bool start(std::size_t bufferSize) {
+        for (std::size_t i = 0; i < bufferCount; ++i) {
+            free_.push_back(newBuffer(bufferSize));
+            if (!free_.back()) return false;
+        }
+        thread_ = std::jthread([this] { run(); });
+        return true;
+    }
+    Result<Buffer> take() {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [this] { return error_ || !free_.empty(); });
+        if (error_) return std::unexpected(*error_);
+        Buffer buffer = std::move(free_.front());
+        free_.pop_front();
+        return buffer;
+    }
+    void give(Buffer buffer, std::uint64_t offset, std::size_t size) {
+        {
+            const std::lock_guard lock(mutex_);
+            jobs_.push_back({std::move(buffer), offset, size});
+        }
+        changed_.notify_all();
+    }
+    /// Until nothing is left to write.
+    Result<void> drain() {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [this] { return error_ || (jobs_.empty() && !busy_); });
+        if (error_) return std::unexpected(*error_);
+        return {};
+    }
+
+private:
+    struct Job {
+        Buffer buffer;
+        std::uint64_t offset = 0;
+        std::size_t size = 0;
+    };
+
+    void run() {
+        std::unique_lock lock(mutex_);
+        for (;;) {
+            changed_.wait(lock, [this] { return ended_ || !jobs_.empty(); });
+            if (jobs_.empty()) return;
+            Job job = std::move(jobs_.front());
+            jobs_.pop_front();
+            busy_ = true;
+            const bool skip = error_.has_value();
+            lock.unlock();
+            auto written = skip ? Result<void>() : writeAll(job);
+            lock.lock();
+            busy_ = false;
+            if (!written && !error_) error_ = std::move(written).error();
+            free_.push_back(std::move(job.buffer));
+            changed_.notify_all();
+        }
+    }
+
+    Result<void> writeAll(const Job& job) const {
+        std::size_t done = 0;
+        while (done < job.size) {
+            const ssize_t got = ::pwrite(file_, job.buffer.get() + done, job.size - done,
+                                         static_cast<off_t>(job.offset + done));
+            if (got < 0 && errno == EINTR) continue;
+            if (got < 0 && errno == EINVAL && leaveDirect()) continue;
+            if (got < 0) return failErrno(errno, "cannot write", name_);
+            done += static_cast<std::size_t>(got);
+        }
+        return {};
+    }
+    /// Some file systems open with O_DIRECT and then refuse it.
+    [[nodiscard]] bool leaveDirect() const {
+        const int flags = ::fcntl(file_, F_GETFL);
+        return flags >= 0 && (flags & directFlag) != 0 &&
+               ::fcntl(file_, F_SETFL, flags & ~directFlag) == 0;
+    }
+
+    int file_;
+    std::string name_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<Buffer> free_;
+    std::deque<Job> jobs_;
+    std::optional<Error> error_;
+    bool busy_ = false, ended_ = false;
+    std::jthread thread_;  // last: it uses all of the above
+};
+
+class DirectFile final : public PartFile {
+public:
+    struct Parts {
+        Descriptor direct, plain;  ///< the same file twice
+        std::filesystem::path part, path;
+        bool device = false, overwrite = false, isDirect = false;
+        std::uint64_t keep = 0, room = UINT64_MAX;
+        std::size_t bufferSize = 0;
+    };
+    explicit DirectFile(Parts parts)
+        : parts_(std::move(parts)),
+          name_(parts_.path.string()),
+          background_(parts_.direct.get(), name_) {}
+
+    Result<void> start() {
+        if (!background_.start(parts_.bufferSize)) return fail(Errc::limit, "out of memory", name_);
+        at_ = alignDown(parts_.keep, alignment);
+        used_ = static_cast<std::size_t>(parts_.keep - at_);
+        if (used_ == 0) return {};
+        TRY(needBuffer());
+        return readBack(at_, {buffer_.get(), used_});
+    }
+
+    [[nodiscard]] Result<void> write(std::span<const std::byte> bytes) override {
+        if (bytes.size() > parts_.room - std::min(parts_.room, position_))
+            return fail(Errc::io, "the device is full", name_);
+        if (position_ < parts_.keep) {
+            const auto known = static_cast<std::size_t>(
+                std::min<std::uint64_t>(bytes.size(), parts_.keep - position_));
+            TRY(compare(bytes.first(known)));
+            position_ += known;
+            bytes = bytes.subspan(known);
+        }
+        while (!bytes.empty()) {
+            TRY(needBuffer());
+            const std::size_t count = std::min(bytes.size(), parts_.bufferSize - used_);
+            std::memcpy(buffer_.get() + used_, bytes.data(), count);
+            TRY(took(count));
+            bytes = bytes.subspan(count);
+        }
+        return {};
+    }
+
+    [[nodiscard]] Result<void> zeros(std::uint64_t count) override {
+        static constexpr std::array<std::byte, 65536> block{};
+        while (count > 0 && (position_ < parts_.keep || parts_.device || count < worthAHole)) {
+            const std::uint64_t limit =
+                position_ < parts_.keep ? parts_.keep - position_ : std::uint64_t{block.size()};
+            const auto piece =
+                static_cast<std::size_t>(std::min({count, std::uint64_t{block.size()}, limit}));
+            TRY(write(std::span(block).first(piece)));
+            count -= piece;
+        }
+        if (count == 0) return {};
+        const std::uint64_t head = alignUp(position_, alignment) - position_;
+        TRY(write(std::span(block).first(static_cast<std::size_t>(head))));
+        count -= head;
+        TRY(handOver());
+        const std::uint64_t hole = alignDown(count, alignment);
+        position_ += hole;
+        at_ = position_;
+        return write(std::span(block).first(static_cast<std::size_t>(count - hole)));
+    }
+
+    [[nodiscard]] bool canPatch() const override { return true; }
+    [[nodiscard]] Result<void> patch(std::uint64_t offset,
+                                     std::span<const std::byte> bytes) override {
+        const auto end = checkedAdd(offset, bytes.size());
+        if (!end || *end > position_) return fail(Errc::internal, "patch beyond what was written");
+        if (*end > at_ && used_ > 0) {  // the part that has not been handed over
+            const std::uint64_t from = std::max(offset, at_);
+            const auto tail = bytes.subspan(static_cast<std::size_t>(from - offset));
+            std::memcpy(buffer_.get() + (from - at_), tail.data(), tail.size());
+            bytes = bytes.first(static_cast<std::size_t>(from - offset));
+        }
+        TRY(background_.drain());
+        return writePlain(offset, bytes);
+    }
+
+    [[nodiscard]] Result<void> flush() override {
+        // The buffer's beginning goes to the disk now, and once more when it is full.
+        if (used_ > 0) {
+            std::vector<std::byte> copy(buffer_.get(), buffer_.get() + used_);
+            TRY(background_.drain());
+            TRY(writePlain(at_, copy));
+        }
+        TRY(background_.drain());
+        if (!parts_.device && ::ftruncate(parts_.plain.get(), static_cast<off_t>(position_)) != 0)
+            return failErrno(errno, "cannot set the length", name_);
+        if (::fdatasync(parts_.plain.get()) != 0) return failErrno(errno, "cannot flush", name_);
+        return {};
+    }
+
+    [[nodiscard]] Result<void> finish() override {
+        TRY(flush());
+        if (::fsync(parts_.plain.get()) != 0) return failErrno(errno, "cannot flush", name_);
+        if (parts_.device) return {};
+        TRY(rename());
+        const auto folder =
+            parts_.path.has_parent_path() ? parts_.path.parent_path() : std::filesystem::path(".");
+        const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (opened.valid()) (void)::fsync(opened.get());  // some file systems refuse; harmless
+        return {};
+    }
+    [[nodiscard]] bool direct() const override { return parts_.isDirect; }
+
+private:
+    Result<void> needBuffer() {
+        if (buffer_) return {};
+        ASSIGN_OR_RETURN(buffer_, background_.take());
+        return {};
+    }
+    /// `count` bytes have been put behind those in the buffer.
+    Result<void> took(std::size_t count) {
+        used_ += count;
+        position_ += count;
+        return used_ == parts_.bufferSize ? handOver() : Result<void>();
+    }
+    /// Has what is in the buffer written: all of it, which ends at a multiple of the alignment.
+    Result<void> handOver() {
+        if (used_ > 0) background_.give(std::move(buffer_), at_, used_);
+        at_ += used_;
+        used_ = 0;
+        return {};
+    }
+
+    Result<void> readBack(std::uint64_t offset, std::span<std::byte> out) const {
+        std::size_t done = 0;
+        while (done < out.size()) {
+            const ssize_t got = ::pread(parts_.plain.get(), out.data() + done, out.size() - done,
+                                        static_cast<off_t>(offset + done));
+            if (got < 0 && errno == EINTR) continue;
+            if (got < 0) return failErrno(errno, "cannot read back", name_);
+            if (got == 0) return fail(Errc::truncated, "became shorter meanwhile", name_);
+            done += static_cast<std::size_t>(got);
+        }
+        return {};
+    }
+    Result<void> compare(std::span<const std::byte> bytes) {
+        std::uint64_t offset = position_;
+        while (!bytes.empty()) {
+            known_.resize(std::min<std::size_t>(bytes.size(), std::size_t{1} << 20));
+            TRY(readBack(offset, known_));
+            if (std::memcmp(known_.data(), bytes.data(), known_.size()) != 0)
+                return fail(Errc::mismatch, "what is there already is not what would be written",
+                            parts_.part.string() + " at " + hex(offset));
+            offset += known_.size();
+            bytes = bytes.subspan(known_.size());
+        }
+        return {};
+    }
+    Result<void> writePlain(std::uint64_t offset, std::span<const std::byte> bytes) const {
+        while (!bytes.empty()) {
+            const ssize_t got = ::pwrite(parts_.plain.get(), bytes.data(), bytes.size(),
+                                         static_cast<off_t>(offset));
+            if (got < 0 && errno == EINTR) continue;
+            if (got < 0) return failErrno(errno, "cannot write", name_);
+            bytes = bytes.subspan(static_cast<std::size_t>(got));
+            offset += static_cast<std::uint64_t>(got);
+        }
+        return {};
+    }
+    Result<void> rename() {
+        if (!parts_.overwrite) {
+            // link fails when the name was taken meanwhile; rename would replace it silently.
+            if (::link(parts_.part.c_str(), parts_.path.c_str()) == 0) {
+                ::unlink(parts_.part.c_str());
+                return {};
+            }
+            if (errno == EEXIST) return fail(Errc::exists, "already exists", name_);
+            // No hard links here (FAT): the check before the first byte has to do.
+        }
+        if (::rename(parts_.part.c_str(), parts_.path.c_str()) != 0)
+            return failErrno(errno, "cannot rename", name_);
+        return {};
+    }
+
+    Parts parts_;
+    std::string name_;
+    Buffer buffer_;
+    std::uint64_t at_ = 0;  ///< where the buffer's first byte goes
+    std::size_t used_ = 0;
+    std::vector<std::byte> known_;
+    Background background_;
+};
+
+/// Opens twice, with O_DIRECT the first time where that is wanted and possible.
+Result<void> openBoth(const std::string& file, int flags, bool direct, DirectFile::Parts& parts) {
+    parts.plain = Descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC | flags, 0600));
+    if (!parts.plain.valid()) return failErrno(errno, "cannot create", file);
+    const int again = flags & ~(O_CREAT | O_EXCL | O_TRUNC);
+    if (direct && directFlag != 0)
+        parts.direct = Descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC | again | directFlag));
+    parts.isDirect = parts.direct.valid();
+    if (!parts.isDirect)
+        parts.direct = Descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC | again));
+    if (!parts.direct.valid()) return failErrno(errno, "cannot open", file);
+    return {};
+}
+
+Result<void> openDevice(const PartFileOptions& options, DirectFile::Parts& parts) {
+    const std::string name = parts.path.string();
+    if (!options.overwrite)
+        return fail(Errc::exists, "is a device, whose content would be lost", name);
+    parts.device = true;
+    TRY(openBoth(name, O_EXCL, options.direct, parts));  // O_EXCL: not one that is mounted
+    const off_t end = ::lseek(parts.plain.get(), 0, SEEK_END);
+    if (end > 0) parts.room = static_cast<std::uint64_t>(end);
+    return {};
+}
+
+Result<void> openPart(const PartFileOptions& options, bool there, DirectFile::Parts& parts) {
+    if (there && !options.overwrite)
+        return fail(Errc::exists, "already exists", parts.path.string());
+    const std::string part = parts.part.string();
+    struct stat status{};
+    const bool begun = ::lstat(part.c_str(), &status) == 0;
+    if (options.keep > 0) {
+        if (!begun || !S_ISREG(status.st_mode))
+            return fail(Errc::not_found, "there is nothing to continue", part);
+        TRY(openBoth(part, O_NOFOLLOW, options.direct, parts));
+        if (static_cast<std::uint64_t>(status.st_size) < options.keep)
+            return fail(Errc::truncated, "is shorter than it is said to be", part);
+        if (::ftruncate(parts.plain.get(), static_cast<off_t>(options.keep)) != 0)
+            return failErrno(errno, "cannot set the length", part);
+        parts.keep = options.keep;
+        return {};
+    }
+    if (begun && !options.overwrite) return fail(Errc::exists, "already exists", part);
+    if (begun) ::unlink(part.c_str());
+    return openBoth(part, O_CREAT | O_EXCL | O_NOFOLLOW, options.direct, parts);
+}
+
+}  // namespace
+
+std::filesystem::path partPath(const std::filesystem::path& path) {
+    std::filesystem::path part = path;
+    part += ".part";
+    return part;
+}
+
+Result<std::unique_ptr<PartFile>> createPartFile(const std::filesystem::path& path,
+                                                 const PartFileOptions& options) {
+    DirectFile::Parts parts;
+    parts.path = path;
+    parts.part = partPath(path);
+    parts.overwrite = options.overwrite;
+    parts.bufferSize = static_cast<std::size_t>(
+        alignUp(std::max<std::uint64_t>(options.bufferSize, alignment), alignment));
+    struct stat status{};
+    const bool there = ::stat(path.c_str(), &status) == 0;
+    if (there && S_ISDIR(status.st_mode))
+        return fail(Errc::exists, "is a directory", path.string());
+    if (there && S_ISBLK(status.st_mode))
+        TRY(openDevice(options, parts));
+    else
+        TRY(openPart(options, there, parts));
+    auto file = std::make_unique<DirectFile>(std::move(parts));
+    TRY(file->start());
+    return file;
+}
+
+}  // namespace icecore

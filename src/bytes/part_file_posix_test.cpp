@@ -1,0 +1,169 @@
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <random>
+
+#include "bytes/part_file.h"
+#include "support/scratch.h"
+
+namespace icecore {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+Bytes contentOf(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    Bytes bytes(text.size());
+    std::ranges::transform(text, bytes.begin(), [](char c) { return static_cast<std::byte>(c); });
+    return bytes;
+}
+
+Bytes noise(std::size_t size, unsigned seed) {
+    std::mt19937 random(seed);
+    Bytes bytes(size);
+    std::ranges::generate(bytes, [&] { return static_cast<std::byte>(random() | 1U); });
+    return bytes;
+}
+
+/// Writes pieces and zeros of odd sizes in turn and returns what the file should hold.
+Bytes writeSample(PartFile& file, unsigned seed) {
+    std::mt19937 random(seed);
+    Bytes expected;
+    for (int i = 0; i < 60; ++i) {
+        const Bytes piece = noise(random() % 40000, seed + static_cast<unsigned>(i));
+        EXPECT_TRUE(file.write(piece));
+        expected.insert(expected.end(), piece.begin(), piece.end());
+        const std::size_t gap = i % 3 == 0 ? random() % 300000 : random() % 5000;
+        EXPECT_TRUE(file.zeros(gap));
+        expected.resize(expected.size() + gap);
+        EXPECT_EQ(file.position(), expected.size());
+    }
+    return expected;
+}
+
+PartFileOptions smallBuffers() {
+    PartFileOptions options;
+    options.bufferSize = 65536;
+    return options;
+}
+
+TEST(PartFile, HoldsWhatWasWrittenWithHolesForLongZeros) {
+    const tests::Scratch scratch;
+    for (const bool direct : {true, false}) {
+        const std::string path = scratch.file(direct ? "direct" : "cached");
+        PartFileOptions options = smallBuffers();
+        options.direct = direct;
+        auto file = createPartFile(path, options);
+        ASSERT_TRUE(file) << file.error().describe();
+        const Bytes expected = writeSample(**file, 1);
+        EXPECT_TRUE(std::filesystem::exists(partPath(path)));
+        EXPECT_FALSE(std::filesystem::exists(path));
+        ASSERT_TRUE((*file)->finish());
+        EXPECT_FALSE(std::filesystem::exists(partPath(path)));
+        EXPECT_EQ(contentOf(path), expected);
+        struct stat status{};
+        ASSERT_EQ(::stat(path.c_str(), &status), 0);
+        EXPECT_LT(static_cast<std::size_t>(status.st_blocks) * 512, expected.size());
+    }
+}
+
+TEST(PartFile, PatchesReachWhatIsWrittenAndWhatIsNotYet) {
+    const tests::Scratch scratch;
+    auto file = createPartFile(scratch.file("f"), smallBuffers());
+    ASSERT_TRUE(file);
+    Bytes expected = noise(200000, 5);
+    ASSERT_TRUE((*file)->write(expected));
+    const Bytes patch = noise(1000, 6);
+    // In the middle, over the border of what has been handed over, and in the buffer.
+    for (const std::size_t at : {std::size_t{100}, std::size_t{65000}, std::size_t{3 * 65536 - 500},
+                                 std::size_t{198999}}) {
+        ASSERT_TRUE((*file)->patch(at, patch));
+        std::ranges::copy(patch, expected.begin() + static_cast<std::ptrdiff_t>(at));
+    }
+    EXPECT_FALSE((*file)->patch(199500, patch));
+    ASSERT_TRUE((*file)->finish());
+    EXPECT_EQ(contentOf(scratch.file("f")), expected);
+}
+
+TEST(PartFile, GoesOnBehindWhatIsThere) {
+    const tests::Scratch scratch;
+    const std::string path = scratch.file("f");
+    std::uint64_t certain = 0;
+    {
+        auto file = createPartFile(path, smallBuffers());
+        ASSERT_TRUE(file);
+        ASSERT_TRUE((*file)->write(noise(100001, 3)));
+        ASSERT_TRUE((*file)->zeros(200003));
+        ASSERT_TRUE((*file)->write(noise(777, 4)));
+        ASSERT_TRUE((*file)->flush());
+        certain = (*file)->position();
+        ASSERT_TRUE((*file)->write(noise(90000, 9)));
+    }  // killed
+    EXPECT_FALSE(createPartFile(path, smallBuffers()));  // not by mistake
+    PartFileOptions options = smallBuffers();
+    options.keep = certain;
+    auto file = createPartFile(path, options);
+    ASSERT_TRUE(file) << file.error().describe();
+    Bytes expected = noise(100001, 3);
+    ASSERT_TRUE((*file)->write(expected));
+    ASSERT_TRUE((*file)->zeros(200003));
+    expected.resize(300004);
+    Bytes more = noise(777, 4);
+    const Bytes other = noise(300000, 10);
+    more.insert(more.end(), other.begin(), other.end());
+    ASSERT_TRUE((*file)->write(more));  // half of it known
+    expected.insert(expected.end(), more.begin(), more.end());
+    ASSERT_TRUE((*file)->finish());
+    EXPECT_EQ(contentOf(path), expected);
+}
+
+TEST(PartFile, OtherBytesThanBeforeAreNoticed) {
+    const tests::Scratch scratch;
+    const std::string path = scratch.file("f");
+    {
+        auto file = createPartFile(path, smallBuffers());
+        ASSERT_TRUE(file);
+        ASSERT_TRUE((*file)->write(noise(5000, 3)));
+        ASSERT_TRUE((*file)->flush());
+    }
+    PartFileOptions options = smallBuffers();
+    options.keep = 6000;
+    EXPECT_FALSE(createPartFile(path, options));  // there are not so many
+    options.keep = 5000;
+    auto file = createPartFile(path, options);
+    ASSERT_TRUE(file);
+    Bytes other = noise(5000, 3);
+    other[4000] ^= std::byte{1};
+    const auto written = (*file)->write(other);
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().code, Errc::mismatch);
+}
+
+TEST(PartFile, ReplacesOnlyWhenTold) {
+    const tests::Scratch scratch;
+    const std::string path = scratch.file("f");
+    std::ofstream(path) << "old";
+    EXPECT_FALSE(createPartFile(path, smallBuffers()));
+    EXPECT_FALSE(createPartFile(scratch.file(""), smallBuffers()));
+    EXPECT_FALSE(createPartFile(scratch.file("none/f"), smallBuffers()));
+    PartFileOptions options = smallBuffers();
+    options.overwrite = true;
+    auto file = createPartFile(path, options);
+    ASSERT_TRUE(file);
+    EXPECT_EQ(contentOf(path).size(), 3U);
+    ASSERT_TRUE((*file)->finish());
+    EXPECT_EQ(contentOf(path).size(), 0U);
+    // A name that is taken meanwhile is not lost.
+    auto late = createPartFile(scratch.file("g"), smallBuffers());
+    ASSERT_TRUE(late);
+    std::ofstream(scratch.file("g")) << "somebody's";
+    EXPECT_FALSE((*late)->finish());
+    EXPECT_EQ(contentOf(scratch.file("g")).size(), 10U);
+}
+
+}  // namespace
+}  // namespace icecore
