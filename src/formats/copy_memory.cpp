@@ -16,7 +16,8 @@ namespace icecore {
 namespace {
 
 constexpr std::size_t pageSize = 4096;
-constexpr std::size_t blockSize = std::size_t{1} << 20;
+/// Small, as it may be the machine's own memory that is copied.
+constexpr std::size_t blockSize = std::size_t{512} << 10;
 constexpr std::size_t blockCount = 6;
 /// Bounds what a block of very small pieces costs besides its bytes.
 constexpr std::size_t maxPieces = 8192;

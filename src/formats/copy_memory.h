@@ -29,7 +29,7 @@ struct CopyResult {
 };
 
 /// Writes the bytes of `ranges` one after another, without anything between them, exactly as many
-/// as the ranges are long. A thread of its own reads while the caller's writes; at most 8 MiB are
+/// as the ranges are long. A thread of its own reads while the caller's writes; at most 4 MiB are
 /// on their way. Pages that are zero (known from the extents, or seen) go through Sink::zeros.
 /// Where reading fails it goes on at the next page; those ranges get zeros and are returned, for
 /// the format to record. `progress` is advanced by bytes; `cancelled` when it says so.

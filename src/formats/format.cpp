@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "formats/aff4/aff4.h"
 #include "formats/elfcore/elf_core.h"
 #include "formats/kdump/kdump.h"
 #include "formats/lime/lime.h"
@@ -19,8 +20,8 @@ namespace {
 /// Probed in this order: a kernel's core is a core too, and a raw image has nothing but its name.
 const std::array table = {
     vmcoreFormat(), elfCoreFormat(), minidumpFormat(), windowsKernelDumpFormat(),
-    limeFormat(),   avmlFormat(),    kdumpFormat(),    rawFormat(),
-    joinedFormat(),
+    limeFormat(),   avmlFormat(),    kdumpFormat(),    aff4Format(),
+    rawFormat(),    joinedFormat(),
 };
 
 /// What a file that is no dump looks like, by its first bytes.

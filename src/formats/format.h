@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -29,6 +30,12 @@ struct WriteReport {
 struct ImageOptions {
     std::optional<Codec> codec;  ///< one of the format's; its first when none is given
     int threads = 0;             ///< 0: as many as the machine has
+};
+
+/// One thing that a file says of itself, looked at.
+struct FormatCheck {
+    std::string what, result;
+    bool good = true;
 };
 
 /// One row of the table. Functions may be null where the format cannot do it.
@@ -56,6 +63,12 @@ struct Format {
     std::span<const Codec> codecs{};
     /// Other extensions that mean this format, of outputs and where nothing else tells.
     std::span<const std::string_view> moreExtensions{};
+    /// What was written of an image that was broken off can be opened, and comes out the same when
+    /// it is written again: so an acquisition can go on where it ended.
+    bool continuable = false;
+    /// Checks every hash that the file has of its own content.
+    Result<std::vector<FormatCheck>> (*verify)(std::shared_ptr<const Source> source,
+                                               Progress& progress) = nullptr;
 };
 
 std::span<const Format> allFormats();

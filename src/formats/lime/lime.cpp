@@ -234,6 +234,7 @@ Format limeFormat() {
     format.probe = probeLime;
     format.open = openLime;
     format.writeImage = writeLime;
+    format.continuable = true;
     return format;
 }
 
@@ -245,6 +246,7 @@ Format avmlFormat() {
     format.probe = probeAvml;
     format.open = openAvml;
     format.writeImage = writeAvml;
+    format.continuable = true;
     format.codecs = avmlCodecs;
     return format;
 }

@@ -103,6 +103,7 @@ Format rawFormat() {
     format.probe = probe;
     format.open = open;
     format.writeImage = writeRaw;
+    format.continuable = true;
     return format;
 }
 

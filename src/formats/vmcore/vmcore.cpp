@@ -120,6 +120,7 @@ Result<void> readNotes(const Source& source, const std::vector<elf::Program64>& 
         const std::uint64_t size = std::min<std::uint64_t>(segment.fileSize, left);
         if (size < segment.fileSize)
             snapshot.issues.loss("notes are cut off", source.where(segment.offset));
+        if (size == 0) continue;
         if (size > maxNotes - all.size()) {
             snapshot.issues.loss("more notes than any machine has", source.where(segment.offset));
             continue;
@@ -314,6 +315,7 @@ Format vmcoreFormat() {
     format.probe = probe;
     format.open = open;
     format.writeImage = writeImage;
+    format.continuable = true;
     return format;
 }
 

@@ -1,0 +1,59 @@
+// The volumes of an AFF4 image and what they say together.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/issue.h"
+#include "formats/aff4/turtle.h"
+#include "formats/aff4/zip_reader.h"
+
+namespace icecore::aff4 {
+
+struct Volume {
+    std::string urn;
+    std::shared_ptr<const Source> file;
+    ZipReader zip;
+};
+
+/// A member of one of the volumes.
+struct Place {
+    const Volume* volume = nullptr;
+    const ZipMember* member = nullptr;
+    explicit operator bool() const { return member != nullptr; }
+};
+
+class Container {
+public:
+    /// Opens the volume and, where it speaks of others, those of them that lie beside it.
+    static Result<Container> open(std::shared_ptr<const Source> file, Issues& issues);
+
+    [[nodiscard]] const Graph& graph() const { return graph_; }
+    [[nodiscard]] const std::vector<std::shared_ptr<const Volume>>& volumes() const {
+        return volumes_;
+    }
+    /// The member that `object` (an URN) keeps under `name` ("map", "00000000.index"); an empty
+    /// name is the object itself.
+    [[nodiscard]] Place find(std::string_view object, std::string_view name) const;
+    [[nodiscard]] Result<SharedBytes> load(const Place& place, std::uint64_t limit) const {
+        return place.volume->zip.load(*place.member, limit);
+    }
+
+private:
+    Result<void> addVolume(std::shared_ptr<const Source> file);
+    void addNeighbours(Issues& issues);
+    [[nodiscard]] bool has(std::string_view urn) const;
+
+    std::vector<std::shared_ptr<const Volume>> volumes_;
+    Graph graph_;
+};
+
+/// Whether the file is a ZIP archive that says it is an AFF4 volume.
+bool isVolume(const Source& file);
+
+/// Name of the members' folder of an object that is not below the volume: "aff4%3A%2F%2F…".
+std::string escaped(std::string_view urn);
+
+}  // namespace icecore::aff4
