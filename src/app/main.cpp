@@ -14,7 +14,9 @@ int main(int argc, char** argv) {
         std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
         // The name it is started under may be that of a tool whose command line it takes.
         const std::filesystem::path name(argc > 0 ? argv[0] : "");
-        if (name.stem() == "procdump") arguments.insert(arguments.begin(), "procdump");
+        for (const char* const tool : {"procdump", "winpmem"}) {
+            if (name.stem() == tool) arguments.insert(arguments.begin(), tool);
+        }
         return icecore::app::runProgram(arguments);
     } catch (const std::bad_alloc&) {
         std::fputs("icecore: out of memory\n", stderr);

@@ -19,6 +19,18 @@ constexpr auto barPause = 100ms;
 constexpr auto plainPause = 2s;
 constexpr std::size_t barWidth = 30;
 
+/// ", 1:05 left"; nothing while there is no telling.
+std::string timeLeft(std::uint64_t done, std::uint64_t total, double seconds) {
+    constexpr double soonest = 0.5;      // before that a guess is worth nothing
+    constexpr double longest = 360'000;  // a hundred hours
+    if (done == 0 || done >= total || seconds < soonest) return {};
+    const double left = seconds * static_cast<double>(total - done) / static_cast<double>(done);
+    if (left > longest) return {};
+    const auto whole = static_cast<std::uint64_t>(left + 0.5);
+    if (whole < 3600) return fmt::format(", {}:{:02} left", whole / 60, whole % 60);
+    return fmt::format(", {}:{:02}:{:02} left", whole / 3600, whole / 60 % 60, whole % 60);
+}
+
 }  // namespace
 
 std::optional<ProgressStyle> progressStyle(std::string_view word) {
@@ -71,10 +83,11 @@ void ProgressBar::draw(Clock::time_point now) {
         bar = fmt::format("[{:<{}}] ", std::string(full, '#'), barWidth);
         text = fmt::format("{:3.0f} % of {}", part * 100, humanBytes(total_));
     }
+    const std::string left = timeLeft(done_, total_, seconds);
     if (style_ == ProgressStyle::bar)
-        fmt::print(stderr, "\r\x1b[K{} {}{}, {}/s", phase_, bar, text, humanBytes(rate));
+        fmt::print(stderr, "\r\x1b[K{} {}{}, {}/s{}", phase_, bar, text, humanBytes(rate), left);
     else
-        fmt::print(stderr, "icecore: {}: {}, {}/s\n", phase_, text, humanBytes(rate));
+        fmt::print(stderr, "icecore: {}: {}, {}/s{}\n", phase_, text, humanBytes(rate), left);
     std::fflush(stderr);
     drawn_ = true;
     lastDrawn_ = now;

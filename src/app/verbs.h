@@ -18,6 +18,8 @@ std::unique_ptr<VerbRun> makeInfoVerb();
 std::unique_ptr<VerbRun> makeSymbolsVerb();
 std::unique_ptr<VerbRun> makeOpenVerb();
 std::unique_ptr<VerbRun> makeProcdumpVerb();
+std::unique_ptr<VerbRun> makeRamVerb();
 std::unique_ptr<VerbRun> makeVerifyVerb();
+std::unique_ptr<VerbRun> makeWinpmemVerb();
 
 }  // namespace icecore::app

@@ -27,14 +27,11 @@ constexpr std::uint64_t pageSize = 4096;
 /// What of a format's content is protected, and by what; nothing where it is not.
 std::string_view protection(std::string_view format) {
     if (format == "avml") return "a CRC-32C of each 64 KiB of memory";
+    if (format == "aff4")
+        return "the hashes above cover what they name; what they do not name, nothing does";
     if (format == "kdump") return "each page unpacks to exactly a page; nothing holds their bytes";
     return "nothing in the format holds the bytes: what they should be is not known";
 }
-
-struct Check {
-    std::string what, result;
-    bool good = true;
-};
 
 class VerifyVerb final : public VerbRun {
 public:
@@ -66,6 +63,7 @@ public:
         const AddressSpace& memory =
             snapshot->machine ? *snapshot->machine->physical : *snapshot->process->memory;
         readAll(memory, progress);
+        checkHashes(*snapshot, progress);
         checkManifest();
         progress.end();
         if (progress.cancelled()) {
@@ -74,7 +72,7 @@ public:
         }
         notCovered_.emplace_back(protection(snapshot->provenance.format));
         print(*snapshot);
-        const bool good = std::ranges::all_of(checks_, &Check::good);
+        const bool good = std::ranges::all_of(checks_, &FormatCheck::good);
         return good ? done : failed;
     }
 
@@ -116,6 +114,19 @@ private:
                 {"memory", fmt::format("all {} can be read", humanBytes(total)), true});
     }
 
+    /// Those that the format itself has.
+    void checkHashes(const Snapshot& snapshot, Progress& progress) {
+        const Format* const format = formatByName(snapshot.provenance.format);
+        if (format == nullptr || format->verify == nullptr) return;
+        auto source = openSource(path_);
+        auto checks = source ? format->verify(*std::move(source), progress)
+                             : Result<std::vector<FormatCheck>>(std::unexpected(source.error()));
+        if (!checks)
+            checks_.push_back({"hashes", checks.error().describe(), false});
+        else
+            checks_.insert(checks_.end(), checks->begin(), checks->end());
+    }
+
     /// The hashes in a manifest beside the file: FILE.json, {"hashes":{"sha256":…}}.
     void checkManifest() {
         const std::string path = path_ + ".json";
@@ -155,18 +166,18 @@ private:
     void print(const Snapshot& snapshot) const {
         if (json_) {
             Json checks = Json::array();
-            for (const Check& check : checks_)
+            for (const FormatCheck& check : checks_)
                 checks.push_back(
                     {{"what", check.what}, {"result", check.result}, {"good", check.good}});
             printJson({{"schema", "icecore.verify/1"},
                        {"path", path_},
                        {"format", snapshot.provenance.format},
-                       {"good", std::ranges::all_of(checks_, &Check::good)},
+                       {"good", std::ranges::all_of(checks_, &FormatCheck::good)},
                        {"checks", std::move(checks)},
                        {"not_covered", notCovered_}});
             return;
         }
-        for (const Check& check : checks_)
+        for (const FormatCheck& check : checks_)
             fmt::print("{:<10} {:<6} {}\n", check.what, check.good ? "good" : "WRONG",
                        printable(check.result));
         for (const std::string& text : notCovered_)
@@ -175,7 +186,7 @@ private:
 
     std::string path_, style_ = "auto";
     bool json_ = false;
-    std::vector<Check> checks_;
+    std::vector<FormatCheck> checks_;
     std::vector<std::string> notCovered_;
 };
 

@@ -1,0 +1,138 @@
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <thread>
+
+#include "base/text.h"
+#include "live/ram/iomem.h"
+#include "live/ram/local_sources_linux.h"
+#include "live/ram/offset_memory_linux.h"
+
+namespace icecore::ram {
+
+namespace {
+
+/// Physical addresses as offsets. The crash driver serves a page at a time.
+Result<RamSource> openPhysical(const std::string& path, std::string_view name, const Paths& paths) {
+    Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file.valid()) return failErrno(errno, "cannot be opened", path);
+    ASSIGN_OR_RETURN(const std::vector<Range> ram, systemRam(paths.iomem));
+    RangeMap<std::uint64_t> map;
+    for (const Range& range : ram)
+        map.add(range, range.begin());
+    const Range largest = *std::ranges::max_element(ram, {}, &Range::size);
+    RamSource source;
+    source.name = name;
+    source.description = path + ", where " + paths.iomem + " has RAM";
+    source.memory = std::make_shared<OffsetMemory>(std::move(file), path, std::move(map));
+    const std::uint64_t middle = alignDown(largest.begin() + largest.size() / 2, 4096);
+    std::byte page[4096];
+    if (source.memory->read(middle, page).bytes == 0)
+        return fail(Errc::permission, source.memory->explain(middle), hex(middle));
+    source.system = thisSystem();
+    return source;
+}
+
+/// The value of a line "NAME:\tVALUE" of /proc/PID/status.
+std::string statusLine(const std::string& path, std::string_view name) {
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);) {
+        if (line.starts_with(name) && line.size() > name.size() && line[name.size()] == ':')
+            return std::string(trim(line.substr(name.size() + 1)));
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<RamSource> openCrash(const Paths& paths) {
+    return openPhysical(paths.crash, "crash", paths);
+}
+
+Result<RamSource> openMem(const Paths& paths) {
+    return openPhysical(paths.mem, "mem", paths);
+}
+
+Result<RamSource> openFile(const std::string& path, const std::vector<Range>& holes) {
+    Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!file.valid()) return failErrno(errno, "cannot be opened", path);
+    struct stat status{};
+    if (::fstat(file.get(), &status) != 0) return failErrno(errno, "cannot be examined", path);
+    if (S_ISDIR(status.st_mode) || S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode))
+        return fail(Errc::unsupported, "cannot be read at any place: give a file or device", path);
+    const off_t end = S_ISREG(status.st_mode) ? status.st_size : ::lseek(file.get(), 0, SEEK_END);
+    if (end <= 0) return fail(Errc::unsupported, "does not tell how large it is", path);
+    RangeSet left;
+    left.add(Range::ofSize(0, std::uint64_t{1} << 52));
+    for (const Range& hole : holes)
+        left.subtract(hole);
+    RangeMap<std::uint64_t> map;
+    std::uint64_t offset = 0;
+    for (const Range& range : left.ranges()) {
+        const Range part = Range::ofSize(
+            range.begin(), std::min(range.size(), static_cast<std::uint64_t>(end) - offset));
+        map.add(part, offset);
+        offset += part.size();
+    }
+    RamSource source;
+    source.name = path;
+    source.description = path + ", as physical memory from address 0 on";
+    source.memory = std::make_shared<OffsetMemory>(std::move(file), path, std::move(map));
+    source.consistency = Consistency::unknown;
+    return source;
+}
+
+std::string obstacles(const Paths& paths) {
+    std::string text;
+    const auto add = [&](std::string_view more) {
+        if (!text.empty()) text += "; ";
+        text += more;
+    };
+    std::ifstream lockdownFile(paths.lockdown);
+    std::string lockdown;
+    std::getline(lockdownFile, lockdown);
+    for (const std::string_view level : {"integrity", "confidentiality"}) {
+        if (lockdown.find("[" + std::string(level) + "]") != std::string::npos)
+            add("the kernel is locked down (" + std::string(level) +
+                (level == "integrity"
+                     ? "): /dev/mem is closed, /proc/kcore is open to root"
+                     : "): boot with lockdown=none and Secure Boot off, or take the memory from "
+                       "outside the machine (qmp:SOCKET)"));
+    }
+    constexpr std::uint64_t rawIo = 1U << 17, administrator = 1U << 21;
+    const auto capabilities = parseHex(statusLine(paths.status, "CapEff"));
+    if (capabilities && (*capabilities & rawIo) == 0)
+        add("this process lacks CAP_SYS_RAWIO: run it as root, and in a container with "
+            "--privileged");
+    else if (capabilities && (*capabilities & administrator) == 0)
+        add("this process lacks CAP_SYS_ADMIN, without which /proc/iomem hides its addresses");
+    for (const char* const mark : {"/.dockerenv", "/run/.containerenv"}) {
+        if (::access(mark, F_OK) != 0) continue;
+        add("this is a container, which hides such files: run on the host");
+        break;
+    }
+    return text;
+}
+
+SystemInfo thisSystem() {
+    SystemInfo system;
+    utsname names{};
+    if (::uname(&names) != 0) return system;
+    system.os = Os::linux_os;
+    system.version = names.release;
+    system.hostName = names.nodename;
+    const std::string_view machine = names.machine;
+    system.arch = machine == "x86_64"    ? Arch::x86_64
+                  : machine == "aarch64" ? Arch::arm64
+                                         : Arch::unknown;
+    system.cpuCount = std::max(1U, std::thread::hardware_concurrency());
+    return system;
+}
+
+}  // namespace icecore::ram

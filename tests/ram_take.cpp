@@ -1,0 +1,273 @@
+// `icecore ram` as a program, from files that stand for a machine's memory: formats, manifest,
+// interruptions, refusals. From real kernels: ram_guest.cpp and ram_inside.cpp.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "support/image_compare.h"
+#include "support/paths.h"
+#include "support/scratch.h"
+#include "support/victim.h"
+
+namespace icecore::tests {
+namespace {
+
+using nlohmann::json;
+
+class RamTake : public testing::Test {
+protected:
+    /// Pages of noise and of zeros in turn, some MiB of each now and then.
+    void SetUp() override {
+        std::mt19937_64 random(7);
+        std::string bytes(size_, '\0');
+        for (std::size_t at = 0; at + 8 <= bytes.size(); at += 8) {
+            if ((at >> 20) % 3 == 1 || (at >> 12) % 4 == 2) continue;
+            const std::uint64_t value = (at >> 12) % 2 != 0 ? random() : at;
+            std::memcpy(bytes.data() + at, &value, sizeof value);
+        }
+        std::ofstream(memory(), std::ios::binary) << bytes;
+    }
+    std::string file(const std::string& name) { return scratch_.file(name); }
+    std::string memory() { return file("memory.raw"); }
+    ShellOutput ram(const std::string& arguments) {
+        return shell("cd '" + scratch_.file("") + "'; { " + program() + " ram " + arguments +
+                     "; } 2>&1");
+    }
+    json manifest(const std::string& image) {
+        return json::parse(readText(file(image + ".json")), nullptr, false);
+    }
+
+    static constexpr std::size_t size_ = std::size_t{12} << 20;
+    Scratch scratch_;
+};
+
+TEST_F(RamTake, EveryFormatHoldsItAndItsManifestSaysWhatItIs) {
+    for (const std::string name : {"a.raw", "a.lime", "a.avml", "a.elf", "a.kdump", "a.aff4"}) {
+        const auto taken = ram("--source memory.raw -o " + name);
+        ASSERT_EQ(taken.status, 0) << name << taken.text;
+        EXPECT_TRUE(sameMemory(file(name), memory())) << name;
+        EXPECT_TRUE(sameMemory(memory(), file(name))) << name;
+        const json said = manifest(name);
+        ASSERT_TRUE(said.is_object()) << name;
+        EXPECT_EQ(said["schema"], "icecore.ram/1");
+        EXPECT_EQ(said["memory_bytes"], size_);
+        EXPECT_EQ(said["bytes"], std::filesystem::file_size(file(name))) << name;
+        EXPECT_EQ(said["ranges"], json::parse(R"([{"begin":"0x0","end":"0xc00000"}])"));
+        EXPECT_EQ(said["unread"], json::array());
+        for (const auto& [hash, tool] :
+             {std::pair{"sha256", "sha256sum "}, {"blake2b", "b2sum "}}) {
+            const std::string theirs = shell(tool + file(name)).text;
+            EXPECT_EQ(said["hashes"][hash].get<std::string>(), theirs.substr(0, theirs.find(' ')))
+                << name;
+        }
+        EXPECT_EQ(shell(program() + " verify " + file(name) + " 2>&1").status, 0) << name;
+        EXPECT_FALSE(std::filesystem::exists(file(name + ".part")));
+        EXPECT_FALSE(std::filesystem::exists(file(name + ".part.json")));
+    }
+}
+
+TEST_F(RamTake, HolesOfAFileAreAddressesWithoutMemory) {
+    ASSERT_EQ(ram("--source memory.raw --hole 0x800000-0x100000000 -o split.lime").status, 0);
+    const auto split = openDump(file("split.lime"));
+    ASSERT_TRUE(split);
+    EXPECT_EQ(image::storedRanges(*split->machine->physical),
+              (std::vector{Range::between(0, 0x800000), Range::ofSize(0x100000000, 0x400000)}));
+    const auto whole = openDump(memory());
+    EXPECT_EQ(split->machine->physical->readInteger<std::uint64_t>(0x100000000 + 0x3008),
+              whole->machine->physical->readInteger<std::uint64_t>(0x800000 + 0x3008));
+}
+
+TEST_F(RamTake, InterruptedItGoesOnWhereItWas) {
+    for (const std::string name : {"b.raw", "b.lime", "b.avml", "b.elf"}) {
+        // As slow as it takes to be interrupted in the middle.
+        const auto broken = ram("--source memory.raw --threads 1 --rate 4 -o " + name +
+                                " & pid=$!; until grep -q position " + name +
+                                ".part.json 2>/dev/null; do sleep 0.02; done; sleep 1.5; "
+                                "kill -TERM $pid; wait $pid");
+        ASSERT_EQ(broken.status, 1) << name << broken.text;
+        EXPECT_NE(broken.text.find("--resume"), std::string::npos) << broken.text;
+        EXPECT_FALSE(std::filesystem::exists(file(name)));
+        const json journal = json::parse(readText(file(name + ".part.json")), nullptr, false);
+        ASSERT_TRUE(journal.is_object());
+        const auto position = journal["position"].get<std::uint64_t>();
+        EXPECT_GT(position, 0U) << name;
+        EXPECT_EQ(std::filesystem::file_size(file(name + ".part")), position);
+        // Neither is it begun anew by mistake, nor mixed with another one.
+        EXPECT_EQ(ram("--source memory.raw -o " + name).status, 1);
+        EXPECT_EQ(ram("--source memory.raw --resume --format kdump -o " + name).status, 1);
+
+        const auto taken = ram("--source memory.raw --resume -o " + name);
+        ASSERT_EQ(taken.status, 0) << name << taken.text;
+        EXPECT_TRUE(sameMemory(file(name), memory())) << name;
+        EXPECT_EQ(manifest(name)["interruptions"], 1);
+        EXPECT_EQ(shell(program() + " verify " + file(name) + " 2>&1").status, 0) << name;
+        ASSERT_EQ(ram("--source memory.raw -o whole." + name).status, 0);
+        EXPECT_EQ(manifest(name)["hashes"], manifest("whole." + name)["hashes"]) << name;
+        EXPECT_FALSE(std::filesystem::exists(file(name + ".part.json")));
+    }
+}
+
+TEST_F(RamTake, KilledBeforeAnythingIsCertainItBeginsAnew) {
+    (void)ram(
+        "--source memory.raw --rate 4 -o c.lime & pid=$!; until grep -q position "
+        "c.lime.part.json 2>/dev/null; do sleep 0.02; done; kill -KILL $pid; wait $pid");
+    ASSERT_TRUE(std::filesystem::exists(file("c.lime.part.json")));
+    const auto taken = ram("--source memory.raw --resume -o c.lime");
+    ASSERT_EQ(taken.status, 0) << taken.text;
+    EXPECT_TRUE(sameMemory(file("c.lime"), memory()));
+}
+
+TEST_F(RamTake, OtherMemoryThanBeforeIsNoticed) {
+    (void)ram(
+        "--source memory.raw --rate 8 -o d.lime & pid=$!; until grep -q position "
+        "d.lime.part.json 2>/dev/null; do sleep 0.02; done; sleep 0.5; kill -TERM $pid; "
+        "wait $pid");
+    std::filesystem::resize_file(memory(), size_ - 4096);
+    const auto other = ram("--source memory.raw --resume -o d.lime");
+    EXPECT_EQ(other.status, 1);
+    EXPECT_NE(other.text.find("other addresses"), std::string::npos) << other.text;
+    // And a beginning that is not what was written.
+    std::filesystem::resize_file(memory(), size_);
+    std::fstream part(file("d.lime.part"), std::ios::in | std::ios::out | std::ios::binary);
+    part.seekp(8);
+    part.put('\x70');  // the range's first address
+    part.close();
+    EXPECT_EQ(ram("--source memory.raw --resume -o d.lime").status, 1);
+    EXPECT_FALSE(std::filesystem::exists(file("d.lime")));
+}
+
+TEST_F(RamTake, WhatCannotBeReadIsInTheManifestAndStaysAHole) {
+    ASSERT_EQ(ram("--source memory.raw -o e.avml").status, 0);
+    // A chunk whose checksum is wrong.
+    std::fstream image(file("e.avml"), std::ios::in | std::ios::out | std::ios::binary);
+    image.seekp(32 + 10 + 4);
+    image.put('\x00').put('\x11').put('\x22').put('\x33');
+    image.close();
+    for (const std::string name : {"e.kdump", "e.elf", "e.aff4", "e.raw"}) {
+        const auto taken = ram("--source e.avml -o " + name);
+        EXPECT_EQ(taken.status, 3) << taken.text;
+        EXPECT_NE(taken.text.find("unread"), std::string::npos) << taken.text;
+        const json said = manifest(name);
+        EXPECT_EQ(said["unread_bytes"], 65536) << name;
+        EXPECT_EQ(said["unread"][0]["begin"], "0x0");
+        EXPECT_FALSE(said["unread"][0]["why"].get<std::string>().empty());
+    }
+    for (const std::string name : {"e.kdump", "e.elf", "e.aff4"}) {
+        const auto taken = openDump(file(name));
+        ASSERT_TRUE(taken);
+        std::byte one[1];
+        EXPECT_EQ(taken->machine->physical->read(0x1000, one).bytes, 0U) << name;
+        EXPECT_EQ(taken->machine->physical->read(0x10000, one).bytes, 1U) << name;
+    }
+}
+
+TEST_F(RamTake, RefusesWhatCannotWork) {
+    // Onto memory itself, where there is such a place.
+    if (std::filesystem::is_directory("/dev/shm") &&
+        shell("stat -f -c %T /dev/shm").text == "tmpfs\n") {
+        const auto refused = ram("--source memory.raw -o /dev/shm/icecore-test-$$.raw");
+        EXPECT_EQ(refused.status, 1);
+        EXPECT_NE(refused.text.find("tmpfs"), std::string::npos) << refused.text;
+        const auto forced =
+            ram("--source memory.raw --force -o /dev/shm/icecore-test.raw; "
+                "r=$?; rm -f /dev/shm/icecore-test.raw*; exit $r");
+        EXPECT_EQ(forced.status, 0) << forced.text;
+    }
+    // More than any disk here has.
+    std::ofstream(file("huge.raw")) << "";
+    std::filesystem::resize_file(file("huge.raw"), std::uintmax_t{1} << 43);
+    const auto large = ram("--source huge.raw -o huge.lime");
+    EXPECT_EQ(large.status, 1);
+    EXPECT_NE(large.text.find("too small"), std::string::npos) << large.text;
+    EXPECT_FALSE(std::filesystem::exists(file("huge.lime.part")));
+    // Existing files, folders, sockets of nobody, devices that are not there.
+    EXPECT_EQ(ram("--source memory.raw -o memory.raw").status, 1);
+    EXPECT_EQ(ram("--source memory.raw -o nowhere/x.raw").status, 1);
+    EXPECT_EQ(ram("--source qmp:nothing -o x.raw").status, 1);
+    EXPECT_EQ(ram("--source nothing -o x.raw").status, 1);
+    const auto crash = ram("--source crash -o x.raw");
+    if (!std::filesystem::exists("/dev/crash")) {
+        EXPECT_EQ(crash.status, 1);
+        EXPECT_NE(crash.text.find("crash: cannot be opened"), std::string::npos) << crash.text;
+    }
+    for (const std::string wrong :
+         {"", "-o x", "-o x.raw --format minidump", "-o x.raw --compress zstd", "-o x --format y",
+          "-o x.raw --hole 5", "-o x.raw --rate -1", "-o - --format raw --json"})
+        EXPECT_EQ(ram("--source memory.raw " + wrong).status, 2) << wrong;
+}
+
+TEST_F(RamTake, WinpmemsCommandLine) {
+    const auto winpmem = [&](const std::string& arguments) {
+        return shell("cd '" + scratch_.file("") + "' && " + program() + " winpmem " + arguments +
+                     " 2>&1");
+    };
+    // Exports, which need no right to this machine's memory.
+    ASSERT_EQ(ram("--source memory.raw -o w.aff4").status, 0);
+    EXPECT_EQ(winpmem("-V w.aff4").status, 0);
+    EXPECT_NE(winpmem("-l w.aff4").text.find("aff4"), std::string::npos);
+    EXPECT_EQ(winpmem("-i w.aff4 -e Memory --format elf --volume_format raw -o w.elf").status, 0);
+    EXPECT_TRUE(sameMemory(file("w.elf"), memory()));
+    EXPECT_EQ(winpmem("-i w.elf -c lz4 -t -o w.aff4").status, 0);
+    EXPECT_TRUE(sameMemory(file("w.aff4"), memory()));
+    // As the seed writes it; of this machine's memory nothing is wanted here, so its output is
+    // there already, which it finds out before it reads.
+    std::ofstream(file("memdump.raw")) << "";
+    const auto seed = winpmem("--output memdump.raw --format raw --volume_format raw");
+    EXPECT_EQ(seed.status, 1) << seed.text;
+    for (const std::string wrong :
+         {"", "-o x --format map --volume_format raw", "-p pagefile.sys -o x", "-s 5 -o x",
+          "-o x --format y", "-V", "-e x -o y"})
+        EXPECT_EQ(winpmem(wrong).status, 2) << wrong;
+    // And under its name.
+    std::filesystem::create_symlink(program(), file("winpmem"));
+    EXPECT_EQ(shell(file("winpmem") + " -V " + file("w.elf") + " >/dev/null 2>&1").status, 0);
+}
+
+TEST_F(RamTake, ThePlanReadsNothing) {
+    const auto plan = ram("--source memory.raw --plan --json -o p.lime");
+    ASSERT_EQ(plan.status, 0) << plan.text;
+    const json said = json::parse(plan.text, nullptr, false);
+    ASSERT_TRUE(said.is_object()) << plan.text;
+    EXPECT_EQ(said["machine"]["memory_bytes"], size_);
+    EXPECT_EQ(said["format"], "lime");
+    EXPECT_GE(said["bytes_at_most"].get<std::uint64_t>(), size_);
+    EXPECT_FALSE(std::filesystem::exists(file("p.lime")));
+    const auto text = ram("--source memory.raw --plan");
+    EXPECT_EQ(text.status, 0);
+    EXPECT_NE(text.text.find("0x0-0xc00000"), std::string::npos) << text.text;
+}
+
+TEST_F(RamTake, GoesIntoPipesAndOverTheNetwork) {
+    ASSERT_EQ(
+        ram("--source memory.raw --format lime -o - --manifest n.json 2>err >piped.lime").status, 0)
+        << readText(file("err"));
+    EXPECT_TRUE(sameMemory(file("piped.lime"), memory()));
+    EXPECT_EQ(json::parse(readText(file("n.json")))["memory_bytes"], size_);
+    // A listener that writes its port down and keeps what it is sent.
+    std::ofstream(file("listen.py")) << R"(import socket
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(1)
+open("port.new", "w").write(str(s.getsockname()[1]))
+import os; os.rename("port.new", "port")
+c = s.accept()[0]; f = open("net.kdump", "wb")
+while True:
+    d = c.recv(65536)
+    if not d: break
+    f.write(d)
+f.close()
+)";
+    const auto sent =
+        ram("--version >/dev/null; python3 listen.py & until [ -s port ]; do sleep "
+            "0.02; done; " +
+            program() +
+            " ram --source memory.raw --format kdump -o tcp://127.0.0.1:$(cat port) "
+            "&& wait");
+    ASSERT_EQ(sent.status, 0) << sent.text;
+    EXPECT_TRUE(sameMemory(file("net.kdump"), memory()));
+    EXPECT_EQ(ram("--source memory.raw --format raw -o tcp://127.0.0.1:1").status, 1);
+}
+
+}  // namespace
+}  // namespace icecore::tests
