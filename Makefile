@@ -15,11 +15,15 @@ quiet_layout = $(if $(filter tsan,$(PRESET)),setarch -R)
 ctest = $(quiet_layout) ctest --preset $(PRESET) -j $(JOBS) --output-on-failure --no-label-summary
 
 .DEFAULT_GOAL := release
-.PHONY: release test demo install bench fuzz torture tidy format format-check clean help
+.PHONY: release static test demo install bench fuzz torture tidy format format-check clean help
 
 release: ## the program and its libraries, in build/release (plain `make`)
 	@$(setup) build
 	@$(call build,release) --target icecore icecore_dbghelp icecore_shared icecore_static
+
+static: ## one program that runs on any x86-64 Linux, build/static/icecore
+	@$(setup) build
+	@$(call build,release) --target icecore_portable
 
 test: ## all tests, under the sanitizers (PRESET=dev)
 	@$(setup) build test $(if $(findstring clang,$(PRESET)),clang)

@@ -3,47 +3,12 @@
 // read what we write.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-
-#include "base/text.h"
 #include "formats/format.h"
-#include "formats/image/image.h"
 #include "support/guest.h"
+#include "support/image_compare.h"
 
 namespace icecore::tests {
 namespace {
-
-/// Compares everything that `a` has below `end` with the same addresses of `b`.
-testing::AssertionResult sameMemory(const std::string& a, const std::string& b,
-                                    std::uint64_t end = UINT64_MAX) {
-    const auto first = openDump(a);
-    const auto second = openDump(b);
-    if (!first || !second || !first->machine || !second->machine)
-        return testing::AssertionFailure() << "not opened: " << a << " or " << b;
-    std::vector<std::byte> one(1 << 20);
-    std::vector<std::byte> two(1 << 20);
-    std::uint64_t bytes = 0;
-    for (const Range& whole : image::storedRanges(*first->machine->physical)) {
-        const Range range = whole.intersect(Range::between(0, end));
-        for (std::uint64_t at = range.begin(); at < range.end();) {
-            const auto count =
-                static_cast<std::size_t>(std::min<std::uint64_t>(one.size(), range.end() - at));
-            const auto here = std::span(one).first(count);
-            const auto there = std::span(two).first(count);
-            const auto got = first->machine->physical->read(at, here).bytes;
-            const auto other = second->machine->physical->read(at, there).bytes;
-            if (got != count || other != count)
-                return testing::AssertionFailure()
-                       << "missing from " << hex(at + std::min(got, other));
-            if (!std::ranges::equal(here, there))
-                return testing::AssertionFailure() << "differs in the MiB at " << hex(at);
-            at += count;
-            bytes += count;
-        }
-    }
-    if (bytes == 0) return testing::AssertionFailure() << a << " has no memory";
-    return testing::AssertionSuccess() << bytes;
-}
 
 class RamGuest : public testing::Test {
 protected:
@@ -113,6 +78,70 @@ TEST_F(RamGuest, EveryFormatHasTheSamePages) {
     EXPECT_EQ(last->machine->cpus[0].translationRoot, original->machine->cpus[0].translationRoot);
     EXPECT_EQ(last->machine->hints, original->machine->hints);
     EXPECT_EQ(original->machine->hints.contains("OSRELEASE"), true);
+}
+
+/// What icecore itself gets out of QEMU, without a file of QEMU's.
+class RamOfGuest : public testing::Test {
+protected:
+    void SetUp() override {
+        const GuestFiles files = guestFiles();
+        if (!files.problem.empty()) GTEST_SKIP() << files.problem;
+        guest_ = std::make_unique<Guest>(files, std::vector<std::string>{"-m", "128", "-smp", "2"});
+        ASSERT_TRUE(guest_->ready());
+    }
+    ShellOutput ram(const std::string& arguments) {
+        guest_->disconnect();
+        auto output = shell("cd " + scratch_.file("") + " && " + program() +
+                            " ram --source qmp:" + guest_->control() + " " + arguments + " 2>&1");
+        EXPECT_TRUE(guest_->reconnect());
+        return output;
+    }
+    bool running() {
+        return guest_->command(R"({"execute":"query-status"})").find("\"running\": true") !=
+               std::string::npos;
+    }
+    Scratch scratch_;
+    std::unique_ptr<Guest> guest_;
+};
+
+TEST_F(RamOfGuest, PausedEveryPageIsWhatQemuSaves) {
+    // Pauses and lets it run again, or leaves it as it is when it stood still.
+    const auto first = ram("-o first.lime");
+    ASSERT_EQ(first.status, 0) << first.text;
+    EXPECT_TRUE(running());
+    const auto live = ram("--live -o live.lime");
+    ASSERT_EQ(live.status, 0) << live.text;
+    EXPECT_TRUE(running());
+    ASSERT_TRUE(guest_->command(R"({"execute":"stop"})").starts_with("{\"return\""));
+    for (const std::string name : {"a.elf", "a.kdump", "a.avml"}) {
+        const auto taken = ram("-o " + name);
+        ASSERT_EQ(taken.status, 0) << taken.text;
+    }
+    EXPECT_FALSE(running());
+    ASSERT_TRUE(guest_
+                    ->command(R"({"execute":"dump-guest-memory","arguments":{"paging":false,)"
+                              R"("protocol":"file:)" +
+                              scratch_.file("q.elf") + "\"}}")
+                    .starts_with("{\"return\""));
+    for (const std::string name : {"a.elf", "a.kdump", "a.avml"}) {
+        EXPECT_TRUE(sameMemory(scratch_.file("q.elf"), scratch_.file(name))) << name;
+        EXPECT_TRUE(sameMemory(scratch_.file(name), scratch_.file("q.elf"))) << name;
+    }
+    // The CPUs and the kernel's description came along.
+    const auto theirs = openDump(scratch_.file("q.elf"));
+    const auto ours = openDump(scratch_.file("a.elf"));
+    ASSERT_TRUE(theirs && ours);
+    EXPECT_EQ(ours->machine->hints, theirs->machine->hints);
+    EXPECT_EQ(ours->machine->cpus.size(), 2U);
+    EXPECT_NE(readText(scratch_.file("a.elf.json")).find("\"consistency\": \"frozen\""),
+              std::string::npos);
+}
+
+TEST_F(RamOfGuest, AMonitorThatIsTakenIsToldAndNotWaitedForForever) {
+    // One client at a time: this test is it.
+    const auto taken = shell(program() + " ram --source qmp:" + guest_->control() + " --plan 2>&1");
+    EXPECT_EQ(taken.status, 1);
+    EXPECT_NE(taken.text.find("monitor"), std::string::npos) << taken.text;
 }
 
 TEST_F(RamGuest, MakedumpfileReadsWhatWeWrite) {

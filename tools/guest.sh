@@ -3,8 +3,9 @@
 #
 # Leaves in DIR a kernel (vmlinuz) and an initramfs (initramfs.gz) for qemu-system-x86_64. The kernel
 # is the distribution's own package, unpacked and not installed; the rest is a static busybox. The
-# FILEs are found in the guest's /bin. It boots to a shell on the first serial port, which says
-# "guest ready" once its disk (virtio, where one is given) is there.
+# FILEs are found in the guest's /bin; one called "autorun" is run by the shell. It boots to a shell
+# on the first serial port, which says "guest ready" once its disk (virtio, where one is given) is
+# there and autorun has ended.
 # What is in DIR already is used again.
 set -eu
 test $# -ge 1 || { echo "usage: $0 DIR [FILE…]" >&2; exit 2; }
@@ -56,6 +57,7 @@ if grep -q guest.disk /proc/cmdline; then
     while [ ! -b /dev/vda ]; do usleep 50000; done
 fi
 stty -echo -F /dev/ttyS0 2>/dev/null
+test -e /bin/autorun && sh /bin/autorun
 echo guest ready
 exec sh
 INIT

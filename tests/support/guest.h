@@ -16,13 +16,15 @@
 
 namespace icecore::tests {
 
-/// Kernel and initramfs, made once for each build directory; empty, with the reason, where that is
-/// not possible.
+/// Kernel and initramfs; a reason instead where that is not possible.
 struct GuestFiles {
     std::string kernel, initramfs, problem;
 };
 
-inline GuestFiles guestFiles() {
+/// Made once for each build directory. With `extra` files in the guest's /bin (one called "autorun"
+/// is run) an initramfs of its own is made in `folder`.
+inline GuestFiles guestFiles(const std::vector<std::string>& extra = {},
+                             const std::string& own = {}) {
     GuestFiles files;
     if (shell("command -v qemu-system-x86_64 >/dev/null").status != 0) {
         files.problem = "qemu-system-x86_64 is missing";
@@ -35,7 +37,18 @@ inline GuestFiles guestFiles() {
         shell("flock " + folder + "/lock " + sourceFile("tools/guest.sh") + " " + folder + " 2>&1");
     files.kernel = folder + "/vmlinuz";
     files.initramfs = folder + "/initramfs.gz";
-    if (made.status != 0) files.problem = "no guest can be made: " + made.text;
+    if (made.status != 0) {
+        files.problem = "no guest can be made: " + made.text;
+        return files;
+    }
+    if (extra.empty()) return files;
+    std::string command = "mkdir -p " + own + " && cp -r " + folder + "/modules " + files.kernel +
+                          " " + own + " && " + sourceFile("tools/guest.sh") + " " + own;
+    for (const std::string& file : extra)
+        command += " " + file;
+    if (const auto added = shell(command + " 2>&1"); added.status != 0)
+        files.problem = "no guest can be made: " + added.text;
+    files.initramfs = own + "/initramfs.gz";
     return files;
 }
 
@@ -101,11 +114,17 @@ public:
         }
         return false;
     }
+    /// What it has printed so far.
+    [[nodiscard]] std::string console() const { return readText(console_); }
     /// The path of its control socket, for another to talk to once this end is `disconnect`ed.
     [[nodiscard]] const std::string& control() const { return control_; }
     void disconnect() {
         ::close(connection_);
         connection_ = -1;
+    }
+    bool reconnect() {
+        text_.clear();
+        return connect();
     }
     /// Runs a QMP command; its answer, empty when there is none.
     std::string command(const std::string& json) {
