@@ -246,7 +246,7 @@ private:
     /// Linux' meaning: which mappings a core holds, as core(5) has it.
     Result<void> coreFilter() {
         ASSIGN_OR_RETURN(std::string text, value("mc"));
-        if (!text.starts_with("0x")) text.insert(0, "0x");
+        if (text.size() < 2 || text[0] != '0' || text[1] != 'x') text.insert(0, "0x");
         const auto mask = parseNumber(text);
         if (!mask) return fail(Errc::usage, "-mc takes a mask in hexadecimal");
         constexpr std::uint64_t anonymous = 0x3, files = 0xc;

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <ranges>
 
 #include "base/text.h"
 #include "debugger/output.h"
@@ -160,9 +161,9 @@ const ExtensionCommand* Extensions::find(std::string_view word) const {
         extension = word.substr(1, dot - 1);
         name = "!" + std::string(word.substr(dot + 1));
     }
-    for (auto candidate = loaded_.rbegin(); candidate != loaded_.rend(); ++candidate) {
-        if (!extension.empty() && !equalsIgnoreCase(candidate->name, extension)) continue;
-        for (const ExtensionCommand& command : candidate->commands) {
+    for (const Extension& candidate : std::views::reverse(loaded_)) {
+        if (!extension.empty() && !equalsIgnoreCase(candidate.name, extension)) continue;
+        for (const ExtensionCommand& command : candidate.commands) {
             if (equalsIgnoreCase(command.name, name)) return &command;
         }
     }

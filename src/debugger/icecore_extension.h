@@ -17,7 +17,7 @@ extern "C" {
 #define ICECORE_EXTENSION_API 1
 
 /* What a command can ask of the debugger. Valid during the call only. Strings are UTF-8. */
-typedef struct icecore_host icecore_host;
+typedef struct icecore_host icecore_host; /* NOLINT(modernize-use-using) */
 struct icecore_host {
     uint32_t api;  /* ICECORE_EXTENSION_API of the debugger */
     uint32_t size; /* of this struct in bytes */
@@ -41,7 +41,7 @@ struct icecore_host {
     int (*interrupted)(const icecore_host* host);
 };
 
-typedef struct {
+typedef struct {         /* NOLINT(modernize-use-using) */
     const char* name;    /* without the '!' */
     const char* summary; /* one line */
     /* `arguments` is what was typed behind the name. 0: it failed. */
@@ -50,7 +50,7 @@ typedef struct {
 
 /* Exported by the library: its commands, the last one with a null name. Null when it cannot work
  * with a debugger of this api. */
-typedef const icecore_command* (*icecore_extension_function)(uint32_t api);
+typedef const icecore_command* (*icecore_extension_function)(uint32_t api); /* NOLINT */
 
 #ifdef __cplusplus
 }

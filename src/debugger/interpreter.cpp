@@ -167,7 +167,7 @@ bool Interpreter::dispatch(std::string_view word, std::string_view arguments, in
     const FoundCommand found = findCommand(word);
     if (found.command == nullptr) {
         if (const ExtensionCommand* command = session_.extensions.find(word)) {
-            return report(session_.extensions.run(
+            return report(Extensions::run(
                 *command, arguments, session_, out_,
                 [&](std::string_view line) { return executeLine(line, depth + 1); }));
         }

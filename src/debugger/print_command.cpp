@@ -23,7 +23,7 @@ struct Conversion {
 /// Takes what follows a '%'.
 Result<Conversion> takeConversion(std::string_view& format) {
     Conversion conversion;
-    while (!format.empty() && std::string_view("-0#+ ").find(format.front()) != format.npos) {
+    while (!format.empty() && std::string_view("-0#+ ").contains(format.front())) {
         conversion.left = conversion.left || format.front() == '-';
         conversion.zeros = conversion.zeros || format.front() == '0';
         conversion.prefix = conversion.prefix || format.front() == '#';

@@ -166,7 +166,7 @@ std::string pointerText(const Session& session, const ModuleTypes& module, const
     const TypeShape target = shape.target ? module.types->shape(*shape.target) : TypeShape{};
     const bool dt = style == ValueStyle::dt;
     if (value == 0 && dt) return "(null) ";
-    const std::string address =
+    std::string address =
         "0x" + (shape.size == 4 ? hexDigits(value, 8) : addressText(session, value));
     if (isText(target)) {
         const std::vector<std::byte> text = bytesAt(session, value, longestText * target.size);

@@ -31,7 +31,7 @@ Step FramePointerFinder::find(const WalkFrame& frame, Walk& walk) const {
     if (hiddenOnly_) {
         const bool chains = *savedFp > *fp && *savedFp % size == 0 && walk.stack.contains(*savedFp);
         if ((!chains && *savedFp != 0) || !isHiddenCode(walk, arch, pc)) return {};
-        return guessedCaller(frame, Trust::frame_pointer, pc, *fp + 2 * size, *savedFp);
+        return guessedCaller(frame, Trust::frame_pointer, pc, *fp + 2 * size, savedFp);
     }
     const auto call = walk.code.callBefore(arch, pc);
     if (!call) return {};

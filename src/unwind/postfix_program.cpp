@@ -68,8 +68,8 @@ bool PostfixProgram::execute(std::string_view program, std::vector<Item>& stack)
                 unreadable_ = *address;
                 return false;
             }
-            stack.back() = {*loaded, {}};
-        } else if (word.size() == 1 && std::string_view("+-*/%@").find(word) != word.npos) {
+            stack.back() = {loaded, {}};
+        } else if (word.size() == 1 && std::string_view("+-*/%@").contains(word.front())) {
             if (stack.size() < 2) return false;
             const auto right = valueOf(stack.back());
             const auto left = valueOf(stack[stack.size() - 2]);
