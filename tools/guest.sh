@@ -28,7 +28,7 @@ if [ ! -s "$dir/vmlinuz" ]; then
     rm -rf "$dir/package" && mkdir "$dir/package"
     (cd "$dir/package" && apt-get download "$package" >&2 && dpkg -x "$package"_*.deb tree)
     mkdir -p "$dir/modules"
-    for name in virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk qemu_fw_cfg; do
+    for name in virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk qemu_fw_cfg; do
         find "$dir/package/tree" -name "$name.ko*" -exec cp {} "$dir/modules/" \;
     done
     cp "$dir"/package/tree/boot/vmlinuz-* "$dir/vmlinuz.new"
@@ -50,7 +50,7 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
 echo 1 > /proc/sys/kernel/printk
-for name in virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk qemu_fw_cfg; do
+for name in virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk qemu_fw_cfg; do
     test -e /modules/$name.ko && insmod /modules/$name.ko
 done
 if grep -q guest.disk /proc/cmdline; then

@@ -297,7 +297,7 @@ RamPlace examinePlace(const RamTask& task, const AddressSpace& memory) {
     place.needed = image::bytesIn(ranges) + image::bytesIn(ranges) / 64 + (std::uint64_t{1} << 20);
     place.mayShrink =
         task.format != nullptr && !task.format->codecs.empty() && task.codec != Codec::none;
-    if (!isFile(task.output)) return place;
+    if (task.output.empty() || !isFile(task.output)) return place;
     struct stat status{};
     if (::stat(task.output.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) return place;
     struct statfs disk{};

@@ -18,9 +18,9 @@ constexpr std::array table = {
     Verb{"open", "debugger prompt over a dump: the WinDbg commands", makeOpenVerb},
     Verb{"procdump", "ProcDump's command line; also under that name", makeProcdumpVerb},
     Verb{"symbols", "symbols of a dump or a file: list, check, look up, fetch", makeSymbolsVerb},
+    Verb{"info", "what a dump is: one screen", makeInfoVerb},
 #endif
     Verb{"convert", "an image or a dump in another format", makeConvertVerb},
-    Verb{"info", "what a dump is: one screen", makeInfoVerb},
     Verb{"ram", "acquire a machine's physical memory", makeRamVerb},
     Verb{"winpmem", "WinPmem's command line; also under that name", makeWinpmemVerb},
     Verb{"verify", "is an image or a dump whole: structure, checksums, hashes", makeVerifyVerb},

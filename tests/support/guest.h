@@ -69,7 +69,7 @@ public:
                                               "-initrd",
                                               files.initramfs,
                                               "-append",
-                                              "console=ttyS0 quiet " + commandLine,
+                                              "console=ttyS0 quiet no_timer_check " + commandLine,
                                               "-serial",
                                               "file:" + console_,
                                               "-monitor",
