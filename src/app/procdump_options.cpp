@@ -245,9 +245,9 @@ private:
 
     /// Linux' meaning: which mappings a core holds, as core(5) has it.
     Result<void> coreFilter() {
-        ASSIGN_OR_RETURN(std::string text, value("mc"));
-        if (text.size() < 2 || text[0] != '0' || text[1] != 'x') text.insert(0, "0x");
-        const auto mask = parseNumber(text);
+        const Result<std::string> text = value("mc");
+        if (!text) return std::unexpected(text.error());
+        const auto mask = parseHex(*text);
         if (!mask) return fail(Errc::usage, "-mc takes a mask in hexadecimal");
         constexpr std::uint64_t anonymous = 0x3, files = 0xc;
         core_ = true;
@@ -260,7 +260,7 @@ private:
         }
         if (*mask != 0x33 && *mask != 0x7f && *mask != 0xff && *mask != 0)
             options_.notes.push_back(fmt::format(
-                "-mc {}: {}", text,
+                "-mc {}: {}", hex(*mask),
                 (*mask & files) != 0       ? "everything is kept that is mapped"
                 : (*mask & anonymous) != 0 ? "all anonymous memory is kept, private and shared"
                                            : "stacks and headers are kept"));
