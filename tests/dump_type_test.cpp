@@ -358,6 +358,33 @@ TEST_F(DumpTypes, KernelDefault) {
     }
 }
 
+TEST_F(DumpTypes, EveryBitOfTheKernelsFilterByItself) {
+    const std::uint64_t deleted = victim_.number("deleted");
+    const std::uint64_t sharedFile = victim_.number("shared_file");
+    struct Case {
+        const char* type;
+        bool privateMemory, sharedMemory, privateFile, sharedFile, headers;
+    };
+    for (const Case& each : {Case{"coredump_filter=0x0", false, false, false, false, false},
+                             Case{"coredump_filter=0x1", true, false, false, false, false},
+                             Case{"coredump_filter=0x2", false, true, false, false, false},
+                             Case{"coredump_filter=0x4", false, false, true, false, true},
+                             Case{"coredump_filter=0x8", false, false, false, true, false},
+                             Case{"coredump_filter=0x10", false, false, false, false, true},
+                             Case{"coredump_filter=0x7f", true, true, true, true, true}}) {
+        const Dumps dumps = take(each.type);
+        const Module* libc = moduleNamed(dumps.core, "libc.so");
+        ASSERT_NE(libc, nullptr) << each.type;
+        const std::pair<std::uint64_t, bool> places[] = {
+            {private_, each.privateMemory},     {data_, each.privateMemory || each.privateFile},
+            {shared_, each.sharedMemory},       {deleted, each.privateFile},
+            {code_, each.privateFile},          {sharedFile, each.sharedFile},
+            {libc->range.begin(), each.headers}};
+        for (const auto& [address, kept] : places)
+            EXPECT_EQ(!lacks(dumps.core, address), kept) << each.type << " " << hex(address);
+    }
+}
+
 TEST_F(DumpTypes, PresetsGrow) {
     const auto size = [&](std::string_view type) { return take(type).miniBytes.size(); };
     const std::size_t triage = size("triage"), mini = size("mini"), heap = size("heap"),

@@ -12,6 +12,8 @@ using enum DumpFlag;
 
 constexpr std::string_view namePrefix = "MiniDump";
 constexpr std::string_view kernelDefaultName = "kernel-default";
+constexpr std::string_view coreFilterName = "coredump_filter=";
+constexpr std::uint64_t knownCoreFilter = 0x1ff;
 
 // Values and names: MINIDUMP_TYPE, minidumpapiset.h. docs/dump-types.md says more about each.
 constexpr std::array<DumpFlagInfo, 14> flagTable = {{
@@ -80,6 +82,13 @@ Result<DumpType> parseWord(std::string_view word) {
         if (equalsIgnoreCase(word, preset.name)) return preset.type;
     }
     if (equalsIgnoreCase(word, kernelDefaultName)) return DumpType{0, true};
+    if (equalsIgnoreCase(word.substr(0, coreFilterName.size()), coreFilterName)) {
+        const std::string_view mask = word.substr(coreFilterName.size());
+        const auto bits = mask.starts_with("0x") ? parseHex(mask.substr(2)) : parseHex(mask);
+        if (!bits || (*bits & ~knownCoreFilter) != 0)
+            return fail(Errc::usage, "coredump_filter takes a hexadecimal mask of at most 0x1ff");
+        return DumpType{0, true, static_cast<std::uint16_t>(*bits)};
+    }
     if (const auto number = parseNumber(word)) {
         if (const std::uint64_t unknown = *number & ~std::uint64_t{knownBits()}; unknown != 0)
             return fail(Errc::usage, "no dump type has the bits " + hex(unknown));
@@ -118,6 +127,7 @@ Result<DumpType> parseDumpType(std::string_view text) {
         ASSIGN_OR_RETURN(const DumpType part, parseWord(word));
         // The kernel's choice stands only alone: anything added to it turns it off.
         type.kernelDefault = part.kernelDefault && (first || type.kernelDefault);
+        type.coreFilter = type.kernelDefault ? part.coreFilter : defaultCoreFilter;
         type.flags |= part.flags;
         first = false;
         if (end == std::string_view::npos) break;
@@ -128,7 +138,10 @@ Result<DumpType> parseDumpType(std::string_view text) {
 }
 
 std::string toString(DumpType type) {
-    if (type.kernelDefault) return std::string(kernelDefaultName);
+    if (type.kernelDefault)
+        return type.coreFilter == defaultCoreFilter
+                   ? std::string(kernelDefaultName)
+                   : std::string(coreFilterName) + hex(std::uint64_t{type.coreFilter});
     for (const DumpPreset& preset : presetTable) {
         if (preset.type == type) return std::string(preset.name);
     }

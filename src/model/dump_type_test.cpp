@@ -55,9 +55,22 @@ TEST(DumpType, TheKernelsChoiceStandsAlone) {
     EXPECT_FALSE(parseDumpType("WithHandleData|kernel-default")->kernelDefault);
 }
 
+TEST(DumpType, CoredumpFiltersAreMasks) {
+    const auto type = parseDumpType("coredump_filter=0x1");
+    ASSERT_TRUE(type);
+    EXPECT_TRUE(type->keeps(CoreFilter::anonymous_private));
+    EXPECT_FALSE(type->keeps(CoreFilter::elf_headers));
+    EXPECT_EQ(toString(*type), "coredump_filter=0x1");
+    EXPECT_EQ(*parseDumpType("coredump_filter=33"), *parseDumpType("kernel-default"));
+    EXPECT_EQ(*parseDumpType("coredump_filter=0x1|WithHandleData"),
+              *parseDumpType("WithHandleData"));
+    EXPECT_FALSE(parseDumpType("WithFullMemory")->keeps(CoreFilter::anonymous_private));
+}
+
 TEST(DumpType, WhatIsWrongIsNamed) {
     for (const std::string_view text :
-         {"", "|", "full|", "full||mini", "fulll", "0x10000", "-1", "0x"}) {
+         {"coredump_filter=", "coredump_filter=0x200", "coredump_filter=x", "", "|", "full|",
+          "full||mini", "fulll", "0x10000", "-1", "0x"}) {
         const auto type = parseDumpType(text);
         ASSERT_FALSE(type) << text;
         EXPECT_EQ(type.error().code, Errc::usage) << text;

@@ -119,6 +119,15 @@ std::string_view withoutDeletedMark(std::string_view name) {
     return name;
 }
 
+bool outlivedItsFile(const Region& region) {
+    const std::string_view file = withoutDeletedMark(region.name);
+    return !file.empty() && file.size() < region.name.size();
+}
+
+bool isAnonymousShared(const Region& region) {
+    return region.kind == RegionKind::shared || outlivedItsFile(region);
+}
+
 std::string printLinuxMaps(const std::vector<Region>& regions) {
     std::string text;
     for (const Region& region : regions) {

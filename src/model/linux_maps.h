@@ -20,6 +20,11 @@ RegionKind kindByName(std::string_view name, bool shared, std::uint64_t inode);
 
 /// A file's name without the " (deleted)" that the kernel puts behind it once it is gone.
 std::string_view withoutDeletedMark(std::string_view name);
+/// Whether the mapping's file has been deleted.
+bool outlivedItsFile(const Region& region);
+/// Whether a shared mapping is of a file that no directory names (memfd, System V, /dev/zero, or
+/// deleted): what the kernel calls anonymous shared memory.
+bool isAnonymousShared(const Region& region);
 
 /// The text the kernel would have written for these regions.
 std::string printLinuxMaps(const std::vector<Region>& regions);

@@ -28,11 +28,6 @@ bool savable(const Region& region) {
     return accessible && memory && !protection.guard && !region.io && !region.dontDump;
 }
 
-bool outlivedItsFile(const Region& region) {
-    const std::string_view file = withoutDeletedMark(region.name);
-    return !file.empty() && file.size() < region.name.size();
-}
-
 /// Collects ranges, first reason wins; keeps each item within one mapping.
 class Planner {
 public:
@@ -113,8 +108,10 @@ private:
             add(around, reason);
     }
 
-    // What fs/coredump.c, vma_dump_size, keeps with coredump_filter 0x33.
+    // What fs/coredump.c, vma_dump_size, keeps by the type's coredump_filter.
     void addKernelDefault() {
+        using enum CoreFilter;
+        const DumpType type = plan_.type;
         std::vector<Range> relocated;  // read-only by PT_GNU_RELRO, and written before that
         for (const Module& module : process_.modules) {
             for (const LoadedSegment& segment : loadedSegments(process_, module.range.begin())) {
@@ -137,14 +134,21 @@ private:
             if (region.kind == RegionKind::vdso) {
                 add(region.range, SaveReason::module_header);
             } else if (region.hugeTlb) {
-                if (!region.shared) add(region.range, SaveReason::private_memory);
+                if (type.keeps(region.shared ? huge_shared : huge_private))
+                    add(region.range, SaveReason::private_memory);
             } else if (region.shared) {
-                if (region.kind == RegionKind::shared || outlivedItsFile(region))
+                if (type.keeps(isAnonymousShared(region) ? anonymous_shared : file_shared))
                     add(region.range, SaveReason::all);
-            } else if (region.name.empty() || region.inode == 0 || written(region)) {
+            } else if (type.keeps(anonymous_private) &&
+                       (region.name.empty() || region.inode == 0 || written(region))) {
                 add(region.range, region.kind == RegionKind::image ? SaveReason::module_data
                                                                    : SaveReason::private_memory);
-            } else if (region.fileOffset == 0 && region.protection.read && startsAsElf(region)) {
+            } else if (region.inode == 0) {
+                continue;
+            } else if (type.keeps(file_private)) {
+                add(region.range, SaveReason::all);
+            } else if (type.keeps(elf_headers) && region.fileOffset == 0 &&
+                       region.protection.read && startsAsElf(region)) {
                 add(Range::ofSize(region.range.begin(), archInfo(process_.system.arch).pageSize),
                     SaveReason::module_header);
             }

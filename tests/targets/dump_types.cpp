@@ -95,6 +95,7 @@ int main(int argc, char** argv) {
     place("code", reinterpret_cast<const void*>(&markerInCode));
     place("environment", std::getenv("ICECORE_MARK"));
     const int fd = open("/proc/self/exe", O_RDONLY);
+    place("shared_file", map(PROT_READ, MAP_SHARED, fd, page));
     lseek(fd, 123, SEEK_SET);
     std::printf("descriptor %d\n", fd);
     std::thread worker([] {

@@ -116,6 +116,16 @@ std::string synthesised(const Process& process, std::uint32_t type, bool is32) {
     }
 }
 
+/// A CommentStreamW: UTF-16 that ends with 0.
+std::string commentBytes(std::string_view text) {
+    const std::u16string wide = utf8ToUtf16(text);
+    std::vector<std::byte> bytes;
+    for (const char16_t unit : wide)
+        appendInteger(bytes, static_cast<std::uint16_t>(unit));
+    appendInteger(bytes, std::uint16_t{0});
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
 /// The content of a file of /proc as it may be written; empty when there is none.
 std::string contentOf(const Writing& writing, const LinuxFile& file) {
     const SharedBytes* kept = writing.snapshot.attachment(file.attachment);
@@ -206,6 +216,10 @@ std::vector<FileStream> fileStreams(const Writing& writing) {
     for (const Attachment& item : writing.snapshot.attachments) {
         if (std::ranges::find(linuxFiles, item.name, &LinuxFile::attachment) != linuxFiles.end())
             continue;
+        if (item.name == "comment") {
+            streams.push_back({streamCommentW, commentBytes(item.content.text())});
+            continue;
+        }
         constexpr std::string_view unknown = "stream/0x";
         const auto type = item.name.starts_with(unknown)
                               ? parseHex(std::string_view(item.name).substr(unknown.size()))

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "live/linux/maps.h"
 #include "live/linux/proc.h"
+#include "model/linux_maps.h"
 
 namespace icecore::live {
 
@@ -55,7 +56,10 @@ bool savesPrivateMemory(DumpType type) {
 
 bool savesShared(const Region& region, DumpType type) {
     if (type.has(DumpFlag::with_full_memory)) return true;
-    return type.kernelDefault && region.kind == RegionKind::shared;
+    // Which of them are huge pages is not known yet.
+    return type.keeps(CoreFilter::huge_shared) ||
+           type.keeps(isAnonymousShared(region) ? CoreFilter::anonymous_shared
+                                                : CoreFilter::file_shared);
 }
 
 }  // namespace
