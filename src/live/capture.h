@@ -65,4 +65,13 @@ struct ProcessName {
 /// with its extension; our own process is not among them.
 std::vector<ProcessName> findProcesses(std::string_view name);
 
+/// A process that no later one of the same number is taken for.
+struct ProcessIdentity {
+    std::uint64_t pid = 0;
+    std::uint64_t started = 0;  ///< in the system's own unit
+    bool operator==(const ProcessIdentity&) const = default;
+};
+/// The running processes of a process group, less ourselves and our children.
+std::vector<ProcessIdentity> processGroup(std::uint64_t group);
+
 }  // namespace icecore::live

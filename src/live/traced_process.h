@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "base/error.h"
 #include "live/capture.h"
@@ -22,6 +23,9 @@ struct EventWishes {
     bool deadly = false;        ///< any signal that is about to end the process
     bool exits = false;         ///< the end of the process, while its memory is still there
     bool threads = false;       ///< starts and ends of threads
+    /// What it writes to its log stream: standard error (descriptor 2), and the system's log. Every
+    /// system call of it then takes some ten microseconds longer.
+    bool output = false;
 };
 
 enum class ProcessEventKind : std::uint8_t {
@@ -31,6 +35,7 @@ enum class ProcessEventKind : std::uint8_t {
     threadEnded,    ///< on its way out; the process goes on
     exiting,        ///< the process ends
     replaced,       ///< exec: it is another program now; breakpoints are gone
+    output,         ///< it has written `text` to its log stream
 };
 
 struct ProcessEvent {
@@ -42,6 +47,7 @@ struct ProcessEvent {
     std::optional<std::uint64_t> sender;  ///< pid that sent the signal
     std::uint64_t address = 0;            ///< of `breakpoint`
     int status = 0;                       ///< of the ends: as wait() tells it
+    std::string text;                     ///< of `output`, at most 64 KiB
     Registers registers;
 };
 

@@ -19,6 +19,12 @@ bool sameName(std::string_view wanted, std::string_view name) {
     return dot != std::string_view::npos && dot > 0 && wanted == name.substr(0, dot);
 }
 
+/// A copy that somebody's capture has made of a process, and that never runs: its parent is not
+/// told of its end. (Nor are parents of other things that are no programs, such as our guardians.)
+bool isClone(const ProcStat& stat) {
+    return stat.exitSignal == 0;
+}
+
 }  // namespace
 
 std::vector<ProcessName> findProcesses(std::string_view name) {
@@ -29,7 +35,7 @@ std::vector<ProcessName> findProcesses(std::string_view name) {
         if (pid == ourselves) continue;
         const auto id = static_cast<pid_t>(pid);
         const auto stat = parseStat(readProcOrEmpty(procPath(id, "stat")));
-        if (!stat || stat->kernelThread() || stat->dead()) continue;
+        if (!stat || stat->kernelThread() || stat->dead() || isClone(*stat)) continue;
         ProcessName process{pid, stat->name, readLink(procPath(id, "exe")), {}};
         // comm holds only the first 15 characters of a longer name.
         const bool cut = name.size() > commLimit && process.executable.empty() &&
@@ -43,6 +49,21 @@ std::vector<ProcessName> findProcesses(std::string_view name) {
         found.push_back(std::move(process));
     }
     return found;
+}
+
+std::vector<ProcessIdentity> processGroup(std::uint64_t group) {
+    std::vector<ProcessIdentity> members;
+    const pid_t ourselves = ::getpid();
+    for (const std::uint64_t pid : numbersIn("/proc")) {
+        const auto id = static_cast<pid_t>(pid);
+        const auto stat = parseStat(readProcOrEmpty(procPath(id, "stat")));
+        if (!stat || stat->kernelThread() || stat->dead() || isClone(*stat) || id == ourselves ||
+            stat->parent == ourselves)
+            continue;
+        if (stat->processGroup > 0 && static_cast<std::uint64_t>(stat->processGroup) == group)
+            members.push_back({pid, stat->startTicks});
+    }
+    return members;
 }
 
 }  // namespace icecore::live

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "base/text.h"
 #include "images/elf_modules.h"
@@ -18,6 +19,7 @@
 #include "live/linux/metadata.h"
 #include "live/linux/seccomp.h"
 #include "live/linux/target.h"
+#include "live/linux/traced_thread.h"
 
 namespace icecore::live {
 
@@ -31,24 +33,36 @@ public:
     [[nodiscard]] SnapshotMode mode() const override { return mode_; }
     [[nodiscard]] const std::string& fallbackReason() const override { return reason_; }
     [[nodiscard]] std::chrono::nanoseconds pause() const override {
-        if (guardian_ == nullptr) return {};
-        return released_ ? pause_ : guardian_->pause();
+        return standing_ && guardian_ != nullptr ? guardian_->pause() : pause_;
     }
     void release() override {
         if (space_ != nullptr) space_->close();
         if (guardian_ == nullptr || released_) return;
         released_ = true;
-        if (watched_)
-            guardian_->endCapture();
-        else
+        if (watched_) {
+            letThreadsGo();
+            if (clone_ != 0) guardian_->dropClone(clone_);
+        } else {
             guardian_->finish();
+            if (standing_) pause_ = guardian_->pause();
+            standing_ = false;
+        }
+        // Of a watch that is over we may be the last who need it.
+        guardian_.reset();
+    }
+    void letThreadsGo() {
+        if (!standing_) return;
+        guardian_->release();
         pause_ = guardian_->pause();
+        standing_ = false;
     }
 
     std::shared_ptr<Guardian> guardian_;
     bool watched_ = false;  ///< the guardian watches, and goes on with that
     bool released_ = false;
-    std::chrono::nanoseconds pause_{};  ///< once released
+    bool standing_ = true;  ///< the target is held
+    pid_t clone_ = 0;
+    std::chrono::nanoseconds pause_{};  ///< once it stands no longer
     std::shared_ptr<LiveSpace> space_;
     Snapshot snapshot_;
     SavePlan plan_;
@@ -73,6 +87,7 @@ std::string explainCloneFailure(const GuardianReply& reply) {
         if (reply.error == ENOMEM) why += ": not enough memory, or overcommit forbids it";
         return "the kernel refused clone: " + why;
     }
+    case GuardianFailure::tooManyClones: return "too many clones of it are being read";
     case GuardianFailure::noThread: return "none of its threads is free to make a system call";
     case GuardianFailure::noSite: return "no system call instruction was found in it";
     case GuardianFailure::stuck: return "the system call did not come back";
@@ -175,12 +190,27 @@ Result<void> Freezer::stopThreads() {
         statusMask(target_.status, "SigCgt") | statusMask(target_.status, "SigIgn");
     auto capacity = static_cast<std::uint32_t>(target_.threads.size()) * 2 + 1024;
     constexpr int attempts = 4;
-    for (int attempt = 1;; ++attempt, capacity *= 4) {
+    int freeNow = 0;  ///< times that it had been let go until we looked who has it
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    for (int attempt = 1;; ++attempt) {
         ASSIGN_OR_RETURN(
             result_->guardian_,
             Guardian::start(target_.pid, target_.taskDirectory.get(), capacity, handled));
         const GuardianReply reply = result_->guardian_->freeze(options_.threadTimeout);
-        if (reply.failure == GuardianFailure::tooMany && attempt < attempts) continue;
+        if (reply.failure == GuardianFailure::tooMany && attempt < attempts) {
+            capacity *= 4;
+            continue;
+        }
+        // Another capture of ours has it for some milliseconds (a watch of ours for as long as it
+        // likes): whoever asks for dumps of one process at once gets them one after the other.
+        if (reply.failure == GuardianFailure::seize && !progress_.cancelled() &&
+            std::chrono::steady_clock::now() < patience &&
+            (traced::heldByGuardian(reply.id) ||
+             (traced::statusField(reply.id, "\nTracerPid:\t") == 0 && ++freeNow < attempts))) {
+            result_->guardian_.reset();
+            std::this_thread::sleep_for(std::chrono::milliseconds(10 + target_.pid % 7));
+            continue;
+        }
         return checkStopped(reply);
     }
 }
@@ -218,7 +248,7 @@ Result<void> Freezer::tryClone() {
         return fail(Errc::target_gone, "ended while it was being frozen", target_.describe());
     }
     if (reply.failure == GuardianFailure::none) {
-        clone_ = reply.id;
+        clone_ = result_->clone_ = reply.id;
         std::vector<std::uint64_t> stackPointers;
         for (const ThreadRecord& record : guardian.threads()) {
             if (record.hasRegisters)
@@ -226,7 +256,7 @@ Result<void> Freezer::tryClone() {
         }
         ASSIGN_OR_RETURN(carriage_, compareWithClone(target_.memoryThread, clone_, regions_,
                                                      options_.type, stackPointers));
-        guardian.release();
+        result_->letThreadsGo();
         result_->mode_ = SnapshotMode::clone;
         // Should memory run out because the target's writes now cost copies, it is the clone that
         // the kernel is to take.
@@ -321,7 +351,8 @@ Result<std::unique_ptr<FrozenProcess>> freezeWatched(std::shared_ptr<Guardian> g
                                                      const CaptureOptions& options,
                                                      Progress& progress) {
     ASSIGN_OR_RETURN(Target target, identify(pid));
-    return Freezer(std::move(target), options, progress, std::move(guardian)).run();
+    const auto lock = guardian->exclusive();
+    return Freezer(std::move(target), options, progress, guardian).run();
 }
 
 }  // namespace icecore::live

@@ -12,6 +12,7 @@
 #include <csignal>
 #include <mutex>
 #include <new>
+#include <thread>
 #include <vector>
 
 #include "base/range.h"
@@ -105,6 +106,7 @@ Guardian::~Guardian() {
 
 GuardianReply Guardian::ask(GuardianOp op, std::int64_t argument) {
     const GuardianReply lost{GuardianFailure::gone, EPIPE, 0};
+    const auto lock = exclusive();
     if (!socket_.valid()) return lost;
     const GuardianRequest request{op, argument};
     if (::send(socket_.get(), &request, sizeof request, MSG_NOSIGNAL) != sizeof request)
@@ -128,6 +130,7 @@ GuardianReply Guardian::release() {
 }
 
 GuardianReply Guardian::finish() {
+    const auto lock = exclusive();
     if (!socket_.valid()) return {};
     const GuardianReply reply = ask(GuardianOp::finish, 0);
     socket_.reset();
@@ -146,13 +149,19 @@ GuardianReply Guardian::watch(const WatchWishes& wishes) {
     return ask(GuardianOp::watch, 0);
 }
 GuardianReply Guardian::next(std::chrono::milliseconds timeout) {
+    // A mutex is given to whoever comes first, and that would be us again and again.
+    while (queueing_ > 0)
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
     return ask(GuardianOp::next, timeout.count());
 }
 GuardianReply Guardian::pass(pid_t thread) {
     return ask(GuardianOp::pass, thread);
 }
-GuardianReply Guardian::endCapture() {
-    return ask(GuardianOp::finish, 0);
+GuardianReply Guardian::dropClone(pid_t clone) {
+    ++queueing_;
+    const auto lock = exclusive();
+    --queueing_;
+    return ask(GuardianOp::drop, clone);
 }
 GuardianReply Guardian::leave() {
     return ask(GuardianOp::leave, 0);
@@ -170,7 +179,8 @@ std::span<const ThreadRecord> Guardian::threads() const {
 }
 
 SharedBytes Guardian::extended(const ThreadRecord& record) const {
-    return {shared_, std::span(shared_.get() + record.extendedOffset, record.extendedSize)};
+    const std::byte* at = shared_.get() + record.extendedOffset;
+    return SharedBytes::own(std::vector<std::byte>(at, at + record.extendedSize));
 }
 
 std::chrono::nanoseconds Guardian::pause() const {

@@ -9,9 +9,11 @@
 // children away from the program that uses this library.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 
 #include "base/error.h"
@@ -41,7 +43,7 @@ public:
     GuardianReply clone(std::uint64_t site);
     /// Lets the target go on; the clone stays.
     GuardianReply release();
-    /// Undoes everything: target released, clone gone and waited for. Afterwards it has ended,
+    /// Undoes everything: target released, clones gone and waited for. Afterwards it has ended,
     /// unless threads that did not stop in time are still stuck in the kernel: it lets those go
     /// once they come out, for which nobody waits.
     GuardianReply finish();
@@ -56,8 +58,13 @@ public:
     GuardianReply next(std::chrono::milliseconds timeout);
     /// Lets the thread of an event go on. Not needed when it was captured.
     GuardianReply pass(pid_t thread);
-    /// Undoes a capture; the watch goes on.
-    GuardianReply endCapture();
+    /// Takes one clone away; others, and the watch, go on.
+    GuardianReply dropClone(pid_t clone);
+    /// While the result lives nobody else makes or ends a capture: a writer of an earlier dump
+    /// that is done shall not come between the steps of the next one.
+    [[nodiscard]] std::unique_lock<std::recursive_mutex> exclusive() {
+        return std::unique_lock(mutex_);
+    }
     /// The target has nothing of us any more.
     GuardianReply leave();
     [[nodiscard]] const ThreadRecord* thread(pid_t id) const;
@@ -65,7 +72,8 @@ public:
     [[nodiscard]] int exitStatus() const { return header().exitStatus; }
 
     [[nodiscard]] std::span<const ThreadRecord> threads() const;
-    /// The thread's floating-point and vector state, kept alive by the result.
+    /// The thread's floating-point and vector state; a copy, since the next capture of a watched
+    /// process takes the same room.
     [[nodiscard]] SharedBytes extended(const ThreadRecord& record) const;
     [[nodiscard]] std::uint64_t sharedPending() const { return header().sharedPending; }
     /// From the first thread's stop to the last one's release, or until now.
@@ -80,6 +88,8 @@ private:
         return *reinterpret_cast<const SharedHeader*>(shared_.get());
     }
 
+    std::recursive_mutex mutex_;    ///< of the conversation with the guardian
+    std::atomic<int> queueing_{0};  ///< who wants to drop a clone while somebody waits for events
     Descriptor socket_;
     pid_t process_;
     std::shared_ptr<std::byte> shared_;

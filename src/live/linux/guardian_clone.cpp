@@ -12,8 +12,43 @@
 
 namespace icecore::live {
 
+GuardianServer::Clone* GuardianServer::cloneOf(pid_t process) noexcept {
+    const auto found = std::ranges::find(clones_, process, &Clone::id);
+    return process == 0 || found == clones_.end() ? nullptr : &*found;
+}
+
+bool GuardianServer::anyClone() const noexcept {
+    return std::ranges::any_of(clones_, [](const Clone& c) { return c.id != 0 && !c.ended; });
+}
+
+bool GuardianServer::noteClone(pid_t process, int status) noexcept {
+    Clone* clone = cloneOf(process);
+    if (clone == nullptr) return false;
+    // Killed by someone: only to be reaped.
+    if (!WIFSTOPPED(status)) clone->ended = true;
+    return true;
+}
+
+GuardianReply GuardianServer::drop(pid_t clone) noexcept {
+    serve();
+    Clone* known = cloneOf(clone);
+    return known == nullptr ? GuardianReply{} : dropClone(*known);
+}
+
+GuardianReply GuardianServer::dropClone(Clone& clone) noexcept {
+    if (!clone.ended) {
+        ::kill(clone.id, SIGKILL);
+        int status = 0;
+        while (::waitpid(clone.id, &status, __WALL) == clone.id && WIFSTOPPED(status)) {
+        }
+    }
+    const Clone gone = clone;
+    clone = Clone{};
+    return reap(gone);
+}
+
 /// Takes in the clone's first stop; false when it does not come.
-bool GuardianServer::waitChild(std::int64_t deadline) noexcept {
+bool GuardianServer::waitChild(Clone& clone, std::int64_t deadline) noexcept {
     while (traced::now() < deadline) {
         int status = 0;
         const pid_t got = ::waitpid(-1, &status, __WALL | WNOHANG);
@@ -28,12 +63,14 @@ bool GuardianServer::waitChild(std::int64_t deadline) noexcept {
             if (note(record, status) && record.state == ThreadState::stopped) describe(record);
             continue;
         }
-        child_ = got;
+        if (noteClone(got, status)) continue;
+        clone.id = got;
         if (WIFSTOPPED(status)) {
             // Should the guardian die, the clone dies with it.
-            ::ptrace(PTRACE_SETOPTIONS, child_, 0, PTRACE_O_EXITKILL);
+            ::ptrace(PTRACE_SETOPTIONS, clone.id, 0, PTRACE_O_EXITKILL);
             return true;
         }
+        clone.ended = true;
         return false;
     }
     return false;
@@ -61,6 +98,8 @@ GuardianReply GuardianServer::clone(std::uint64_t site) noexcept {
         break;  // the leader comes first in the list, where it lives
     }
     if (chosen == nullptr) return {GuardianFailure::noThread, 0, 0};
+    const auto free = std::ranges::find(clones_, 0, &Clone::id);
+    if (free == clones_.end()) return {GuardianFailure::tooManyClones, 0, 0};
     if (site_ == 0) site_ = site;
     // CLONE_PTRACE: the child is ours from its birth, and never runs. CLONE_FILES: no descriptor
     // gets a second owner, so that what the target closes meanwhile is closed. No exit signal:
@@ -88,12 +127,12 @@ GuardianReply GuardianServer::clone(std::uint64_t site) noexcept {
     if (outcome.end == traced::CallEnd::stuck) return {GuardianFailure::stuck, 0, chosen->id};
     if (outcome.result < 0)
         return {GuardianFailure::refused, static_cast<std::int32_t>(-outcome.result), chosen->id};
-    childInTarget_ = static_cast<std::uint64_t>(outcome.result);
-    if (!waitChild(traced::now() + 5'000'000'000)) return {GuardianFailure::stuck, 0, 0};
-    return {GuardianFailure::none, 0, child_};
+    free->inTarget = static_cast<std::uint64_t>(outcome.result);
+    if (!waitChild(*free, traced::now() + 5'000'000'000)) return {GuardianFailure::stuck, 0, 0};
+    return {GuardianFailure::none, 0, free->id};
 }
 
-GuardianReply GuardianServer::reapIn(pid_t thread) noexcept {
+GuardianReply GuardianServer::reapIn(pid_t thread, const Clone& clone) noexcept {
     ThreadRecord stranger{};
     stranger.id = thread;
     // One that is watched is ours already, and may stand still for an event of its own.
@@ -134,7 +173,7 @@ GuardianReply GuardianServer::reapIn(pid_t thread) noexcept {
         !traced::catchesSyscalls(thread)) {
         // The target may have become another program since (exec): then the place is another one.
         if (!traced::isSyscall(thread, site_)) site_ = traced::findSyscall(thread);
-        const std::uint64_t arguments[] = {childInTarget_, 0, __WCLONE | WNOHANG, 0};
+        const std::uint64_t arguments[] = {clone.inTarget, 0, __WCLONE | WNOHANG, 0};
         for (int attempt = 0; attempt < 50; ++attempt) {
             traced::Call call{thread,    record.registers, record.blocked, site_,
                               SYS_wait4, arguments,        options()};
@@ -153,11 +192,11 @@ GuardianReply GuardianServer::reapIn(pid_t thread) noexcept {
 }
 
 /// The ended clone is a child of the target until that has waited for it.
-GuardianReply GuardianServer::reap() noexcept {
+GuardianReply GuardianServer::reap(const Clone& clone) noexcept {
     GuardianReply reply{GuardianFailure::zombieLeft, 0, 0};
     const std::int64_t deadline = traced::now() + 3'000'000'000;
     do {
-        reply = reapIn(setup_.target);
+        reply = reapIn(setup_.target, clone);
         if (reply.failure == GuardianFailure::none) return reply;
         alignas(DirectoryEntry) char buffer[4096];
         ::lseek(setup_.taskDirectory, 0, SEEK_SET);
@@ -173,7 +212,7 @@ GuardianReply GuardianServer::reap() noexcept {
             if (thread == 0 || threadIsDead(thread)) continue;
             alive = true;
             if (thread == setup_.target) continue;
-            reply = reapIn(thread);
+            reply = reapIn(thread, clone);
             if (reply.failure == GuardianFailure::none) return reply;
         }
         if (!alive) return {};

@@ -30,6 +30,7 @@ enum class EventKind : std::uint8_t {
     threadEnded,    ///< on its way out; the process goes on
     exiting,        ///< the process ends; its memory is still there
     replaced,       ///< exec: another program, before its first instruction
+    output,         ///< it has written to its log stream, and is about to return from that call
 };
 
 /// What a watching guardian stops threads for.
@@ -38,6 +39,7 @@ struct WatchWishes {
     bool deadly = false;        ///< any signal that is about to end the process
     bool exits = false;         ///< the end of the process
     bool threads = false;       ///< starts and ends of threads
+    bool output = false;        ///< what it writes to its log stream: live::EventWishes::output
     /// Addresses of instructions; 0 unused. In debug registers, so that no byte of the target is
     /// changed.
     std::uint64_t breakpoints[native::breakpointCount] = {};
@@ -74,6 +76,9 @@ struct ThreadRecord {
 /// Bytes of room for one thread's vector state; only what is used costs memory. AMX needs 11 KiB.
 inline constexpr std::size_t vectorStateRoom = 16384;
 
+/// How many clones of one target there can be at a time.
+inline constexpr std::size_t mostClones = 8;
+
 /// Start of the shared mapping; records, a hash table and the arena follow at these offsets.
 struct SharedHeader {
     std::uint32_t capacity = 0;  ///< of the records
@@ -91,7 +96,8 @@ enum class GuardianOp : std::uint8_t {
     freeze,
     clone,
     release,
-    finish,  ///< of a capture; a watch goes on
+    finish,  ///< of every capture; a watch goes on
+    drop,    ///< of one clone; others stay
     watch,   ///< begin it, or put new breakpoints into effect
     next,    ///< wait for an event
     pass,    ///< let the thread of an event go on
@@ -100,22 +106,24 @@ enum class GuardianOp : std::uint8_t {
 
 struct GuardianRequest {
     GuardianOp op{};
-    /// freeze, next: time-out in ms; clone: a syscall instruction or 0; pass: a thread
+    /// freeze, next: time-out in ms; clone: a syscall instruction or 0; drop: the clone; pass: a
+    /// thread
     std::int64_t argument = 0;
 };
 
 enum class GuardianFailure : std::uint8_t {
     none,
-    seize,       ///< a thread could not be seized: `error` says why
-    gone,        ///< the target ended
-    tooMany,     ///< more threads than records: try again with more
-    noThread,    ///< no thread is in a state to make the call
-    noSite,      ///< no syscall instruction was found
-    seccomp,     ///< a seccomp filter would not let it: `error` is a seccomp::Verdict
-    refused,     ///< the kernel refused the call: `error` says why
-    stuck,       ///< the call did not come back
-    zombieLeft,  ///< the ended clone could not be collected
-    breakpoint,  ///< no debug register was free: `error` says why
+    seize,          ///< a thread could not be seized: `error` says why
+    gone,           ///< the target ended
+    tooMany,        ///< more threads than records: try again with more
+    tooManyClones,  ///< mostClones are being read already
+    noThread,       ///< no thread is in a state to make the call
+    noSite,         ///< no syscall instruction was found
+    seccomp,        ///< a seccomp filter would not let it: `error` is a seccomp::Verdict
+    refused,        ///< the kernel refused the call: `error` says why
+    stuck,          ///< the call did not come back
+    zombieLeft,     ///< the ended clone could not be collected
+    breakpoint,     ///< no debug register was free: `error` says why
 };
 
 struct GuardianReply {

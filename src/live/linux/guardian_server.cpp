@@ -102,15 +102,13 @@ GuardianReply GuardianServer::finish() noexcept {
     serve();
     // From here on whoever wants to capture the target again finds just those taken.
     if (!watching_ && anyLate()) ::prctl(PR_SET_NAME, traced::lateGuardianName);
-    if (child_ == 0) return {};
-    if (child_ > 0) {
-        ::kill(child_, SIGKILL);
-        int status = 0;
-        while (::waitpid(child_, &status, __WALL) == child_ && WIFSTOPPED(status)) {
-        }
+    GuardianReply reply;
+    for (Clone& clone : clones_) {
+        if (clone.id == 0) continue;
+        if (const auto dropped = dropClone(clone); dropped.failure != GuardianFailure::none)
+            reply = dropped;
     }
-    child_ = 0;
-    return reap();
+    return reply;
 }
 
 void GuardianServer::serve() noexcept {
@@ -132,7 +130,7 @@ void GuardianServer::run() noexcept {
         // its own parent waits for it in vain.
         constexpr int soon = 20;
         constexpr int watching = 100;  // for those that were swept away
-        const bool busy = late_ || holding_ || child_ > 0;
+        const bool busy = late_ || holding_ || anyClone();
         const int ready = ::poll(sources, 2, busy ? soon : sweptSince_ != 0 ? watching : -1);
         if (sources[1].revents != 0) {
             signalfd_siginfo told[16];
@@ -151,6 +149,7 @@ void GuardianServer::run() noexcept {
         case GuardianOp::clone: reply = clone(static_cast<std::uint64_t>(request.argument)); break;
         case GuardianOp::release: reply = release(); break;
         case GuardianOp::finish: reply = finish(); break;
+        case GuardianOp::drop: reply = drop(static_cast<pid_t>(request.argument)); break;
         case GuardianOp::watch: reply = watch(); break;
         case GuardianOp::next: reply = next(request.argument); break;
         case GuardianOp::pass: reply = pass(static_cast<pid_t>(request.argument)); break;
@@ -167,7 +166,7 @@ void GuardianServer::run() noexcept {
 void runGuardian(const GuardianSetup& setup) noexcept {
     // A session of its own: Ctrl-C and a killed process group are meant for others.
     ::setsid();
-    ::prctl(PR_SET_NAME, "freeze-guard");
+    traced::nameProcess(traced::guardianName);
     // While it works somebody stands still; on a busy machine it must not queue with the others.
     // Without CAP_SYS_NICE it stays as it is.
     constexpr int most = -20;

@@ -2,6 +2,7 @@
 // by purpose. See guardian.h for why it is a process of its own. Nothing here allocates or locks.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -35,6 +36,7 @@ private:
     GuardianReply clone(std::uint64_t site) noexcept;
     GuardianReply release() noexcept;
     GuardianReply finish() noexcept;
+    GuardianReply drop(pid_t clone) noexcept;
     // The watch: guardian_watch.cpp.
     GuardianReply watch() noexcept;
     GuardianReply next(std::int64_t timeoutMs) noexcept;
@@ -46,6 +48,10 @@ private:
     bool noteBreakpoint(ThreadRecord& record) const noexcept;
     bool noteExit(ThreadRecord& record) noexcept;
     bool noteExec(ThreadRecord& record) noexcept;
+    bool noteCall(ThreadRecord& record) noexcept;
+    /// Lets a thread run on, to its next system call where those are watched.
+    void runOn(pid_t thread, int signal) const noexcept;
+    static void askAgain(const ThreadRecord& record) noexcept;
     /// Takes in whatever has come, and lets go on whom nobody asked for.
     void dispatch() noexcept;
     void dispatchStop(pid_t thread, int status) noexcept;
@@ -61,6 +67,10 @@ private:
     [[nodiscard]] long options() const noexcept;
     /// Whatever has come meanwhile.
     void serve() noexcept;
+    // Who takes the breakpoints away should we not be able to: guardian_heir.cpp.
+    void appointHeir() noexcept;
+    void dismissHeir() noexcept;
+    [[noreturn]] void inherit(int guardian) noexcept;
 
     /// Seizes every thread that is not known yet; `found` counts them.
     GuardianReply seizeNew(std::uint32_t& found) noexcept;
@@ -74,9 +84,20 @@ private:
     void readState(ThreadRecord& record) noexcept;
     /// The same and the vector state.
     void describe(ThreadRecord& record) noexcept;
-    bool waitChild(std::int64_t deadline) noexcept;
-    GuardianReply reap() noexcept;
-    GuardianReply reapIn(pid_t thread) noexcept;
+    /// A copy of the target that is being read.
+    struct Clone {
+        pid_t id = 0;  ///< 0: none
+        bool ended = false;
+        std::uint64_t inTarget = 0;  ///< its pid in the target's own namespace
+    };
+    bool waitChild(Clone& clone, std::int64_t deadline) noexcept;
+    GuardianReply dropClone(Clone& clone) noexcept;
+    GuardianReply reap(const Clone& clone) noexcept;
+    GuardianReply reapIn(pid_t thread, const Clone& clone) noexcept;
+    [[nodiscard]] Clone* cloneOf(pid_t process) noexcept;
+    /// Takes in what has become of a clone; false when `process` is none.
+    bool noteClone(pid_t process, int status) noexcept;
+    [[nodiscard]] bool anyClone() const noexcept;
     void serveLateStops() noexcept;
     void awaitLateStops() noexcept;
     void letGo(ThreadRecord& record) noexcept;
@@ -93,9 +114,8 @@ private:
     const GuardianSetup& setup_;
     SharedHeader& header_;
     ThreadRecord* records_;
-    std::uint32_t* table_;             ///< open addressing; index of the record + 1
-    pid_t child_ = 0;                  ///< the clone
-    std::uint64_t childInTarget_ = 0;  ///< its pid in the target's own namespace
+    std::uint32_t* table_;  ///< open addressing; index of the record + 1
+    std::array<Clone, mostClones> clones_{};
     std::uint64_t site_ = 0;
     bool holding_ = false;
     bool listedAll_ = false;  ///< the last list of threads was whole
@@ -107,6 +127,8 @@ private:
     bool exitSeen_ = false;         ///< its end is being told, or has been
     std::uint32_t generation_ = 0;  ///< of the breakpoints; 0: there have never been any
     std::int32_t armError_ = 0;
+    int heir_ = -1;                ///< a socket to it
+    int pidfd_ = -1;               ///< of the target, where its output is watched
     std::int64_t sweptSince_ = 0;  ///< since when threads that somebody ended wait
 };
 

@@ -238,10 +238,7 @@ void GuardianServer::serveLateStops() noexcept {
         int status = 0;
         const pid_t got = ::waitpid(-1, &status, __WALL | WNOHANG);
         if (got <= 0) return;
-        if (got == child_) {
-            if (!WIFSTOPPED(status)) child_ = -child_;  // killed by someone: only to be reaped
-            continue;
-        }
+        if (noteClone(got, status)) continue;
         const std::uint32_t index = *slot(got);
         if (!WIFSTOPPED(status)) {
             if (index != 0) records_[index - 1].state = ThreadState::gone;

@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "live/linux/guardian_server.h"
 #include "live/linux/traced_thread.h"
@@ -20,17 +19,10 @@ namespace icecore::live {
 
 namespace {
 
-constexpr std::uint64_t maskOf(int signal) {
-    return std::uint64_t{1} << (signal - 1);
-}
 constexpr std::int64_t millisecond = 1'000'000;
 /// How long threads wait that somebody else's exit_group or exec has ended, so that they are there
 /// when that one stops. An exec does not come before they are gone.
 constexpr std::int64_t sweptWait = 100 * millisecond;
-
-/// Signals whose default action is to do nothing: signal(7).
-constexpr std::uint64_t ignoredByDefault =
-    maskOf(SIGCHLD) | maskOf(SIGCONT) | maskOf(SIGURG) | maskOf(SIGWINCH);
 
 }  // namespace
 
@@ -38,24 +30,12 @@ long GuardianServer::options() const noexcept {
     if (!watching_) return 0;
     long options = PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC;
     if (header_.wishes.exits || header_.wishes.threads) options |= PTRACE_O_TRACEEXIT;
+    if (header_.wishes.output) options |= PTRACE_O_TRACESYSGOOD;
     return options;
 }
 
 bool GuardianServer::ours(pid_t thread) const noexcept {
     return traced::statusField(thread, "\nTracerPid:\t") == ::getpid();
-}
-
-bool GuardianServer::lastAlive(const ThreadRecord& record) const noexcept {
-    return std::ranges::none_of(std::span(records_, header_.count), [&](const ThreadRecord& other) {
-        return other.id != record.id && !other.exiting && other.state != ThreadState::gone &&
-               other.state != ThreadState::dead;
-    });
-}
-
-/// What is caught and ignored changes while it runs.
-void GuardianServer::refreshHandled(pid_t thread) noexcept {
-    std::uint64_t caught = 0;
-    if (traced::dispositions(thread, caught, ignored_)) handled_ = caught | ignored_;
 }
 
 /// Records of threads that have ended make room.
@@ -89,147 +69,12 @@ void GuardianServer::resume(ThreadRecord& record) noexcept {
     if (record.groupStopped)
         ::ptrace(PTRACE_LISTEN, record.id, 0, 0);
     else
-        ::ptrace(PTRACE_CONT, record.id, 0, record.signal);
+        runOn(record.id, record.signal);
     record.event = EventKind::none;
     record.told = record.deadly = record.repeat = record.groupStopped = false;
     record.signal = record.seen = 0;
     record.hasSignalInfo = false;
     record.state = ThreadState::seized;
-}
-
-bool GuardianServer::noteWatched(ThreadRecord& record, int signal, int event) noexcept {
-    switch (event) {
-    case 0: return noteSignal(record, signal);
-    case PTRACE_EVENT_EXIT: return noteExit(record);
-    case PTRACE_EVENT_EXEC: return noteExec(record);
-    default:
-        // The parent of a new thread: the thread tells of itself.
-        arm(record);
-        ::ptrace(PTRACE_CONT, record.id, 0, 0);
-        return false;
-    }
-}
-
-bool GuardianServer::noteSignal(ThreadRecord& record, int signal) noexcept {
-    const WatchWishes& wishes = header_.wishes;
-    siginfo_t info{};
-    const bool known = ::ptrace(PTRACE_GETSIGINFO, record.id, 0, &info) == 0;
-    if (known && signal == SIGTRAP && info.si_code == TRAP_HWBKPT) {
-        record.signalInfo = info;
-        return noteBreakpoint(record);
-    }
-    refreshHandled(record.id);
-    const bool deadly = fatal(signal);
-    const bool wished = (wishes.signals & maskOf(signal)) != 0 || (wishes.deadly && deadly);
-    // One that is about to die in the middle of a capture is kept as it is, asked for or not.
-    if (wished || (deadly && holding_)) {
-        record.signal = signal;
-        record.signalInfo = info;
-        record.hasSignalInfo = known;
-        record.deadly = deadly;
-        record.state = ThreadState::stopped;
-        if (wished) record.event = EventKind::signal;
-        return true;
-    }
-    arm(record);
-    // Without a tracer the kernel would not even have woken it for a signal that is ignored; with
-    // one, system calls such as epoll_wait are broken off by it.
-    const bool ignored = (ignored_ & maskOf(signal)) != 0 ||
-                         ((ignoredByDefault & maskOf(signal)) != 0 && !(handled_ & maskOf(signal)));
-    if (ignored) {
-        ThreadRecord now{};
-        now.id = record.id;
-        readState(now);
-        if (now.repeat) {
-            native::repeatCall(now.registers);
-            native::writeRegisters(record.id, now.registers);
-        }
-    }
-    // It is delivered now. Where we have asked for a stop, that comes right behind, at the first
-    // instruction of its handler: so no signal is ever held back or lost.
-    ::ptrace(PTRACE_CONT, record.id, 0, signal);
-    return false;
-}
-
-bool GuardianServer::noteBreakpoint(ThreadRecord& record) const noexcept {
-    const int met = native::metBreakpoint(record.id);
-    // The SIGTRAP was ours. In a PTRACE_EVENT_STOP it is forgotten, whatever becomes of us, and the
-    // thread can make a system call (a clone of itself).
-    if (!traced::toEventStop(record.id)) {
-        record.state = ThreadState::gone;
-        return true;
-    }
-    // The kernel takes SIGTRAP out of the mask of a thread that has it blocked (force_sig in
-    // kernel/signal.c). Who blocks all its siblings had blocked it, too.
-    constexpr std::uint64_t siblings =
-        maskOf(SIGSEGV) | maskOf(SIGBUS) | maskOf(SIGILL) | maskOf(SIGFPE);
-    std::uint64_t blocked = 0;
-    if (::ptrace(PTRACE_GETSIGMASK, record.id, sizeof blocked, &blocked) == 0 &&
-        (blocked & siblings) == siblings) {
-        blocked |= maskOf(SIGTRAP);
-        ::ptrace(PTRACE_SETSIGMASK, record.id, sizeof blocked, &blocked);
-    }
-    record.state = ThreadState::stopped;
-    const auto& breakpoints = header_.wishes.breakpoints;
-    const bool wished = met >= 0 && breakpoints[met] != 0 && record.armed == generation_;
-    if (wished) {
-        record.event = EventKind::breakpoint;
-        record.breakpoint = static_cast<std::uint8_t>(met);
-        record.seen = SIGTRAP;
-        record.hasSignalInfo = true;
-    }
-    return true;
-}
-
-bool GuardianServer::noteExit(ThreadRecord& record) noexcept {
-    unsigned long status = 0;
-    ::ptrace(PTRACE_GETEVENTMSG, record.id, 0, &status);
-    record.exiting = true;
-    record.status = static_cast<std::int32_t>(status);
-    record.hasRegisters = native::readRegisters(record.id, record.registers);
-    const long call = record.hasRegisters ? native::currentCall(record.registers) : -1;
-    const bool alone = call == SYS_exit && (status & 0x7f) == 0 && !lastAlive(record);
-    const bool wished = alone ? header_.wishes.threads : header_.wishes.exits;
-    if (!wished && !holding_) {
-        ::ptrace(PTRACE_CONT, record.id, 0, 0);
-        return false;
-    }
-    record.state = ThreadState::stopped;
-    if (!wished) return true;
-    if (alone) {
-        record.event = EventKind::threadEnded;
-        return true;
-    }
-    const bool swept = call != SYS_exit_group && call != SYS_exit && (status & 0x7f) == 0;
-    if (!exitSeen_ && !swept) {
-        exitSeen_ = true;
-        record.event = EventKind::exiting;
-    } else if (sweptSince_ == 0) {
-        // Somebody else has ended the process (or execs): that one will stop in a moment, and this
-        // thread shall still be there.
-        sweptSince_ = traced::now();
-    }
-    return true;
-}
-
-bool GuardianServer::noteExec(ThreadRecord& record) noexcept {
-    // All other threads are gone, and the one that called exec has the leader's number now.
-    for (ThreadRecord& other : records()) {
-        if (other.id != record.id) other.state = ThreadState::gone;
-    }
-    sweptSince_ = 0;
-    exitSeen_ = false;
-    for (std::uint64_t& address : header_.wishes.breakpoints)
-        address = 0;
-    record.armed = generation_;  // exec has emptied its debug registers
-    record.exiting = record.fresh = false;
-    if (!traced::toEventStop(record.id)) {
-        record.state = ThreadState::gone;
-        return true;
-    }
-    record.state = ThreadState::stopped;
-    record.event = EventKind::replaced;
-    return true;
 }
 
 void GuardianServer::dispatchStop(pid_t thread, int status) noexcept {
@@ -267,13 +112,13 @@ void GuardianServer::dispatch() noexcept {
         siginfo_t info{};
         if (::waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) != 0) {
             if (errno == EINTR) continue;
-            if (errno == ECHILD && child_ == 0) ended_ = true;
+            if (errno == ECHILD) ended_ = true;
             break;
         }
         if (info.si_pid == 0) break;
         const pid_t thread = info.si_pid;
         if (info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED) {
-            if (thread == child_) {
+            if (cloneOf(thread) != nullptr) {
                 int status = 0;
                 ::waitpid(thread, &status, __WALL | WNOHANG);
                 continue;
@@ -283,10 +128,7 @@ void GuardianServer::dispatch() noexcept {
         }
         int status = 0;
         if (::waitpid(thread, &status, __WALL | WNOHANG) != thread) continue;
-        if (thread == child_) {
-            child_ = -child_;  // killed by someone: only to be reaped
-            continue;
-        }
+        if (noteClone(thread, status)) continue;
         if (const std::uint32_t index = *slot(thread); index != 0)
             records_[index - 1].state = ThreadState::gone;
         if (thread == setup_.target) {
@@ -337,6 +179,8 @@ GuardianReply GuardianServer::watch() noexcept {
     constexpr std::int64_t patience = 2000 * millisecond;
     if (!watching_) {
         watching_ = true;
+        if (header_.wishes.output && pidfd_ < 0)
+            pidfd_ = static_cast<int>(::syscall(SYS_pidfd_open, setup_.target, 0));
         // Until a whole list names nobody new: from then on new threads are ours from their birth.
         int quiet = 0;
         const std::int64_t deadline = traced::now() + patience;
@@ -351,7 +195,10 @@ GuardianReply GuardianServer::watch() noexcept {
     }
     const bool any = std::ranges::any_of(header_.wishes.breakpoints,
                                          [](std::uint64_t address) { return address != 0; });
-    if (!any && generation_ == 0) return {};
+    // Whose output is watched has to stop once, too, so as to run on from system call to system
+    // call.
+    if (!any && generation_ == 0 && !header_.wishes.output) return {};
+    if (any) appointHeir();
     ++generation_;
     armError_ = 0;
     rearmAll(traced::now() + patience);
@@ -387,6 +234,7 @@ GuardianReply GuardianServer::pass(pid_t thread) noexcept {
 }
 
 GuardianReply GuardianServer::leave() noexcept {
+    if (ended_) dismissHeir();
     if (!watching_ || ended_) return {};
     header_.wishes = WatchWishes{};
     for (ThreadRecord& record : records()) {
@@ -411,6 +259,7 @@ GuardianReply GuardianServer::leave() noexcept {
     generation_ = 0;
     for (ThreadRecord& record : records())
         record.armed = 0;
+    dismissHeir();
     return {};
 }
 

@@ -96,6 +96,7 @@ std::optional<ProcStat> parseStat(std::string_view text) {
     if (fields.size() < 20) return std::nullopt;
     const auto number = [&](std::size_t field) {
         std::int64_t value = 0;
+        if (field - 3 >= fields.size()) return value;
         const std::string_view digits = fields[field - 3];
         std::from_chars(digits.data(), digits.data() + digits.size(), value);
         return value;
@@ -111,6 +112,7 @@ std::optional<ProcStat> parseStat(std::string_view text) {
     stat.kernelTicks = static_cast<std::uint64_t>(number(15));
     stat.nice = static_cast<std::int32_t>(number(19));
     stat.startTicks = static_cast<std::uint64_t>(number(22));
+    stat.exitSignal = static_cast<std::int32_t>(number(38));
     return stat;
 }
 

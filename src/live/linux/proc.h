@@ -46,6 +46,7 @@ struct ProcStat {
     std::uint64_t kernelTicks = 0;  ///< 15
     std::int32_t nice = 0;          ///< 19
     std::uint64_t startTicks = 0;   ///< 22, since boot
+    std::int32_t exitSignal = 0;    ///< 38, to its parent when it ends; 0 none
     [[nodiscard]] bool kernelThread() const { return (flags & 0x00200000) != 0; }  // PF_KTHREAD
     [[nodiscard]] bool dead() const { return state == 'Z' || state == 'X' || state == 'x'; }
 };

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <thread>
 
 #include "live/linux/freeze_watched.h"
 #include "live/linux/guardian.h"
+#include "live/linux/log_stream.h"
 #include "live/linux/memory_reader.h"
 #include "live/linux/metadata.h"
 #include "live/linux/target.h"
@@ -41,6 +43,7 @@ ProcessEventKind kindOf(EventKind kind) {
     case EventKind::threadEnded: return ProcessEventKind::threadEnded;
     case EventKind::exiting: return ProcessEventKind::exiting;
     case EventKind::replaced: return ProcessEventKind::replaced;
+    case EventKind::output: return ProcessEventKind::output;
     case EventKind::none:
     case EventKind::signal: break;
     }
@@ -54,11 +57,13 @@ public:
         wishes_.deadly = wishes.deadly;
         wishes_.exits = wishes.exits;
         wishes_.threads = wishes.threads;
+        wishes_.output = wishes.output;
     }
     ~LinuxTracedProcess() override {
         if (guardian_ == nullptr) return;
         guardian_->leave();
-        guardian_->finish();
+        // Dumps that are still being written keep it, and it takes their clones away.
+        guardian_.reset();
     }
 
     Result<void> begin() {
@@ -95,6 +100,8 @@ public:
         event.address = wishes_.breakpoints[record->breakpoint];
         event.status = record->status;
         if (record->hasRegisters) event.registers = native::toRegisters(record->registers);
+        if (event.kind == ProcessEventKind::output)
+            event.text = readOutput(target_.pid, record->registers);
         if (event.kind == ProcessEventKind::replaced)
             std::ranges::fill(wishes_.breakpoints, std::uint64_t{0});
         return event;
@@ -156,14 +163,22 @@ private:
         return {};
     }
 
-    /// Somebody has killed the guardian: its debug registers are still in the target's threads, and
-    /// the next breakpoint met would end it. Another one takes the watch over at once.
+    /// Somebody has killed the guardian. Its heir takes the breakpoints out of the target, another
+    /// guardian takes the watch over.
     Result<void> mend() {
         if (!target_.same()) return fail(Errc::target_gone, "has ended", target_.describe());
-        guardian_.reset();
         last_ = 0;
-        TRY(startGuardian());
-        return check(guardian_->watch(wishes_));
+        // The heir may be at it; it takes some milliseconds.
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        for (;;) {
+            guardian_.reset();
+            TRY(startGuardian());
+            const GuardianReply reply = guardian_->watch(wishes_);
+            if (reply.failure != GuardianFailure::seize ||
+                std::chrono::steady_clock::now() > deadline)
+                return check(reply);
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        }
     }
 
     [[nodiscard]] Result<void> check(const GuardianReply& reply) const {

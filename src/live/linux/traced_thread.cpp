@@ -2,6 +2,7 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -13,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <string_view>
 
 namespace icecore::live::traced {
 
@@ -125,6 +127,35 @@ void keepOnly(int a, int b) noexcept {
     closeRange(high + 1, ~0U);
 }
 
+void nameProcess(const char* name) noexcept {
+    ::prctl(PR_SET_NAME, name);
+    // Fields 48 and 49 of /proc/self/stat say where our own arguments lie: proc(5).
+    char text[1024];
+    const int file = ::open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+    const ssize_t got = file < 0 ? -1 : ::read(file, text, sizeof text - 1);
+    if (file >= 0) ::close(file);
+    if (got <= 0) return;
+    text[got] = '\0';
+    const char* at = std::strrchr(text, ')');
+    constexpr int stateField = 3;
+    constexpr int argumentsField = 48;
+    for (int field = stateField - 1; at != nullptr && field < argumentsField; ++field) {
+        at = std::strchr(at, ' ');
+        if (at != nullptr) ++at;
+    }
+    if (at == nullptr) return;
+    char* end = nullptr;
+    constexpr int decimal = 10;
+    const std::uint64_t begin = std::strtoull(at, &end, decimal);
+    const std::uint64_t last = std::strtoull(end, nullptr, decimal);
+    if (begin == 0 || last <= begin) return;
+    // NOLINTNEXTLINE(performance-no-int-to-ptr)
+    char* arguments = reinterpret_cast<char*>(begin);
+    const std::size_t room = last - begin;
+    std::memset(arguments, 0, room);
+    std::memcpy(arguments, name, std::min(std::strlen(name), room - 1));
+}
+
 char stateOf(int taskDirectory, pid_t thread) noexcept {
     char path[32];
     std::memcpy(putNumber(path, static_cast<std::uint64_t>(thread)), "/stat", sizeof "/stat");
@@ -191,17 +222,27 @@ long statusField(pid_t process, const char* line) noexcept {
     return value == nullptr ? -1 : std::strtol(value, nullptr, decimal);
 }
 
-bool heldByLateGuardian(pid_t thread) noexcept {
+namespace {
+/// Whether a process of this name traces the thread.
+bool tracedBy(pid_t thread, std::string_view name) noexcept {
     const long tracer = statusField(thread, "\nTracerPid:\t");
     if (tracer <= 0) return false;
     const int file = openProc(static_cast<pid_t>(tracer), "comm");
     if (file < 0) return false;
-    char name[32];
-    const ssize_t got = ::read(file, name, sizeof name);
+    char text[32];
+    const ssize_t got = ::read(file, text, sizeof text);
     ::close(file);
-    // With the newline behind it.
-    return got == sizeof lateGuardianName &&
-           std::memcmp(name, lateGuardianName, sizeof lateGuardianName - 1) == 0;
+    // A newline stands behind it.
+    return got > 0 && std::string_view(text, static_cast<std::size_t>(got) - 1) == name;
+}
+}  // namespace
+
+bool heldByLateGuardian(pid_t thread) noexcept {
+    return tracedBy(thread, lateGuardianName);
+}
+
+bool heldByGuardian(pid_t thread) noexcept {
+    return tracedBy(thread, guardianName);
 }
 
 bool toEventStop(pid_t thread) noexcept {

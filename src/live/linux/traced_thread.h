@@ -18,6 +18,10 @@ void sleepForChild(std::int64_t nanoseconds) noexcept;
 /// Closes every descriptor but these two.
 void keepOnly(int a, int b) noexcept;
 
+/// What this process is called from now on, in lists by name and by command line: who ends icecore
+/// by name does not mean those that clean up behind it.
+void nameProcess(const char* name) noexcept;
+
 /// R S D T t Z X of a thread; 0 when it is not there.
 char stateOf(int taskDirectory, pid_t thread) noexcept;
 /// SECCOMP_MODE_… of a thread: 0 none, 1 strict, 2 filters (also when that cannot be seen).
@@ -69,6 +73,10 @@ bool dispositions(pid_t process, std::uint64_t& caught, std::uint64_t& ignored) 
 inline constexpr char lateGuardianName[] = "freeze-late";
 /// Whether such a one traces the thread.
 bool heldByLateGuardian(pid_t thread) noexcept;
+/// What a guardian calls itself while it works.
+inline constexpr char guardianName[] = "freeze-guard";
+/// Whether one that works traces the thread.
+bool heldByGuardian(pid_t thread) noexcept;
 /// The number behind "\nKEY:\t" in /proc/PID/status; -1 when it is not there.
 long statusField(pid_t process, const char* line) noexcept;
 

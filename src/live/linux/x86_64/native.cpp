@@ -137,6 +137,12 @@ long currentCall(const RegisterSet& registers) noexcept {
     return static_cast<long>(registers.orig_rax);
 }
 
+std::uint64_t callArgument(const RegisterSet& registers, unsigned index) noexcept {
+    const std::array places{registers.rdi, registers.rsi, registers.rdx,
+                            registers.r10, registers.r8,  registers.r9};
+    return places[std::min<std::size_t>(index, places.size() - 1)];
+}
+
 Registers toRegisters(const RegisterSet& from) {
     Registers to(Arch::x86_64);
     to.set(x64::rax, from.rax);

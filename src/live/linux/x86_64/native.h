@@ -61,6 +61,8 @@ bool setBreakpoints(pid_t thread,
 int metBreakpoint(pid_t thread) noexcept;
 /// The system call it is in, or -1.
 long currentCall(const RegisterSet& registers) noexcept;
+/// Its arguments, 0 to 5; the kernel keeps them until it is over.
+std::uint64_t callArgument(const RegisterSet& registers, unsigned index) noexcept;
 
 /// The registers as the model has them.
 Registers toRegisters(const RegisterSet& from);
