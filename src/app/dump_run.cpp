@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <new>
 
 #include "app/terminal.h"
 #include "base/text.h"
@@ -43,6 +44,33 @@ private:
     }
     std::unique_ptr<Sink> inner_;
     std::uint64_t& count_;
+};
+
+/// Progress that is cancelled once its time is over, too.
+class DeadlineProgress final : public Progress {
+public:
+    DeadlineProgress(Progress& inner, std::optional<std::chrono::milliseconds> time)
+        : inner_(inner), time_(time), began_(std::chrono::steady_clock::now()) {}
+    void begin(std::string_view phase, std::uint64_t total) override { inner_.begin(phase, total); }
+    void advance(std::uint64_t amount) override { inner_.advance(amount); }
+    void end() override { inner_.end(); }
+    [[nodiscard]] bool cancelled() const override { return inner_.cancelled() || over(); }
+
+    /// Why it was cancelled.
+    [[nodiscard]] Result<void> explain(Result<void> result) const {
+        if (result || result.error().code != Errc::cancelled || inner_.cancelled()) return result;
+        return fail(Errc::limit, fmt::format("given up: not written within {} s",
+                                             static_cast<double>(time_->count()) / 1000));
+    }
+
+private:
+    [[nodiscard]] bool over() const {
+        return time_ && std::chrono::steady_clock::now() - began_ > *time_;
+    }
+
+    Progress& inner_;
+    std::optional<std::chrono::milliseconds> time_;
+    std::chrono::steady_clock::time_point began_;
 };
 
 bool taken(const std::string& path) {
@@ -98,33 +126,115 @@ Result<std::string> DumpRun::choosePath(const NameParts& parts) {
     return fail(Errc::exists, "already exists, and so do the numbers behind it", first);
 }
 
-Result<DumpOutcome> DumpRun::dump(std::uint64_t pid, const Freeze& freeze,
-                                  const std::string& code) {
-    DumpOutcome outcome;
-    outcome.process.pid = pid;
-    outcome.process.process = processName(pid);
-    outcome.process.host = hostName();
-    outcome.process.exceptionCode = code;
-    outcome.process.unixSeconds = std::chrono::duration_cast<std::chrono::seconds>(
-                                      std::chrono::system_clock::now().time_since_epoch())
-                                      .count();
-    // Before the target is touched for nothing.
-    ASSIGN_OR_RETURN(outcome.path, choosePath(outcome.process));
+/// One occasion, from its freeze to its last file.
+struct DumpRun::Job {
+    Job(ProgressStyle style, std::optional<std::chrono::milliseconds> timeout)
+        : bar(style), progress(bar, timeout) {}
 
-    ProgressBar progress(request_.progress);
-    live::CaptureOptions capture;
-    capture.mode = request_.mode;
-    capture.type = request_.type;
-    auto frozen = freeze ? freeze(capture, progress) : live::freeze(pid, capture, progress);
-    if (!frozen) {
-        named_.erase(outcome.path);
-        return std::unexpected(std::move(frozen).error());
-    }
-    TRY(write(**frozen, outcome, progress));
-    return outcome;
+    ProgressBar bar;
+    DeadlineProgress progress;
+    std::unique_ptr<live::FrozenProcess> frozen;
+    std::vector<DumpOutcome> outcomes;  ///< one for each type
+};
+
+bool DumpRun::takeSlot() {
+    std::unique_lock lock(mutex_);
+    if (writing_ >= request_.concurrent && request_.avoidOutage) return false;
+    slotFree_.wait(lock, [&] { return writing_ < request_.concurrent; });
+    ++writing_;
+    return true;
 }
 
-Result<std::unique_ptr<Sink>> DumpRun::openSink(const live::FrozenProcess& frozen,
+Result<monitor::Taken> DumpRun::dump(const DumpOccasion& occasion) {
+    NameParts process;
+    process.pid = occasion.pid;
+    process.process = processName(occasion.pid);
+    process.host = hostName();
+    process.exceptionCode = occasion.code;
+    process.unixSeconds = std::chrono::duration_cast<std::chrono::seconds>(
+                              std::chrono::system_clock::now().time_since_epoch())
+                              .count();
+    const bool concurrently = request_.concurrent > 0;
+    if (concurrently && !takeSlot()) return monitor::Taken::nothing;
+    const auto giveBack = [&] {
+        if (!concurrently) return;
+        const std::lock_guard lock(mutex_);
+        --writing_;
+        slotFree_.notify_all();
+    };
+    auto job = std::make_shared<Job>(concurrently ? ProgressStyle::none : request_.progress,
+                                     request_.timeout);
+    live::CaptureOptions capture;
+    capture.mode = request_.mode;
+    capture.type = request_.types.front();
+    const auto begun = [&]() -> Result<void> {
+        for (const DumpType type : request_.types) {
+            DumpOutcome outcome;
+            outcome.process = process;
+            outcome.type = type;
+            outcome.trigger = occasion.trigger;
+            outcome.reason = occasion.reason;
+            // Before the target is touched for nothing.
+            ASSIGN_OR_RETURN(outcome.path, choosePath(process));
+            job->outcomes.push_back(std::move(outcome));
+            // What any of them may hold has to be kept of the moment.
+            capture.type.flags |= type.flags;
+        }
+        ASSIGN_OR_RETURN(job->frozen, occasion.freeze
+                                          ? occasion.freeze(capture, job->progress)
+                                          : live::freeze(occasion.pid, capture, job->progress));
+        return {};
+    }();
+    if (!begun) {
+        for (const DumpOutcome& outcome : job->outcomes)
+            named_.erase(outcome.path);
+        giveBack();
+        return std::unexpected(job->progress.explain(begun).error());
+    }
+    // What holds the target still is not left to others.
+    if (!concurrently || job->frozen->mode() != live::SnapshotMode::clone) {
+        auto written = writeAll(*job);
+        giveBack();
+        if (!written) return std::unexpected(std::move(written).error());
+        return monitor::Taken::dump;
+    }
+    writers_.emplace_back([this, job, giveBack = [this] {
+        const std::lock_guard lock(mutex_);
+        --writing_;
+        slotFree_.notify_all();
+    }] {
+        auto written = writeAll(*job);
+        if (!written) {
+            const std::lock_guard lock(mutex_);
+            failures_.push_back(std::move(written).error());
+        }
+        job->frozen.reset();
+        giveBack();
+    });
+    return monitor::Taken::dump;
+}
+
+void DumpRun::finish() {
+    writers_.clear();
+}
+
+Result<void> DumpRun::writeAll(Job& job) {
+    Result<void> done;
+    try {
+        for (DumpOutcome& outcome : job.outcomes) {
+            done = job.progress.explain(writeOne(job, outcome, &outcome == &job.outcomes.back()));
+            if (!done) break;
+            const std::lock_guard lock(mutex_);
+            onDump_(outcome);
+        }
+    } catch (const std::bad_alloc&) {
+        done = fail(Errc::limit, "memory has run out");
+    }
+    job.frozen->release();
+    return done;
+}
+
+Result<std::unique_ptr<Sink>> DumpRun::openSink(const Snapshot& snapshot, const SavePlan& plan,
                                                 DumpOutcome& outcome) const {
     std::unique_ptr<Sink> sink;
     if (request_.toStandardOutput) {
@@ -133,8 +243,7 @@ Result<std::unique_ptr<Sink>> DumpRun::openSink(const live::FrozenProcess& froze
         FileSinkOptions file;
         file.overwrite = request_.overwrite;
         // How far it can be compressed is not known before.
-        file.expected =
-            request_.compress ? 0 : presentBytes(frozen.plan(), *frozen.snapshot().process->memory);
+        file.expected = request_.compress ? 0 : presentBytes(plan, *snapshot.process->memory);
         ASSIGN_OR_RETURN(sink, createFileSink(outcome.path, file));
     }
     sink = std::make_unique<CountingSink>(std::move(sink), outcome.fileBytes);
@@ -142,19 +251,29 @@ Result<std::unique_ptr<Sink>> DumpRun::openSink(const live::FrozenProcess& froze
     return compressZstd(std::move(sink), compressionLevel, 0);
 }
 
-Result<void> DumpRun::write(live::FrozenProcess& frozen, DumpOutcome& outcome,
-                            ProgressBar& progress) const {
-    ASSIGN_OR_RETURN(auto sink, openSink(frozen, outcome));
-    const Snapshot& snapshot = frozen.snapshot();
+Result<void> DumpRun::writeOne(Job& job, DumpOutcome& outcome, bool last) const {
+    live::FrozenProcess& frozen = *job.frozen;
+    Snapshot snapshot = frozen.snapshot();
+    SavePlan plan =
+        job.outcomes.size() == 1 ? frozen.plan() : planSave(*snapshot.process, outcome.type);
+    snapshot.provenance.type = toString(outcome.type);
+    if (!request_.comment.empty())
+        snapshot.attachments.push_back({"comment", SharedBytes::own(request_.comment)});
+    std::optional<capi::CancelByCallback> asking;
+    if (request_.ask) {
+        TRY(capi::applyCallbacks(request_.ask, snapshot, plan));
+        asking.emplace(request_.ask, outcome.process.pid, job.progress);
+    }
+    Progress& progress = asking ? static_cast<Progress&>(*asking) : job.progress;
+    ASSIGN_OR_RETURN(auto sink, openSink(snapshot, plan, outcome));
     outcome.issues = snapshot.issues;
     outcome.threads = snapshot.process->threads.size();
     outcome.regions = snapshot.process->regions.size();
     outcome.mode = frozen.mode();
     outcome.fallbackReason = frozen.fallbackReason();
-    ASSIGN_OR_RETURN(outcome.report,
-                     request_.format->write(snapshot, frozen.plan(), *sink, progress));
+    ASSIGN_OR_RETURN(outcome.report, request_.format->write(snapshot, plan, *sink, progress));
     // A stopped target need not wait for the disk.
-    frozen.release();
+    if (last) frozen.release();
     outcome.pause = frozen.pause();
     if (progress.cancelled()) return fail(Errc::cancelled, "cancelled");
     return sink->finish();
@@ -166,7 +285,7 @@ std::string closingLine(const DumpOutcome& outcome, const DumpRequest& request) 
         "{:.1f} ms ({})",
         outcome.path == standardOutput ? "standard output" : printable(outcome.path),
         humanBytes(outcome.fileBytes), outcome.fileBytes, request.format->description,
-        printable(outcome.process.process), outcome.process.pid, toString(request.type),
+        printable(outcome.process.process), outcome.process.pid, toString(outcome.type),
         outcome.threads, outcome.threads == 1 ? "" : "s", outcome.regions,
         milliseconds(outcome.pause), modeName(outcome.mode));
     if (!outcome.fallbackReason.empty())
@@ -194,7 +313,7 @@ Json outcomeJson(const DumpOutcome& outcome, const DumpRequest& request) {
     issues.append(outcome.report.losses);
     Json json = {{"path", outcome.path},
                  {"format", request.format->name},
-                 {"type", toString(request.type)},
+                 {"type", toString(outcome.type)},
                  {"bytes", outcome.fileBytes},
                  {"content_bytes", outcome.report.bytes},
                  {"zero_bytes", outcome.report.zeroBytes},
@@ -208,6 +327,11 @@ Json outcomeJson(const DumpOutcome& outcome, const DumpRequest& request) {
                  {"unread", std::move(unread)},
                  {"issues", issuesJson(issues)}};
     if (!outcome.fallbackReason.empty()) json["fallback_reason"] = outcome.fallbackReason;
+    if (!outcome.trigger.empty()) {
+        json["trigger"] = outcome.trigger;
+        json["reason"] = outcome.reason;
+    }
+    if (!request.comment.empty()) json["comment"] = request.comment;
     return json;
 }
 

@@ -4,12 +4,14 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "app/callback_library.h"
 #include "app/dump_run.h"
 #include "app/dump_verb_watch.h"
 #include "app/progress_bar.h"
 #include "app/report.h"
 #include "app/terminal.h"
 #include "app/verbs.h"
+#include "app/watch_cancel.h"
 #include "base/text.h"
 #include "formats/format.h"
 #include "live/capture.h"
@@ -24,9 +26,14 @@ constexpr std::string_view systemFormat = "minidump";
 constexpr std::string_view systemFormat = "core";
 #endif
 
+constexpr double longestTimeout = 1e9;  ///< seconds
+
 struct DumpOptions {
     std::vector<std::string> targets;
-    std::string type, format, output, compress, snapshot = "auto", progress = "auto";
+    std::vector<std::string> types;
+    std::string format, output, compress, snapshot = "auto", progress = "auto";
+    std::string comment, callback;
+    std::optional<double> timeout;
     bool overwrite = false, json = false, all = false;
 };
 
@@ -49,11 +56,26 @@ Result<DumpRequest> understand(const DumpOptions& options) {
     if (request.format == nullptr || request.format->write == nullptr)
         return fail(Errc::usage, "--format: this format cannot be written");
 
-    if (!options.type.empty()) {
-        ASSIGN_OR_RETURN(request.type, parseDumpType(options.type));
-    } else {
-        // MiniDumpNormal; a core gets what the kernel would have kept.
-        request.type.kernelDefault = request.format->name == "core";
+    // MiniDumpNormal; a core gets what the kernel would have kept.
+    request.types.front().kernelDefault = request.format->name == "core";
+    if (!options.types.empty()) request.types.clear();
+    for (const std::string& text : options.types) {
+        ASSIGN_OR_RETURN(const DumpType type, parseDumpType(text));
+        request.types.push_back(type);
+    }
+    if (request.types.size() > 1 && request.toStandardOutput)
+        return fail(Errc::usage, "only one dump goes to standard output");
+    request.comment = options.comment;
+    if (!options.callback.empty()) {
+        if (request.format->name != "minidump")
+            return fail(Errc::usage, "--callback decides what a minidump holds: --format minidump");
+        ASSIGN_OR_RETURN(request.ask, callbackLibrary(options.callback));
+    }
+    if (options.timeout) {
+        if (!(*options.timeout > 0) || *options.timeout > longestTimeout)
+            return fail(Errc::usage, "--timeout takes a number of seconds");
+        request.timeout =
+            std::chrono::milliseconds(static_cast<std::int64_t>(*options.timeout * 1000));
     }
 
     using live::SnapshotMode;
@@ -88,9 +110,18 @@ public:
                            "%t time. Default: NAME_YYMMDD_HHMMSS.core or .dmp");
         command.add_option("-f,--format", options_.format,
                            "core or minidump; else the extension of -o decides");
-        command.add_option("-t,--type", options_.type,
-                           "mini, triage, heap, full, or MINIDUMP_TYPE flags joined by | or ,. "
-                           "Default: a core what the kernel keeps, a minidump mini");
+        command
+            .add_option("-t,--type", options_.types,
+                        "mini, triage, heap, full, MINIDUMP_TYPE flags joined by | or ,, or "
+                        "coredump_filter=MASK; several: a dump of each, of the same moment. "
+                        "Default: a core what the kernel keeps, a minidump mini")
+            ->allow_extra_args(false);
+        command.add_option("--callback", options_.callback,
+                           "a shared object whose MiniDumpCallbackRoutine decides what a minidump "
+                           "holds");
+        command.add_option("--comment", options_.comment, "a text that is kept in the dump");
+        command.add_option("--timeout", options_.timeout,
+                           "give a dump up that is not written within SECONDS");
         command.add_option("--compress", options_.compress,
                            "zstd (also by an -o that ends in .zst)");
         command.add_option("--snapshot", options_.snapshot,
@@ -113,15 +144,19 @@ public:
     }
 
     [[nodiscard]] int run() override {
+        if (watch_.cancel) return cancel(*watch_.cancel);
         const auto request = understand(options_);
         if (!request) {
             printError("dump", request.error());
             return usage;
         }
-        const int named = !options_.targets.empty() + !watch_.waitFor.empty() + !launch_.empty();
+        const int named = !options_.targets.empty() + !watch_.waitFor.empty() + !launch_.empty() +
+                          watch_.group.has_value();
         if (named != 1) {
-            printError("dump",
-                       {Errc::usage, "a TARGET is needed, or -w NAME, or -x PROGRAM", {}, {}});
+            printError("dump", {Errc::usage,
+                                "a TARGET is needed, or -w NAME, or --pgid GROUP, or -x PROGRAM",
+                                {},
+                                {}});
             return usage;
         }
         bool failedOne = false;
@@ -134,31 +169,21 @@ public:
         // A name that several processes have says nothing about which one is meant: none is dumped.
         if (failedOne) return failed;
         const SignalGuard signals;
-        DumpRun dumps(*request);
-        Json results = Json::array();
-        bool lossy = false;
+        DumpRun dumps(*request, [&](const DumpOutcome& outcome) { take(outcome, *request); });
         for (const std::uint64_t pid : pids) {
-            const auto outcome = dumps.dump(pid);
-            if (!outcome) {
-                failedOne = true;
-                report(pid, outcome.error());
-                if (SignalGuard::stopRequested()) break;
-                continue;
-            }
-            lossy |= outcome->lossy();
-            if (options_.json)
-                results.push_back(outcomeJson(*outcome, *request));
-            else
-                print(*outcome, *request);
+            const auto taken = dumps.dump({.pid = pid});
+            if (taken) continue;
+            failedOne = true;
+            report(pid, taken.error());
+            if (SignalGuard::stopRequested()) break;
         }
-        if (options_.json && !results.empty())
-            printJson(pids.size() == 1 ? results.front() : results);
-        return failedOne ? failed : lossy ? doneWithLosses : done;
+        printResults();
+        return failedOne ? failed : lossy_ ? doneWithLosses : done;
     }
 
 private:
     /// Waits for what the options name, and dumps then.
-    [[nodiscard]] int runWatch(const std::vector<std::uint64_t>& pids, const DumpRequest& request) {
+    [[nodiscard]] int runWatch(const std::vector<std::uint64_t>& pids, DumpRequest request) {
         auto plan = watch_.plan();
         if (plan && pids.size() > 1)
             plan = fail(Errc::usage, "only one process at a time can be waited for");
@@ -170,54 +195,90 @@ private:
         }
         if (!launch_.empty())
             plan->target = monitor::TargetLaunch{launch_};
+        else if (watch_.group)
+            plan->target = monitor::TargetGroup{*watch_.group};
         else if (pids.empty())
             plan->target = monitor::TargetWaitFor{watch_.waitFor};
         else
             plan->target = monitor::TargetPid{pids.front()};
+        request.concurrent = watch_.concurrent;
+        request.avoidOutage = watch_.avoidOutage;
         const SignalGuard signals;
-        DumpRun dumps(request);
-        Json results = Json::array();
-        bool lossy = false;
+        WatchCancel cancel;
+        DumpRun dumps(request, [&](const DumpOutcome& outcome) { take(outcome, request); });
         const auto report = monitor::watch(
             *plan,
-            [&](const monitor::DumpReason& reason) -> Result<void> {
-                ASSIGN_OR_RETURN(const DumpOutcome outcome,
-                                 dumps.dump(reason.pid, reason.freeze, reason.code));
-                lossy |= outcome.lossy();
-                if (options_.json) {
-                    results.push_back(outcomeJson(outcome, request));
-                    results.back()["trigger"] = reason.kind;
-                    results.back()["reason"] = reason.text;
-                } else {
-                    print(outcome, request);
-                }
-                return {};
+            [&](const monitor::DumpReason& reason) {
+                return dumps.dump({reason.pid, reason.freeze, reason.code, std::string(reason.kind),
+                                   reason.text});
             },
             [&](const monitor::WatchEvent& event) {
-                if (event.kind == monitor::WatchEventKind::watching && !plan->triggers.empty())
-                    fmt::print(stderr, "{}: watching\n", event.pid);
+                using Kind = monitor::WatchEventKind;
+                if (event.kind == Kind::watching) cancel.listen(event.pid);
+                if (event.kind == Kind::watching && !plan->triggers.empty())
+                    say(event.pid, "watching");
                 if (event.text.empty()) return;
-                const bool seen = event.kind == monitor::WatchEventKind::seen;
-                fmt::print(stderr, "{}: {}{}\n", event.pid, printable(event.text),
-                           seen ? " (kept out)" : "");
+                say(event.pid, printable(event.text) + (event.kind == Kind::seen ? " (kept out)"
+                                                        : event.kind == Kind::leftOut
+                                                            ? " (left out: dumps are being written)"
+                                                            : ""));
             },
-            SignalGuard::stopRequested);
-        if (options_.json && !results.empty())
-            printJson(results.size() == 1 ? results.front() : results);
+            [&] { return SignalGuard::stopRequested() || cancel.requested(); });
+        dumps.finish();
+        printResults();
         const std::string who = !launch_.empty() ? launch_.front()
+                                : watch_.group   ? fmt::format("process group {}", *watch_.group)
                                 : pids.empty()   ? watch_.waitFor
                                                  : std::to_string(pids.front());
         if (!report) {
             printError(who, report.error());
             return failed;
         }
-        for (const Error& error : report->failed)
-            printError(who, error);
+        for (const std::vector<Error>& errors : {report->failed, dumps.failures()}) {
+            for (const Error& error : errors)
+                printError(who, error);
+        }
         if (report->dumps == 0) {
             printError(who, std::string(endText(report->end)));
             return failed;
         }
-        return !report->failed.empty() ? failed : lossy ? doneWithLosses : done;
+        return !report->failed.empty() || !dumps.failures().empty() ? failed
+               : lossy_                                             ? doneWithLosses
+                                                                    : done;
+    }
+
+    /// What is said while watching.
+    void say(std::uint64_t pid, std::string_view text) const {
+        const std::string line = fmt::format("{}: {}", pid, text);
+        if (watch_.log == "syslog")
+            systemLog(line);
+        else
+            fmt::print(stderr, "{}\n", line);
+    }
+
+    /// One dump is written.
+    void take(const DumpOutcome& outcome, const DumpRequest& request) {
+        lossy_ |= outcome.lossy();
+        if (options_.json)
+            results_.push_back(outcomeJson(outcome, request));
+        else
+            print(outcome, request);
+    }
+
+    void printResults() const {
+        if (options_.json && !results_.empty())
+            printJson(results_.size() == 1 ? results_.front() : results_);
+    }
+
+    [[nodiscard]] static int cancel(std::uint64_t pid) {
+        const auto count = cancelWatches(pid);
+        if (!count || *count == 0) {
+            printError(std::to_string(pid),
+                       count ? Error{Errc::not_found, "nobody watches it", {}, {}} : count.error());
+            return failed;
+        }
+        fmt::print("{} watches of {} end\n", *count, pid);
+        return done;
     }
 
     static std::string_view endText(monitor::WatchEnd end) {
@@ -283,6 +344,8 @@ private:
     DumpOptions options_;
     WatchOptions watch_;
     std::vector<std::string> launch_;  ///< -x: the program and its arguments
+    Json results_ = Json::array();
+    bool lossy_ = false;
 };
 
 }  // namespace

@@ -209,6 +209,8 @@ Json snapshotJson(const Snapshot& snapshot) {
         json["process"] = processJson(*snapshot.process);
     }
     if (snapshot.machine) json["machine"] = machineJson(*snapshot.machine);
+    if (const SharedBytes* comment = snapshot.attachment("comment"))
+        json["comment"] = comment->text();
     Json names = Json::array();
     for (const Attachment& attachment : snapshot.attachments)
         names.push_back(attachment.name);

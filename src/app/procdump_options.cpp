@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <optional>
 #include <span>
 
@@ -31,12 +32,6 @@ constexpr auto refused = std::to_array<Excuse>({
     {"pc", 2, "reads .NET performance counters: comes with .NET's own support"},
     {"pcl", 2, "reads .NET performance counters: comes with .NET's own support"},
     {"mk", 0, "writes the kernel stacks of the threads, which only Windows' kernel gives away"},
-    {"md", 1, "asks a callback library what to keep: not built yet"},
-    {"h", 0, "waits for a hung window: there is no source for that here yet"},
-    {"l", 0, "shows the target's debug output: there is no source for that here yet"},
-    {"pgid", 1, "watches a whole process group: only one process is watched at a time so far"},
-    {"cancel", 1, "ends another watch by its event: send that one SIGINT instead"},
-    {"at", 1, "gives a dump up after so long: not built yet; -r keeps the pause short instead"},
 });
 
 /// What means nothing here and does no harm.
@@ -50,9 +45,6 @@ constexpr auto ignored = std::to_array<Excuse>({
     {"wer", 0, "-wer reports the dump to Windows Error Reporting, which is not here"},
     {"g", 0, "-g debugs .NET processes as native ones on Windows: here every process is seen so"},
     {"b", 0, "-b makes breakpoints exceptions on Windows: here SIGTRAP always is one"},
-    {"a", 0,
-     "-a skips dumps that would stop the target for too long on Windows: with a clone (-r) "
-     "none does"},
 });
 
 class Parser {
@@ -123,11 +115,14 @@ private:
             options_.job = ProcdumpOptions::Job::help;
         } else if (name == "ma" || name == "mm" || name == "mp" || name == "mt") {
             kind(name);
+        } else if (name == "md") {
+            ASSIGN_OR_RETURN(options_.callbackLibrary, value(name));
+            kind(name);
         } else if (name == "mc") {
             return coreFilter();
         } else if (name == "c" || name == "cl") {
             ASSIGN_OR_RETURN(const std::uint64_t percent, number(name));
-            cpu_ = monitor::CpuLevel{name == "c" ? Comparison::above : Comparison::below,
+            cpu_ = monitor::CpuLevel{name == "c" ? Comparison::atLeast : Comparison::below,
                                      static_cast<double>(percent), false};
             plan.triggers.emplace_back(*cpu_);
         } else if (name == "u") {
@@ -137,7 +132,7 @@ private:
             // One dump each.
             thresholds_ = std::max(thresholds_, static_cast<std::uint32_t>(levels.size()));
             plan.triggers.emplace_back(monitor::CommitLevel{
-                name == "m" ? Comparison::above : Comparison::below, std::move(levels)});
+                name == "m" ? Comparison::atLeast : Comparison::below, std::move(levels)});
         } else if (name == "tc") {
             ASSIGN_OR_RETURN(const std::uint64_t count, number(name));
             plan.triggers.emplace_back(monitor::ThreadLevel{count});
@@ -148,7 +143,7 @@ private:
             monitor::CounterLevel level;
             ASSIGN_OR_RETURN(level.path, value(name));
             ASSIGN_OR_RETURN(const std::uint64_t threshold, number(name));
-            level.comparison = name == "p" ? Comparison::above : Comparison::below;
+            level.comparison = name == "p" ? Comparison::atLeast : Comparison::below;
             level.value = static_cast<double>(threshold);
             TRY(monitor::parseCounterPath(level.path));
             plan.triggers.emplace_back(std::move(level));
@@ -163,6 +158,12 @@ private:
             if (first) take();
             plan.triggers.emplace_back(
                 monitor::ExceptionSeen{first ? monitor::Chance::first : monitor::Chance::second});
+        } else if (name == "l") {
+            plan.triggers.emplace_back(monitor::DebugOutput{});
+        } else if (name == "h") {
+            monitor::HungWindow window;
+            window.withoutDisplay = monitor::HungWindow::WithoutDisplay::hangsAsProcess;
+            plan.triggers.emplace_back(window);
         } else if (name == "t") {
             plan.triggers.emplace_back(monitor::ProcessExit{});
         } else if (name == "ld" || name == "ud") {
@@ -193,18 +194,30 @@ private:
             plan.poll = std::chrono::milliseconds(milliseconds);
         } else if (name == "w") {
             options_.waitFor = true;
+        } else if (name == "pgid") {
+            options_.group = true;
+        } else if (name == "cancel") {
+            options_.job = ProcdumpOptions::Job::cancel;
+            ASSIGN_OR_RETURN(options_.target, value(name));
         } else if (name == "k") {
             plan.killAfterDump = true;
         } else if (name == "o") {
             options_.overwrite = true;
         } else if (name == "r") {
-            options_.clone = true;
-            if (!left_.empty() && left_.front().size() == 1 && left_.front()[0] >= '1' &&
-                left_.front()[0] <= '5' && left_.size() > 1)
-                take();
+            options_.concurrent = 1;
+            // A digit at the very end is a process.
+            if (left_.size() > 1 && left_.front().size() == 1 && left_.front()[0] >= '1' &&
+                left_.front()[0] <= '5')
+                options_.concurrent = static_cast<unsigned>(take()[0] - '0');
+        } else if (name == "a") {
+            options_.avoidOutage = windows_ = true;
+        } else if (name == "at") {
+            ASSIGN_OR_RETURN(const std::uint64_t seconds, number(name));
+            if (seconds == 0 || seconds > 1'000'000)
+                return fail(Errc::usage, "-at takes a number of seconds");
+            options_.timeout = std::chrono::seconds(seconds);
         } else if (name == "dc") {
-            TRY(value(name));
-            options_.notes.emplace_back("-dc puts a comment into the dump: not written yet");
+            ASSIGN_OR_RETURN(options_.comment, value(name));
         } else if (name == "log") {
             ASSIGN_OR_RETURN(const std::string where, value(name));
             if (where != "syslog" && where != "stdout")
@@ -225,13 +238,14 @@ private:
 
     void kind(std::string_view name) {
         windows_ = options_.minidump = true;
-        options_.type = {};
+        DumpType type;
         const auto add = [&](std::initializer_list<DumpFlag> flags) {
             for (const DumpFlag flag : flags)
-                options_.type.flags |= static_cast<std::uint32_t>(flag);
+                type.flags |= static_cast<std::uint32_t>(flag);
         };
         if (name == "mt") {
             add({DumpFlag::filter_memory, DumpFlag::filter_module_paths});
+            kinds_.emplace(0, type);
             return;
         }
         add({DumpFlag::with_handle_data, DumpFlag::with_unloaded_modules,
@@ -241,29 +255,19 @@ private:
         if (name == "mp")
             add({DumpFlag::with_private_read_write_memory, DumpFlag::with_data_segs,
                  DumpFlag::with_indirectly_referenced_memory});
+        constexpr std::string_view ascending[] = {"mt", "mm", "md", "mp", "ma"};
+        kinds_.emplace(std::ranges::find(ascending, name) - std::begin(ascending), type);
     }
 
     /// Linux' meaning: which mappings a core holds, as core(5) has it.
     Result<void> coreFilter() {
-        const Result<std::string> text = value("mc");
-        if (!text) return std::unexpected(text.error());
-        const auto mask = parseHex(*text);
-        if (!mask) return fail(Errc::usage, "-mc takes a mask in hexadecimal");
-        constexpr std::uint64_t anonymous = 0x3, files = 0xc;
+        ASSIGN_OR_RETURN(const std::string text, value("mc"));
+        auto type = parseDumpType("coredump_filter=" + text);
+        if (!type)
+            return fail(Errc::usage,
+                        "-mc takes a mask of coredump_filter (core(5)) in hexadecimal");
+        options_.types = {*type};
         core_ = true;
-        if ((*mask & files) != 0) {
-            options_.type = {static_cast<std::uint32_t>(DumpFlag::with_full_memory), false};
-        } else if ((*mask & anonymous) != 0) {
-            options_.type = {0, true};
-        } else {
-            options_.type = {0, false};
-        }
-        if (*mask != 0x33 && *mask != 0x7f && *mask != 0xff && *mask != 0)
-            options_.notes.push_back(fmt::format(
-                "-mc {}: {}", hex(*mask),
-                (*mask & files) != 0       ? "everything is kept that is mapped"
-                : (*mask & anonymous) != 0 ? "all anonymous memory is kept, private and shared"
-                                           : "stacks and headers are kept"));
         return {};
     }
 
@@ -283,8 +287,18 @@ private:
         monitor::WatchPlan& plan = options_.plan;
         using Job = ProcdumpOptions::Job;
         if (options_.job == Job::help || options_.job == Job::examples) return options_;
+        if (options_.job == Job::cancel) {
+            if (!parseDecimal(options_.target))
+                return fail(Errc::usage, "-cancel takes the number of a process");
+            return options_;
+        }
+        for (const auto& [rank, type] : kinds_)
+            options_.types.push_back(type);
         if (options_.job == Job::install) {
             if (!positional_.empty()) options_.output = positional_.front();
+            if (!options_.callbackLibrary.empty())
+                return fail(Errc::unsupported,
+                            "-md: the crash handler runs as root and loads no library");
             return options_;
         }
         if (perCore_ && positional_.empty() && !launched_ && plan.triggers.empty()) {
@@ -299,12 +313,21 @@ private:
             if (positional_.size() > 2)
                 return fail(Errc::usage, fmt::format("`{}` is too much", positional_[2]));
             if (options_.waitFor) plan.target = monitor::TargetWaitFor{options_.target};
+            if (options_.group) {
+                const auto group = parseDecimal(options_.target);
+                if (!group || options_.waitFor)
+                    return fail(Errc::usage, "-pgid takes the number of a process group");
+                plan.target = monitor::TargetGroup{*group};
+            }
         } else if (!positional_.empty()) {
             return fail(Errc::usage, fmt::format("`{}` is too much", positional_.front()));
         }
         if (core_ && options_.minidump)
-            return fail(Errc::usage, "-mc writes a core here, -ma, -mm, -mp and -mt a minidump");
-        if (!core_ && !options_.minidump) options_.type = {0, true};
+            return fail(Errc::usage,
+                        "-mc writes a core here, -ma, -mm, -mp, -mt and -md a minidump");
+        if (options_.avoidOutage && options_.concurrent == 0)
+            return fail(Errc::usage, "-a belongs to -r");
+        if (options_.types.empty()) options_.types = {DumpType{0, true}};
         // Linux counts 100 per processor, Windows 100 for the machine unless -u says otherwise.
         for (monitor::Trigger& trigger : plan.triggers) {
             if (auto* cpu = std::get_if<monitor::CpuLevel>(&trigger))
@@ -328,6 +351,7 @@ private:
     std::optional<std::uint32_t> count_;
     std::optional<std::chrono::milliseconds> seconds_;
     std::uint32_t thresholds_ = 0;
+    std::map<std::ptrdiff_t, DumpType> kinds_;  ///< of minidumps, by their size
     bool perCore_ = false, windows_ = false, core_ = false, launched_ = false;
 };
 
@@ -335,55 +359,6 @@ private:
 
 Result<ProcdumpOptions> parseProcdump(const std::vector<std::string>& arguments) {
     return Parser(arguments).run();
-}
-
-std::string procdumpUsage() {
-    return "procdump, the command line of ProcDump (Windows and Linux), by icecore\n"
-           "\n"
-           "   procdump [-mm] [-ma] [-mt] [-mp] [-mc Mask] [-n Count] [-s Seconds]\n"
-           "            [-c|-cl CPU_Usage [-u]] [-m|-ml Commit_Usage[,...]]\n"
-           "            [-p|-pl Counter Threshold] [-tc Threads] [-fc Descriptors]\n"
-           "            [-sig Signal[,...]]\n"
-           "            [-e [1]] [-t] [-ld] [-ud] [-ct] [-et]\n"
-           "            [-f Include_Filter,...] [-fx Exclude_Filter,...]\n"
-           "            [-o] [-k] [-r [1..5]] [-pf Milliseconds] [-log syslog|stdout]\n"
-           "            { [-w] Process_Name | PID } [Dump_File | Dump_Folder]\n"
-           "   procdump [...] -x Dump_Folder Program [Argument ...]\n"
-           "   procdump -i [Dump_Folder]      be the system's crash handler\n"
-           "   procdump -u                    no longer be it\n"
-           "   procdump -? -e                 examples\n"
-           "\n"
-           "-ma, -mm, -mp and -mt write minidumps; otherwise a core is written. Where the two\n"
-           "ProcDumps differ, docs/triggers.md says what holds here.\n";
-}
-
-std::string procdumpExamples() {
-    return "A dump of everything, now:\n"
-           "   procdump -ma 1234\n"
-           "Three dumps five seconds apart:\n"
-           "   procdump -s 5 -n 3 notepad\n"
-           "When it uses more than 80 % of a processor for 10 seconds:\n"
-           "   procdump -c 80 -s 10 1234\n"
-           "When it has committed more than 100 MB, and again at 200 MB:\n"
-           "   procdump -m 100,200 1234\n"
-           "When a performance counter passes a mark (`icecore counters PID` lists them):\n"
-           "   procdump -ma -p \"\\Process(program_1234)\\Thread Count\" 85 1234\n"
-           "When it crashes:\n"
-           "   procdump -ma -e 1234\n"
-           "When anything is thrown or faults, before it is handled:\n"
-           "   procdump -ma -n 10 -e 1 1234\n"
-           "When a certain exception is thrown:\n"
-           "   procdump -ma -e 1 -f \"std::bad_alloc\" 1234\n"
-           "What is thrown, without a dump:\n"
-           "   procdump -e 1 -f \"\" 1234\n"
-           "When it ends, while its memory is still there:\n"
-           "   procdump -ma -t 1234\n"
-           "When a program of this name starts and crashes:\n"
-           "   procdump -ma -e -w notepad\n"
-           "Launched, and watched from its beginning:\n"
-           "   procdump -ma -e -x /tmp/dumps ./program argument\n"
-           "Every crash of the system from now on:\n"
-           "   procdump -i /var/crash\n";
 }
 
 }  // namespace icecore::app

@@ -2,6 +2,8 @@
 // where they differ.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,16 +15,21 @@ namespace icecore::app {
 
 /// What a command line of ProcDump asks for.
 struct ProcdumpOptions {
-    enum class Job : std::uint8_t { watch, install, uninstall, help, examples };
+    enum class Job : std::uint8_t { watch, install, uninstall, cancel, help, examples };
     Job job = Job::watch;
-    monitor::WatchPlan plan;  ///< its target too, unless that is a name or number: `target`
-    std::string target;       ///< a process id or name
-    bool waitFor = false;     ///< -w
-    std::string output;       ///< file or folder; empty: the current one
-    bool minidump = false;    ///< a Windows kind was asked for
-    DumpType type;
-    bool clone = false;      ///< -r
-    bool overwrite = false;  ///< -o
+    monitor::WatchPlan plan;      ///< its target too, unless that is a name or number: `target`
+    std::string target;           ///< a process id or name
+    bool waitFor = false;         ///< -w
+    bool group = false;           ///< -pgid: `target` is a process group
+    std::string output;           ///< file or folder; empty: the current one
+    bool minidump = false;        ///< a Windows kind was asked for
+    std::vector<DumpType> types;  ///< a dump of each; the smallest first
+    std::string callbackLibrary;  ///< -md
+    std::string comment;          ///< -dc
+    unsigned concurrent = 0;      ///< -r: dumps written while the watch goes on
+    bool avoidOutage = false;     ///< -a
+    std::optional<std::chrono::seconds> timeout;  ///< -at
+    bool overwrite = false;                       ///< -o
     bool toSystemLog = false;
     std::vector<std::string> notes;  ///< switches that change nothing here, and why
 };

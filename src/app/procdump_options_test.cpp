@@ -35,16 +35,26 @@ TEST(ProcdumpOptions, WithoutATriggerADumpAtOnce) {
     const auto plain = understood("1234");
     EXPECT_EQ(plain.target, "1234");
     EXPECT_FALSE(plain.minidump);
-    EXPECT_TRUE(plain.type.kernelDefault);
+    EXPECT_EQ(plain.types, std::vector<DumpType>{(DumpType{0, true})});
     EXPECT_TRUE(plain.plan.triggers.empty());
     const auto full = understood("-accepteula -ma notepad.exe /tmp/x");
     EXPECT_TRUE(full.minidump);
-    EXPECT_TRUE(full.type.has(DumpFlag::with_full_memory));
+    EXPECT_TRUE(full.types.at(0).has(DumpFlag::with_full_memory));
     EXPECT_EQ(full.output, "/tmp/x");
-    EXPECT_FALSE(understood("-mm notepad").type.has(DumpFlag::with_full_memory));
-    EXPECT_TRUE(understood("-mp notepad").type.has(DumpFlag::with_private_read_write_memory));
-    EXPECT_TRUE(understood("-mt notepad").type.has(DumpFlag::filter_memory));
-    EXPECT_TRUE(understood("-mc 7f 1234").type.has(DumpFlag::with_full_memory));
+    const auto kind = [](std::string_view line) { return understood(line).types.at(0); };
+    EXPECT_FALSE(kind("-mm notepad").has(DumpFlag::with_full_memory));
+    EXPECT_TRUE(kind("-mp notepad").has(DumpFlag::with_private_read_write_memory));
+    EXPECT_TRUE(kind("-mt notepad").has(DumpFlag::filter_memory));
+    EXPECT_EQ(toString(kind("-mc 7f 1234")), "coredump_filter=0x7f");
+    EXPECT_EQ(toString(kind("-mc 33 1234")), "kernel-default");
+    EXPECT_FALSE(parse("-mc 200 1234"));
+    // Several in one go, the smallest first.
+    const auto both = understood("-ma -mm 4572");
+    ASSERT_EQ(both.types.size(), 2U);
+    EXPECT_FALSE(both.types[0].has(DumpFlag::with_full_memory));
+    EXPECT_TRUE(both.types[1].has(DumpFlag::with_full_memory));
+    EXPECT_EQ(understood("-md lib.so 1").callbackLibrary, "lib.so");
+    EXPECT_EQ(understood("-dc why 1").comment, "why");
     EXPECT_TRUE(understood("-usegcore 1234").notes.empty());
 }
 
@@ -58,11 +68,12 @@ TEST(ProcdumpOptions, DumpsApart) {
 TEST(ProcdumpOptions, Processor) {
     const auto linux = understood("-c 80 -n 3 -s 5 -pf 500 1234");
     ASSERT_NE(only<monitor::CpuLevel>(linux), nullptr);
-    EXPECT_EQ(*only<monitor::CpuLevel>(linux), (monitor::CpuLevel{Comparison::above, 80, true}));
+    EXPECT_EQ(*only<monitor::CpuLevel>(linux), (monitor::CpuLevel{Comparison::atLeast, 80, true}));
     EXPECT_EQ(linux.plan.poll, 500ms);
     EXPECT_EQ(linux.plan.hold, 5s);
     const auto windows = understood("-ma -c 20 -n 3 -s 5 consume");
-    EXPECT_EQ(*only<monitor::CpuLevel>(windows), (monitor::CpuLevel{Comparison::above, 20, false}));
+    EXPECT_EQ(*only<monitor::CpuLevel>(windows),
+              (monitor::CpuLevel{Comparison::atLeast, 20, false}));
     const auto core = understood("-ma -cl 20 -u consume");
     EXPECT_EQ(*only<monitor::CpuLevel>(core), (monitor::CpuLevel{Comparison::below, 20, true}));
     EXPECT_FALSE(parse("-u -m 5 consume"));
@@ -71,7 +82,7 @@ TEST(ProcdumpOptions, Processor) {
 TEST(ProcdumpOptions, Memory) {
     const auto list = understood("-m 100,200 1234");
     EXPECT_EQ(*only<monitor::CommitLevel>(list),
-              (monitor::CommitLevel{Comparison::above, {100, 200}}));
+              (monitor::CommitLevel{Comparison::atLeast, {100, 200}}));
     EXPECT_EQ(list.plan.count, 2U);
     EXPECT_EQ(*only<monitor::CommitLevel>(understood("-ml 10 1234")),
               (monitor::CommitLevel{Comparison::below, {10}}));
@@ -113,8 +124,18 @@ TEST(ProcdumpOptions, WaitLaunchInstall) {
     EXPECT_EQ(understood("-u").job, ProcdumpOptions::Job::uninstall);
     EXPECT_EQ(understood("-?").job, ProcdumpOptions::Job::help);
     EXPECT_EQ(understood("-? -e").job, ProcdumpOptions::Job::examples);
-    EXPECT_TRUE(understood("-r 5 -a -o -k 1234").clone);
+    const auto gentle = understood("-r 5 -a -at 30 -o -k 1234");
+    EXPECT_EQ(gentle.concurrent, 5U);
+    EXPECT_TRUE(gentle.avoidOutage);
+    EXPECT_EQ(gentle.timeout, 30s);
     EXPECT_EQ(understood("-r 1234").target, "1234");
+    EXPECT_EQ(understood("-r 1234").concurrent, 1U);
+    EXPECT_EQ(understood("-r 4").target, "4");
+    EXPECT_EQ(understood("-cancel 1234").job, ProcdumpOptions::Job::cancel);
+    EXPECT_EQ(understood("-pgid 1234").plan.target,
+              monitor::WatchTarget(monitor::TargetGroup{1234}));
+    EXPECT_NE(only<monitor::HungWindow>(understood("-h hang.exe")), nullptr);
+    EXPECT_NE(only<monitor::DebugOutput>(understood("-l w3wp.exe")), nullptr);
 }
 
 TEST(ProcdumpOptions, Counters) {
@@ -123,20 +144,21 @@ TEST(ProcdumpOptions, Counters) {
     ASSERT_TRUE(options) << options.error().describe();
     EXPECT_EQ(
         *only<monitor::CounterLevel>(*options),
-        (monitor::CounterLevel{R"(\Process(w3wp_66666)\Thread Count)", Comparison::above, 85}));
+        (monitor::CounterLevel{R"(\Process(w3wp_66666)\Thread Count)", Comparison::atLeast, 85}));
     EXPECT_EQ(options->target, "66666");
     EXPECT_FALSE(parseProcdump({"-p", "Thread Count", "85", "1"}));
 }
 
 TEST(ProcdumpOptions, RefusedWithTheReason) {
     for (const char* line : {"-restrack 1234", "-sr 10 1234", "-gcm 10 1234", "-gcgen 2 1234",
-                             "-pc System.Runtime x 1234", "-mk 1234", "-md x.dll 1234"}) {
+                             "-pc System.Runtime x 1234", "-mk 1234", "-i -md x.so"}) {
         const auto refused = parse(line);
         ASSERT_FALSE(refused) << line;
         EXPECT_EQ(refused.error().code, Errc::unsupported) << line;
         EXPECT_GT(refused.error().message.size(), 20U) << line;
     }
-    for (const char* line : {"", "-nonsense 1234", "1 2 3", "-n 0 1", "-ma -mc ff 1234"}) {
+    for (const char* line : {"", "-nonsense 1234", "1 2 3", "-n 0 1", "-ma -mc ff 1234", "-a 1234",
+                             "-at 0 1", "-pgid name", "-cancel name"}) {
         const auto wrong = parse(line);
         ASSERT_FALSE(wrong) << line;
         EXPECT_EQ(wrong.error().code, Errc::usage) << line;

@@ -3,7 +3,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 
+#include "app/callback_library.h"
 #include "app/dump_run.h"
 #include "app/handler_verb.h"
 #include "app/procdump_options.h"
@@ -11,6 +13,7 @@
 #include "app/report.h"
 #include "app/terminal.h"
 #include "app/verbs.h"
+#include "app/watch_cancel.h"
 #include "base/text.h"
 #include "monitor/watch.h"
 
@@ -48,12 +51,13 @@ public:
         case Job::examples: fmt::print("{}", procdumpExamples()); return done;
         case Job::install: return handler("install");
         case Job::uninstall: return handler("uninstall");
+        case Job::cancel: return cancel();
         case Job::watch: break;
         }
         for (const std::string& note : options_.notes)
             say("INFO", note);
         if (!std::holds_alternative<monitor::TargetLaunch>(options_.plan.target) &&
-            !options_.waitFor) {
+            !options_.waitFor && !options_.group) {
             const auto pid = findTarget();
             if (!pid) {
                 fmt::print(stderr, "icecore procdump: {}\n", pid.error().describe());
@@ -82,8 +86,31 @@ private:
 
     [[nodiscard]] int handler(const std::string& job) const {
         std::vector<std::string> line{"handler", job};
-        if (!options_.output.empty()) line.push_back(options_.output);
+        if (job == "install") {
+            // As ProcDump: the folder it is started in.
+            std::error_code ignored;
+            line.push_back(options_.output.empty() ? std::filesystem::current_path(ignored).string()
+                                                   : options_.output);
+            line.insert(line.end(), {"--format", options_.minidump ? "minidump" : "core"});
+            // One dump for each crash: the largest that was asked for.
+            if (!options_.types.empty())
+                line.insert(line.end(), {"--type", toString(options_.types.back())});
+            if (options_.timeout)
+                line.insert(line.end(), {"--timeout", std::to_string(options_.timeout->count())});
+        }
         return runProgram(line);
+    }
+
+    [[nodiscard]] int cancel() const {
+        const auto count = cancelWatches(*parseDecimal(options_.target));
+        if (!count || *count == 0) {
+            fmt::print(
+                stderr, "icecore procdump: {}\n",
+                count ? "nobody watches process " + options_.target : count.error().describe());
+            return couldNotBegin;
+        }
+        say("INFO", fmt::format("{} watches of process {} end.", *count, options_.target));
+        return done;
     }
 
     [[nodiscard]] Result<std::uint64_t> findTarget() const {
@@ -116,10 +143,17 @@ private:
                expandName(fmt::format("%e_{}_{}", kind, timeStamp(parts.unixSeconds)), named) + pid;
     }
 
-    [[nodiscard]] DumpRequest request() {
+    [[nodiscard]] Result<DumpRequest> request() {
         DumpRequest request;
         request.format = formatByName(options_.minidump ? "minidump" : "core");
-        request.type = options_.type;
+        request.types = options_.types;
+        request.comment = options_.comment;
+        request.timeout = options_.timeout;
+        request.concurrent = options_.concurrent;
+        request.avoidOutage = options_.avoidOutage;
+        if (!options_.callbackLibrary.empty()) {
+            ASSIGN_OR_RETURN(request.ask, callbackLibrary(options_.callbackLibrary));
+        }
         request.overwrite = options_.overwrite;
         request.output = options_.output;
         if (!options_.minidump)
@@ -128,44 +162,60 @@ private:
     }
 
     [[nodiscard]] int watch() {
+        const auto how = request();
+        if (!how) {
+            say("ERROR", how.error().describe());
+            fmt::print(stderr, "icecore procdump: {}\n", how.error().describe());
+            return couldNotBegin;
+        }
         const SignalGuard signals;
-        const DumpRequest how = request();
-        DumpRun dumps(how);
         std::uint32_t count = 0;
+        DumpRun dumps(*how, [&](const DumpOutcome& outcome) {
+            if (options_.minidump)
+                say("INFO", fmt::format("Dump {} complete: {} written to {}", count + 1,
+                                        humanBytes(outcome.fileBytes), outcome.path));
+            else
+                say("INFO", fmt::format("Core dump {} generated: {}", count, outcome.path));
+            ++count;
+        });
         say("INFO", "Press Ctrl-C to end monitoring without terminating the process.");
         const auto report = monitor::watch(
             options_.plan,
-            [&](const monitor::DumpReason& reason) -> Result<void> {
+            [&](const monitor::DumpReason& reason) {
                 kind_ = reason.kind;
-                ASSIGN_OR_RETURN(const DumpOutcome outcome,
-                                 dumps.dump(reason.pid, reason.freeze, reason.code));
-                if (options_.minidump)
-                    say("INFO", fmt::format("Dump {} complete: {} written to {}", count + 1,
-                                            humanBytes(outcome.fileBytes), outcome.path));
-                else
-                    say("INFO", fmt::format("Core dump {} generated: {}", count, outcome.path));
-                ++count;
-                return {};
+                return dumps.dump({reason.pid, reason.freeze, reason.code, std::string(reason.kind),
+                                   reason.text});
             },
-            [&](const monitor::WatchEvent& event) { tell(event); }, SignalGuard::stopRequested);
+            [&](const monitor::WatchEvent& event) { tell(event); },
+            [&] { return SignalGuard::stopRequested() || cancel_.requested(); });
+        dumps.finish();
         if (!report) {
             say("ERROR", report.error().describe());
             fmt::print(stderr, "icecore procdump: {}\n", report.error().describe());
             return couldNotBegin;
         }
-        for (const Error& error : report->failed)
-            say("ERROR", error.describe());
+        for (const std::vector<Error>& errors : {report->failed, dumps.failures()}) {
+            for (const Error& error : errors)
+                say("ERROR", error.describe());
+        }
         switch (report->end) {
         case monitor::WatchEnd::count: say("INFO", "Dump count reached."); break;
         case monitor::WatchEnd::targetEnded: say("INFO", "The process has exited."); break;
         case monitor::WatchEnd::duration:
         case monitor::WatchEnd::cancelled: say("INFO", "Monitoring has ended."); break;
         }
-        return report->failed.empty() ? done : couldNotBegin;
+        return report->failed.empty() && dumps.failures().empty() ? done : couldNotBegin;
     }
 
-    void tell(const monitor::WatchEvent& event) const {
+    void tell(const monitor::WatchEvent& event) {
         using Kind = monitor::WatchEventKind;
+        if (event.kind == Kind::watching) {
+            cancel_.listen(event.pid);
+            say("INFO", fmt::format("Starting monitor for process {} ({})", processName(event.pid),
+                                    event.pid));
+        }
+        if (event.kind == Kind::leftOut)
+            say("INFO", fmt::format("Skipped (-a), dumps are being written: {}", event.text));
         if (event.kind == Kind::triggered)
             say("INFO", fmt::format("Trigger: {} on process ID: {}", event.text, event.pid));
         if (event.kind == Kind::seen) say("INFO", fmt::format("Not included: {}", event.text));
@@ -173,6 +223,7 @@ private:
 
     std::vector<std::string> arguments_;
     ProcdumpOptions options_;
+    WatchCancel cancel_;
     std::string kind_ = "manual";
 };
 

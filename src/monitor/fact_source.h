@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/error.h"
 #include "monitor/counters.h"
@@ -34,6 +35,10 @@ public:
     [[nodiscard]] virtual std::chrono::nanoseconds now() const = 0;
     /// A performance counter's value (see counters.h); nothing where it has none yet.
     virtual Result<std::optional<double>> counter(const CounterPath& path) = 0;
+    /// What hangs, for people; nothing while nothing does. Errc::unsupported: that cannot be seen
+    /// here, and why.
+    virtual Result<std::optional<std::string>> hung(const HungWindow& trigger) = 0;
+    virtual Result<std::optional<std::string>> hung(const HungProcess& trigger) = 0;
     /// Sleeps; returns earlier when the target ends or `cancelled` says so.
     virtual void sleep(std::chrono::nanoseconds time, const Cancelled& cancelled) = 0;
     virtual void kill() = 0;

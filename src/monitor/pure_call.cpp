@@ -1,5 +1,6 @@
 #include "monitor/pure_call.h"
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <string>
@@ -113,6 +114,19 @@ private:
                 return operand.address(registers_, next(instruction));
         }
         return std::nullopt;
+    }
+    /// Of `lea`, which accesses nothing and so has no memory operand: that of the load ("mov", one
+    /// bit apart) with the same operands.
+    [[nodiscard]] std::optional<std::uint64_t> loadedAddress(const Instruction& lea) const {
+        constexpr std::byte leaCode{0x8d};
+        constexpr std::byte loadCode{0x8b};
+        std::vector<std::byte> bytes = lea.bytes;
+        const auto code = std::ranges::find(bytes, leaCode);
+        if (code == bytes.end()) return std::nullopt;
+        *code = loadCode;
+        const auto load = disassembler_.decode(bytes, lea.address);
+        if (!load || load->memory.size() != 1 || load->memory[0].segmentBase) return std::nullopt;
+        return load->memory[0].address(registers_, next(lea));
     }
     [[nodiscard]] static std::uint64_t next(const Instruction& instruction) {
         return instruction.address + instruction.bytes.size();
@@ -230,7 +244,7 @@ private:
         const unsigned width = widthOf(instruction, to);
         if (width == 0 || width > 8) return false;
         if (name == "lea") {
-            const auto address = addressOf(instruction, from);
+            const auto address = loadedAddress(instruction);
             if (address) return assign(instruction, to, *address);
             return false;
         }

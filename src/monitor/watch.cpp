@@ -4,11 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "base/text.h"
 #include "live/capture.h"
-#include "live/launch.h"
 #include "monitor/event_source.h"
 #include "monitor/fact_source.h"
 
@@ -27,11 +25,18 @@ struct Overloaded : Visitors... {
 };
 
 bool holds(double value, Comparison comparison, double limit) {
-    return comparison == Comparison::above ? value > limit : value < limit;
+    switch (comparison) {
+    case Comparison::above: return value > limit;
+    case Comparison::below: return value < limit;
+    case Comparison::atLeast: return value >= limit;
+    }
+    return false;
 }
 
 std::string_view word(Comparison comparison) {
-    return comparison == Comparison::above ? "above" : "below";
+    return comparison == Comparison::above   ? "above"
+           : comparison == Comparison::below ? "below"
+                                             : "at least";
 }
 
 /// One trigger and how long its condition has held.
@@ -204,8 +209,11 @@ private:
     [[nodiscard]] bool due(const Level& level, nanoseconds now) const {
         const nanoseconds gap = plan_.gap.value_or(plan_.hold);
         if (lastDump_ && now - *lastDump_ < gap) return false;
-        // Nothing but time: the first dump comes at once.
-        if (std::holds_alternative<Timer>(*level.trigger)) return true;
+        // Nothing but time: the first dump comes at once. What hangs has done so long enough.
+        if (std::holds_alternative<Timer>(*level.trigger) ||
+            std::holds_alternative<HungWindow>(*level.trigger) ||
+            std::holds_alternative<HungProcess>(*level.trigger))
+            return true;
         return now - *level.since >= plan_.hold;
     }
 
@@ -223,6 +231,10 @@ private:
     }
 
     Result<Verdict> judgeAny(const Level& level, const Facts& facts, std::optional<double> cores) {
+        if (const auto* window = std::get_if<HungWindow>(level.trigger))
+            return source_.hung(*window);
+        if (const auto* process = std::get_if<HungProcess>(level.trigger))
+            return source_.hung(*process);
         const auto* counter = std::get_if<CounterLevel>(level.trigger);
         if (counter == nullptr) return judge(level, facts, cores);
         ASSIGN_OR_RETURN(const CounterPath path, parseCounterPath(counter->path));
@@ -281,7 +293,12 @@ private:
         }
         tell(WatchEventKind::triggered, reason.text);
         if (!plan_.showOnly) {
-            if (auto taken = takeDump_(reason); !taken) {
+            auto taken = takeDump_(reason);
+            if (taken && *taken == Taken::nothing) {
+                tell(WatchEventKind::leftOut, reason.text);
+                return {};
+            }
+            if (!taken) {
                 report_.failed.push_back(taken.error());
                 ++inARow_;
                 if (levels_.empty() || inARow_ >= failuresInARow ||
@@ -316,15 +333,9 @@ bool isLevel(const Trigger& trigger) {
            std::holds_alternative<CommitLevel>(trigger) ||
            std::holds_alternative<ThreadLevel>(trigger) ||
            std::holds_alternative<HandleLevel>(trigger) ||
-           std::holds_alternative<CounterLevel>(trigger) || std::holds_alternative<Timer>(trigger);
-}
-
-Result<std::uint64_t> findOne(const std::string& name) {
-    const auto found = live::findProcesses(name);
-    if (found.empty()) return fail(Errc::not_found, "no process of this name is running", name);
-    if (found.size() > 1)
-        return fail(Errc::usage, fmt::format("{} processes have this name", found.size()), name);
-    return found.front().pid;
+           std::holds_alternative<CounterLevel>(trigger) ||
+           std::holds_alternative<HungWindow>(trigger) ||
+           std::holds_alternative<HungProcess>(trigger) || std::holds_alternative<Timer>(trigger);
 }
 
 }  // namespace
@@ -338,36 +349,6 @@ Result<WatchReport> watchWith(const WatchPlan& plan, FactSource& source, EventSo
                         fmt::format("nothing tells of this trigger yet ({})", kindOf(trigger)));
     }
     return Watch(plan, source, events, takeDump, onEvent, cancelled).run();
-}
-
-Result<WatchReport> watch(const WatchPlan& plan, const TakeDump& takeDump, const OnEvent& onEvent,
-                          const Cancelled& cancelled) {
-    std::uint64_t pid = 0;
-    std::unique_ptr<live::LaunchedProcess> launched;
-    if (const auto* target = std::get_if<TargetPid>(&plan.target)) {
-        pid = target->pid;
-    } else if (const auto* named = std::get_if<TargetName>(&plan.target)) {
-        ASSIGN_OR_RETURN(pid, findOne(named->name));
-    } else if (const auto* awaited = std::get_if<TargetWaitFor>(&plan.target)) {
-        while (live::findProcesses(awaited->name).empty()) {
-            if (cancelled && cancelled()) return WatchReport{WatchEnd::cancelled, 0, {}};
-            std::this_thread::sleep_for(std::chrono::milliseconds(100));
-        }
-        ASSIGN_OR_RETURN(pid, findOne(awaited->name));
-    } else if (const auto* program = std::get_if<TargetLaunch>(&plan.target)) {
-        ASSIGN_OR_RETURN(launched, live::launch(program->arguments));
-        pid = launched->pid();
-    } else {
-        return fail(Errc::unsupported, "process groups are not watched yet");
-    }
-    ASSIGN_OR_RETURN(auto source, openFactSource(pid));
-    std::unique_ptr<EventSource> events;
-    if (needsEvents(plan)) {
-        ASSIGN_OR_RETURN(events, openEventSource(pid, plan));
-    }
-    // Only now: nothing of what it does is missed.
-    if (launched != nullptr) TRY(launched->start());
-    return watchWith(plan, *source, events.get(), takeDump, onEvent, cancelled);
 }
 
 }  // namespace icecore::monitor

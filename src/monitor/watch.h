@@ -20,8 +20,8 @@ struct DumpReason {
     std::string text;  ///< for people: "commit 1034 MiB is above 1000 MiB"
     std::string code;  ///< of an event, short: "SIGSEGV", "std::bad_alloc"; else empty
     /// How the process is to be frozen at this very moment: as live::freeze, which cannot be used
-    /// while the watch traces it. What it returns must be released before the dump's function
-    /// returns.
+    /// while the watch traces it. What it returns may outlive the watch; unless it is a clone it
+    /// must be released before the dump's function returns.
     std::function<Result<std::unique_ptr<live::FrozenProcess>>(const live::CaptureOptions&,
                                                                Progress&)>
         freeze;
@@ -31,6 +31,7 @@ enum class WatchEventKind : std::uint8_t {
     watching,   ///< the target is there and pinned
     triggered,  ///< a condition is met; a dump follows unless only shown
     seen,       ///< an event that the filters keep out
+    leftOut,    ///< a dump that was due and not taken (Taken::nothing)
     ended,      ///< the target ended
 };
 struct WatchEvent {
@@ -47,8 +48,12 @@ struct WatchReport {
     std::vector<Error> failed;  ///< dumps that could not be taken; they are not counted
 };
 
+enum class Taken : std::uint8_t {
+    dump,
+    nothing,  ///< left out on purpose, so as not to hold the target up: it does not count
+};
 /// Takes one dump; knows formats and names, of which the monitor knows none.
-using TakeDump = std::function<Result<void>(const DumpReason&)>;
+using TakeDump = std::function<Result<Taken>(const DumpReason&)>;
 using OnEvent = std::function<void(const WatchEvent&)>;
 /// Whether the watch is to end now; asked every 100 ms. Empty: never.
 using Cancelled = std::function<bool()>;

@@ -42,7 +42,7 @@ using WatchTarget = std::variant<TargetPid, TargetName, TargetWaitFor, TargetLau
 // What to watch for. Levels are compared once per poll; a dump is due when the comparison has held
 // for WatchPlan::hold.
 
-enum class Comparison : std::uint8_t { above, below };
+enum class Comparison : std::uint8_t { above, below, atLeast };
 
 /// Share of the machine (all processors: 0 to 100), or of one processor (oneCore: 0 to 100 times
 /// the number of processors).
@@ -76,12 +76,18 @@ struct CounterLevel {
     double value = 0;
     bool operator==(const CounterLevel&) const = default;
 };
+/// A window of the process has not answered its display's question whether it is alive
+/// (_NET_WM_PING) for that long.
 struct HungWindow {
-    std::chrono::seconds limit{5};
+    enum class WithoutDisplay : std::uint8_t { fails, neverHangs, hangsAsProcess };
+    std::chrono::milliseconds limit{5000};
+    WithoutDisplay withoutDisplay = WithoutDisplay::fails;
     bool operator==(const HungWindow&) const = default;
 };
+/// For that long no thread of the process has run although work waits for one: a thread that wants
+/// to run or waits in the kernel where nothing can interrupt it, or something unread at a socket.
 struct HungProcess {
-    std::chrono::seconds limit{5};
+    std::chrono::milliseconds limit{5000};
     bool operator==(const HungProcess&) const = default;
 };
 struct ProcessExit {

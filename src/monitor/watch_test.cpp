@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "monitor/event_source.h"
 #include "monitor/fact_source.h"
 
@@ -35,9 +37,16 @@ public:
         if (path.counter != "Thread Count") return fail(Errc::not_found, "no such counter");
         return std::optional(static_cast<double>(threads));
     }
+    Result<std::optional<std::string>> hung(const HungWindow&) override {
+        return fail(Errc::unsupported, "no windows here");
+    }
+    Result<std::optional<std::string>> hung(const HungProcess& trigger) override {
+        if (clock < hungFrom + trigger.limit) return std::optional<std::string>();
+        return std::optional<std::string>("hangs");
+    }
     void kill() override { killed = true; }
 
-    std::chrono::nanoseconds clock{}, cpu{}, lifetime = 100s, idleFrom = 1000s;
+    std::chrono::nanoseconds clock{}, cpu{}, lifetime = 100s, idleFrom = 1000s, hungFrom = 1000s;
     double cores = 0;
     std::uint64_t commitPerSecond = 0, threads = 1, handles = 3;
     bool killed = false;
@@ -52,10 +61,10 @@ struct Course {
 Course run(const WatchPlan& plan, ScriptedProcess& process) {
     Course result;
     const auto report = watchWith(plan, process, nullptr,
-                                  [&](const DumpReason& reason) -> Result<void> {
+                                  [&](const DumpReason& reason) -> Result<Taken> {
                                       result.reasons.push_back(reason.text);
                                       result.times.push_back(process.clock);
-                                      return {};
+                                      return Taken::dump;
                                   },
                                   {}, {});
     if (!report)
@@ -80,6 +89,42 @@ TEST(Watch, CpuMustStayAboveForTheWholeTime) {
     twin.idleFrom = 9s;
     EXPECT_EQ(run(plan, twin).report.end, WatchEnd::targetEnded);
     EXPECT_EQ(run(plan, twin).report.dumps, 0U);
+}
+
+TEST(Watch, WhatHangsIsDumpedAtOnceAndAgainAfterTheGap) {
+    WatchPlan plan;
+    plan.count = 2;
+    plan.hold = 4s;
+    plan.triggers = {HungProcess{3s}};
+    ScriptedProcess process;
+    process.hungFrom = 20s;
+    const Course course = run(plan, process);
+    ASSERT_EQ(course.times.size(), 2U);
+    EXPECT_EQ(course.times[0], 23s);
+    EXPECT_EQ(course.times[1], 27s);
+    ScriptedProcess twin;
+    EXPECT_EQ(run(plan, twin).report.dumps, 0U);
+}
+
+TEST(Watch, WhatIsLeftOutDoesNotCount) {
+    WatchPlan plan;
+    plan.count = 2;
+    plan.hold = 1s;
+    plan.triggers = {ThreadLevel{1}};
+    ScriptedProcess process;
+    int asked = 0;
+    std::vector<WatchEventKind> told;
+    const auto report = watchWith(
+        plan, process, nullptr,
+        [&](const DumpReason&) -> Result<Taken> {
+            return ++asked == 2 ? Taken::nothing : Taken::dump;
+        },
+        [&](const WatchEvent& event) { told.push_back(event.kind); }, {});
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->dumps, 2U);
+    EXPECT_EQ(asked, 3);
+    EXPECT_EQ(std::ranges::count(told, WatchEventKind::leftOut), 1);
+    EXPECT_TRUE(report->failed.empty());
 }
 
 TEST(Watch, CpuOfOneCoreAndBelow) {
@@ -196,11 +241,11 @@ TEST(Watch, EventsGoThroughTheFilters) {
     std::vector<std::string> seen;
     const auto report = watchWith(
         plan, process, &events,
-        [&](const DumpReason& reason) -> Result<void> {
+        [&](const DumpReason& reason) -> Result<Taken> {
             EXPECT_TRUE(reason.freeze);
             EXPECT_EQ(events.standing, 1);
             dumped.push_back(reason.text);
-            return {};
+            return Taken::dump;
         },
         [&](const WatchEvent& event) {
             if (event.kind == WatchEventKind::seen) seen.push_back(event.text);
@@ -220,9 +265,9 @@ TEST(Watch, EventsGoThroughTheFilters) {
     others.script = {thrown("handled", false), thrown("fatal", true)};
     dumped.clear();
     const auto second = watchWith(plan, twin, &others,
-                                  [&](const DumpReason& reason) -> Result<void> {
+                                  [&](const DumpReason& reason) -> Result<Taken> {
                                       dumped.push_back(reason.text);
-                                      return {};
+                                      return Taken::dump;
                                   },
                                   {}, {});
     ASSERT_TRUE(second);
@@ -258,7 +303,7 @@ TEST(Watch, DumpsThatFailEndTheWatchInTheEnd) {
     ScriptedProcess process;
     int tries = 0;
     const auto report = watchWith(plan, process, nullptr,
-                                  [&](const DumpReason&) -> Result<void> {
+                                  [&](const DumpReason&) -> Result<Taken> {
                                       ++tries;
                                       return fail(Errc::io, "no");
                                   },

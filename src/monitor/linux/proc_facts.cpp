@@ -14,6 +14,8 @@
 #include "live/linux/proc.h"
 #include "live/linux/target.h"
 #include "monitor/fact_source.h"
+#include "monitor/linux/hung_process.h"
+#include "monitor/linux/hung_window.h"
 
 namespace icecore::monitor {
 
@@ -51,7 +53,8 @@ public:
         : target_(std::move(target)),
           stat_(pid(), "stat"),
           status_(pid(), "status"),
-          ticks_(std::max(1L, ::sysconf(_SC_CLK_TCK))) {}
+          ticks_(std::max(1L, ::sysconf(_SC_CLK_TCK))),
+          hungProcess_(target_.pid, target_.pidfd.get()) {}
 
     [[nodiscard]] std::uint64_t pid() const override {
         return static_cast<std::uint64_t>(target_.pid);
@@ -85,6 +88,23 @@ public:
     Result<std::optional<double>> counter(const CounterPath& path) override {
         if (counters_ == nullptr) counters_ = openCounters(pid(), target_.stat.name);
         return counters_->read(path);
+    }
+
+    Result<std::optional<std::string>> hung(const HungWindow& trigger) override {
+        using enum HungWindow::WithoutDisplay;
+        if (windows_ == nullptr && !noWindows_) {
+            auto opened = HungWindows::open(target_.pid);
+            if (!opened && trigger.withoutDisplay == fails)
+                return std::unexpected(std::move(opened).error());
+            noWindows_ = !opened;
+            if (opened) windows_ = *std::move(opened);
+        }
+        if (windows_ != nullptr) return windows_->look(now(), trigger.limit);
+        if (trigger.withoutDisplay == neverHangs) return std::optional<std::string>();
+        return hungProcess_.look(now(), trigger.limit);
+    }
+    Result<std::optional<std::string>> hung(const HungProcess& trigger) override {
+        return hungProcess_.look(now(), trigger.limit);
     }
 
     void sleep(nanoseconds time, const Cancelled& cancelled) override {
@@ -139,6 +159,9 @@ private:
     ProcFile stat_, status_;
     long ticks_;
     std::unique_ptr<CounterSource> counters_;  ///< once one is asked for
+    std::unique_ptr<HungWindows> windows_;     ///< the same
+    bool noWindows_ = false;
+    HungProcessWatch hungProcess_;
 };
 
 }  // namespace

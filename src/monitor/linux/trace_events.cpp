@@ -52,6 +52,7 @@ live::EventWishes wishesOf(const WatchPlan& plan) {
         }
         wishes.exits |= std::holds_alternative<ProcessExit>(trigger);
         wishes.threads |= std::holds_alternative<ThreadChange>(trigger);
+        wishes.output |= std::holds_alternative<DebugOutput>(trigger);
     }
     return wishes;
 }
@@ -188,6 +189,10 @@ private:
                  {},
                  fmt::format("thread {} started", event.thread)});
             break;
+        case Kind::output:
+            add({HappeningKind::output, event.thread, 0, false, "output",
+                 std::string(trim(event.text))});
+            break;
         case Kind::threadEnded:
             lastThrown_.erase(event.thread);
             add({HappeningKind::threadEnded,
@@ -283,8 +288,6 @@ private:
 }  // namespace
 
 Result<std::unique_ptr<EventSource>> openEventSource(std::uint64_t pid, const WatchPlan& plan) {
-    if (wanted<DebugOutput>(plan) != nullptr)
-        return fail(Errc::unsupported, "debug output is not watched yet");
     ASSIGN_OR_RETURN(auto process, live::traceProcess(pid, wishesOf(plan)));
     auto events = std::make_unique<TraceEvents>(std::move(process), plan);
     TRY(events->begin());

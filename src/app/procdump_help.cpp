@@ -1,0 +1,71 @@
+// What `procdump -?` and `procdump -? -e` say.
+#include "app/procdump_options.h"
+
+namespace icecore::app {
+
+std::string procdumpUsage() {
+    return "procdump, the command line of ProcDump (Windows and Linux), by icecore\n"
+           "\n"
+           "   procdump [-mm] [-ma] [-mt] [-mp] [-md Library] [-mc Mask] [-dc Comment]\n"
+           "            [-n Count] [-s Seconds] [-pf Milliseconds] [-at Seconds]\n"
+           "            [-c|-cl CPU_Usage [-u]] [-m|-ml Commit_Usage[,...]]\n"
+           "            [-p|-pl Counter Threshold] [-tc Threads] [-fc Descriptors]\n"
+           "            [-sig Signal[,...]] [-h] [-l]\n"
+           "            [-e [1]] [-t] [-ld] [-ud] [-ct] [-et]\n"
+           "            [-f Include_Filter,...] [-fx Exclude_Filter,...]\n"
+           "            [-o] [-k] [-r [1..5] [-a]] [-log syslog|stdout]\n"
+           "            { [-w] Process_Name | [-pgid] PID } [Dump_File | Dump_Folder]\n"
+           "   procdump [...] -x Dump_Folder Program [Argument ...]\n"
+           "   procdump [-ma|-mm|...] [-at Seconds] -i [Dump_Folder]\n"
+           "                                  be the system's crash handler\n"
+           "   procdump -u                    no longer be it\n"
+           "   procdump -cancel PID           end every watch of that process\n"
+           "   procdump -? -e                 examples\n"
+           "\n"
+           "-ma, -mm, -mp, -mt and -md write minidumps; otherwise a core is written. Where the "
+           "two\n"
+           "ProcDumps differ, docs/triggers.md says what holds here.\n";
+}
+
+std::string procdumpExamples() {
+    return "A dump of everything, now:\n"
+           "   procdump -ma 1234\n"
+           "Three dumps five seconds apart:\n"
+           "   procdump -s 5 -n 3 notepad\n"
+           "When it uses more than 80 % of a processor for 10 seconds:\n"
+           "   procdump -c 80 -s 10 1234\n"
+           "When it has committed more than 100 MB, and again at 200 MB:\n"
+           "   procdump -m 100,200 1234\n"
+           "When a performance counter passes a mark (`icecore counters PID` lists them):\n"
+           "   procdump -ma -p \"\\Process(program_1234)\\Thread Count\" 85 1234\n"
+           "When it crashes:\n"
+           "   procdump -ma -e 1234\n"
+           "When anything is thrown or faults, before it is handled:\n"
+           "   procdump -ma -n 10 -e 1 1234\n"
+           "When a certain exception is thrown:\n"
+           "   procdump -ma -e 1 -f \"std::bad_alloc\" 1234\n"
+           "What is thrown, without a dump:\n"
+           "   procdump -e 1 -f \"\" 1234\n"
+           "A minidump and a full one, of the same moment:\n"
+           "   procdump -mm -ma 1234\n"
+           "When a window of it does not answer for 5 seconds:\n"
+           "   procdump -ma -h 1234\n"
+           "When it writes a certain text to its log:\n"
+           "   procdump -ma -l -f NotFound 1234\n"
+           "Five dumps at most, written while it goes on; none that it would have to wait for:\n"
+           "   procdump -ma -r 5 -a -n 5 -e 1 1234\n"
+           "Only private anonymous memory, when a signal comes:\n"
+           "   procdump -mc 1 -sig 11 1234\n"
+           "Every process of a group:\n"
+           "   procdump -pgid 1234\n"
+           "When it ends, while its memory is still there:\n"
+           "   procdump -ma -t 1234\n"
+           "When a program of this name starts and crashes:\n"
+           "   procdump -ma -e -w notepad\n"
+           "Launched, and watched from its beginning:\n"
+           "   procdump -ma -e -x /tmp/dumps ./program argument\n"
+           "Every crash of the system from now on:\n"
+           "   procdump -i /var/crash\n";
+}
+
+}  // namespace icecore::app
