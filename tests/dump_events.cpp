@@ -102,11 +102,15 @@ INSTANTIATE_TEST_SUITE_P(
         Way{"exception", "--exception first", "raise 10", "throw system opening",
             "opening: No such", SIGTRAP},
         Way{"exception", "--exception first --filter 'std::bad*'", "throw runtime no",
-            "throw alloc", "std::bad_alloc", SIGTRAP},
+            "throw alloc", "std::bad_alloc: std::bad_alloc", SIGTRAP},
         Way{"exception", "--exception first --exclude logic --exclude out_of_range",
             "throw logic no", "throw int", "int", SIGTRAP},
         Way{"module", "--load --filter thread_db", "load libBrokenLocale.so.1",
             "load libthread_db.so.1", "libthread_db", SIGTRAP},
+        Way{"module", "--unload --filter BrokenLocale", "load libBrokenLocale.so.1", "unload",
+            "unloaded /", SIGTRAP},
+        Way{"output", "--debug-output --filter milk", "log nothing is missing", "log no milk left",
+            "no milk left", 0},
         Way{"thread", "--thread-start", "raise 10", "thread", "started", 0},
         Way{"thread", "--thread-exit", "raise 10", "thread", "ended", 0}),
     [](const auto& way) {
@@ -208,6 +212,74 @@ TEST(DumpEvents, KilledAtAnyMomentTheTargetGoesOn) {
     }
     EXPECT_TRUE(victim.alive());
     EXPECT_EQ(statusValue(victim.pid(), "SigPnd"), "0000000000000000");
+}
+
+/// The process that traces the victim, and where there are breakpoints that one's heir.
+pid_t tracerOf(const Victim& victim) {
+    return static_cast<pid_t>(parseDecimal(statusValue(victim.pid(), "TracerPid")).value_or(0));
+}
+
+TEST(DumpEvents, WatcherAndGuardianKilledAtOnceTheTargetGoesOn) {
+    Victim victim("events");
+    ASSERT_EQ(victim.line(), "ready");
+    victim.tell("park 8\n");
+    ASSERT_EQ(victim.line(), "ok");
+    for (int round = 0; round < 3; ++round) {
+        const Scratch scratch;
+        const pid_t watcher = ::fork();
+        if (watcher == 0) {
+            const int log = ::open(scratch.file("log").c_str(), O_WRONLY | O_CREAT, 0600);
+            ::dup2(log, 2);
+            ::execl(program().c_str(), "icecore", "dump", std::to_string(victim.pid()).c_str(),
+                    "--exception", "first", "--show", "--count", "1000000", nullptr);
+            ::_exit(127);
+        }
+        ASSERT_TRUE(eventually(
+            [&] { return readText(scratch.file("log")).find("watching") != std::string::npos; }));
+        victim.tell("throw-many 3\n");
+        ASSERT_EQ(victim.line(), "ok");
+        const pid_t guardian = tracerOf(victim);
+        ASSERT_GT(guardian, 0);
+        // Neither carries our name: "pkill icecore" means neither.
+        EXPECT_EQ(readText("/proc/" + std::to_string(guardian) + "/cmdline").find("icecore"),
+                  std::string::npos);
+        ::kill(guardian, SIGKILL);
+        ::kill(watcher, SIGKILL);
+        ::waitpid(watcher, nullptr, 0);
+        // The heir comes and goes.
+        ASSERT_TRUE(eventually([&] {
+            return tracerOf(victim) == 0 &&
+                   !std::filesystem::exists("/proc/" + std::to_string(guardian));
+        }));
+        std::this_thread::sleep_for(std::chrono::milliseconds(500));
+        ASSERT_TRUE(eventually([&] { return tracerOf(victim) == 0; }));
+        victim.tell("throw-many 3\n");
+        ASSERT_EQ(victim.line(), "ok") << "a breakpoint was left behind";
+        victim.tell("thread-throw runtime in another thread\n");
+        ASSERT_EQ(victim.line(), "ok");
+    }
+    EXPECT_TRUE(victim.alive());
+}
+
+TEST(DumpEvents, TheGuardianKilledAloneIsReplaced) {
+    Victim victim("events");
+    ASSERT_EQ(victim.line(), "ready");
+    const Scratch scratch;
+    Watcher watcher(scratch, victim.pid(), "--exception first --filter after");
+    ASSERT_TRUE(watcher.begun());
+    const pid_t guardian = tracerOf(victim);
+    ASSERT_GT(guardian, 0);
+    ::kill(guardian, SIGKILL);
+    ASSERT_TRUE(eventually([&] {
+        const pid_t now = tracerOf(victim);
+        return now != 0 && now != guardian &&
+               readText("/proc/" + std::to_string(now) + "/comm") == "freeze-guard\n";
+    }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    victim.tell("throw runtime after all\n");
+    const ShellOutput done = watcher.finish();
+    EXPECT_EQ(done.status, 0) << done.text;
+    EXPECT_EQ(victim.line(), "ok");
 }
 
 TEST(DumpEvents, ABlockedTrapStaysBlocked) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -21,11 +22,15 @@ namespace {
 
 constexpr const char* patternPath = "/proc/sys/kernel/core_pattern";
 constexpr const char* limitPath = "/proc/sys/kernel/core_pipe_limit";
+constexpr const char* dumpablePath = "/proc/sys/fs/suid_dumpable";
 
 /// Lives in a process of its own, whose end of a pipe closes with the test, however that ends.
 class Watchdog {
 public:
-    Watchdog() : pattern_(readText(patternPath)), limit_(readText(limitPath)) {
+    Watchdog()
+        : pattern_(readText(patternPath)),
+          limit_(readText(limitPath)),
+          dumpable_(readText(dumpablePath)) {
         int ends[2];
         if (::pipe2(ends, O_CLOEXEC) != 0) return;
         child_ = ::fork();
@@ -37,6 +42,7 @@ public:
             }
             restore(patternPath, pattern_);
             restore(limitPath, limit_);
+            restore(dumpablePath, dumpable_);
             ::_exit(0);
         }
         ::close(ends[0]);
@@ -56,7 +62,7 @@ private:
         if (file >= 0) (void)!::write(file, text.data(), text.size());
         ::close(file);
     }
-    std::string pattern_, limit_;
+    std::string pattern_, limit_, dumpable_;
     pid_t child_ = -1;
     int held_ = -1;
 };
@@ -127,6 +133,11 @@ TEST_F(HandlerCrashSerial, KeepsCoreAndMinidumpWithAVerdict) {
         EXPECT_NE(crash["bucket"].get<std::string>().find("sum_of_ids"), std::string::npos)
             << crash.dump(1);
         EXPECT_EQ(handler("open " + std::to_string(pid) + " -c k").status, 0);
+        const auto last = handler("open LAST -c k");
+        EXPECT_EQ(last.status, 0) << last.text;
+        EXPECT_NE(last.text.find("close_books"), std::string::npos) << last.text;
+        EXPECT_EQ(handler("open -c k").text, last.text) << "LAST is what is meant without a word";
+        EXPECT_EQ(handler("open 999999999 -c k").status, 1);
         const auto stack = shell(program() + " open " + crash["path"].get<std::string>() + " -c k");
         EXPECT_NE(stack.text.find("close_books"), std::string::npos) << stack.text;
         if (shell("command -v lldb-14 >/dev/null").status == 0)
@@ -180,6 +191,56 @@ TEST_F(HandlerCrashSerial, AStormKeepsTheNewest) {
         ASSERT_EQ(::stat(crash["path"].get<std::string>().c_str(), &info), 0);
         EXPECT_EQ(info.st_mode & 0777U, 0600U);
         EXPECT_EQ(info.st_uid, 0U);
+    }
+    EXPECT_EQ(handler("uninstall").status, 0);
+}
+
+/// A program of root's that somebody else has started: what is in its memory is not his.
+TEST_F(HandlerCrashSerial, ASetUserIdProgramsDumpIsRootsAlone) {
+    constexpr uid_t nobody = 65534;
+    const std::string privileged = scratch.file("privileged");
+    std::filesystem::permissions(scratch.file(""), std::filesystem::perms(0711));
+    std::filesystem::copy_file(target("crasher"), privileged);
+    struct statvfs system{};
+    if (::geteuid() != 0 || ::chmod(privileged.c_str(), 04755) != 0 ||
+        ::statvfs(privileged.c_str(), &system) != 0 || (system.f_flag & ST_NOSUID) != 0)
+        GTEST_SKIP() << "no program can be made that runs as another user";
+    ASSERT_EQ(handler("install --format minidump").status, 0);
+    // Twice: with 0 the kernel makes no core of such a process, with 2 one for root alone.
+    for (const char* dumpable : {"0", "2"}) {
+        std::ofstream(dumpablePath) << dumpable;
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            if (::setresgid(nobody, nobody, nobody) != 0 ||
+                ::setresuid(nobody, nobody, nobody) != 0)
+                ::_exit(126);
+            ::execl(privileged.c_str(), privileged.c_str(), nullptr);
+            ::_exit(127);
+        }
+        int status = 0;
+        ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+        ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV) << status;
+        EXPECT_EQ(WCOREDUMP(status) != 0, dumpable[0] == '2');
+        if (dumpable[0] == '0') {
+            EXPECT_EQ(handler("list").text.find("privileged"), std::string::npos);
+            continue;
+        }
+        const auto crash = crashOf(pid);
+        ASSERT_FALSE(crash.is_null());
+        EXPECT_EQ(crash["program"], "privileged");
+        EXPECT_TRUE(crash["problems"].empty()) << crash.dump(1);
+        EXPECT_NE(crash["bucket"].get<std::string>().find("sum_of_ids"), std::string::npos)
+            << crash.dump(1);
+        const std::filesystem::path dump = crash["path"].get<std::string>();
+        for (const auto& [path, mode] :
+             {std::pair{dump, 0600U},
+              std::pair{std::filesystem::path(dump).replace_extension(".json"), 0600U},
+              std::pair{dump.parent_path(), 0700U}}) {
+            struct stat info{};
+            ASSERT_EQ(::stat(path.c_str(), &info), 0) << path;
+            EXPECT_EQ(info.st_uid, 0U) << path;
+            EXPECT_EQ(info.st_mode & 0777U, mode) << path;
+        }
     }
     EXPECT_EQ(handler("uninstall").status, 0);
 }

@@ -2,10 +2,13 @@
 // watch. A line is a command and its argument.
 #include <dlfcn.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -75,6 +78,9 @@ void caught(const std::string& kind, const std::string& text) {
 
 void* library = nullptr;
 volatile int* nowhere = nullptr;
+volatile unsigned long burnt = 0;
+void* volatile kept = nullptr;
+sigjmp_buf beforeCrash;
 
 /// "KIND TEXT" in two.
 std::pair<std::string, std::string> halves(const std::string& text) {
@@ -104,6 +110,11 @@ const std::map<std::string, std::function<void(const std::string&)>> commands = 
          for (int i = std::atoi(text.c_str()); i > 0; --i)
              caught("runtime", "one of many");
      }},
+    {"raise-many",
+     [](const std::string& text) {
+         for (int i = std::atoi(text.c_str()); i > 0; --i)
+             raise(SIGUSR1);
+     }},
     {"thread-throw",
      [](const std::string& text) {
          const auto [kind, what] = halves(text);
@@ -128,7 +139,8 @@ const std::map<std::string, std::function<void(const std::string&)>> commands = 
     {"load", [](const std::string& text) { library = dlopen(text.c_str(), RTLD_NOW); }},
     {"unload",
      [](const std::string&) {
-         if (library != nullptr) dlclose(library);
+         if (library == nullptr || dlclose(library) != 0) std::puts("nothing unloaded");
+         library = nullptr;
      }},
     {"thread", [](const std::string&) { std::thread([] {}).join(); }},
     {"threads",
@@ -163,10 +175,63 @@ const std::map<std::string, std::function<void(const std::string&)>> commands = 
          waitpid(child, nullptr, 0);
      }},
     {"print", [](const std::string& text) { std::printf("%s\n", text.c_str()); }},
+    {"syslog", [](const std::string& text) { syslog(LOG_INFO, "%s", text.c_str()); }},
+    {"burn",
+     [](const std::string&) {
+         std::thread([] {
+             for (;;)
+                 burnt = burnt + 1;
+         }).detach();
+     }},
+    {"memory",
+     [](const std::string& text) {
+         const std::size_t size = std::strtoull(text.c_str(), nullptr, 10) << 20;
+         // Touched, but zero: it counts, and costs no disk.
+         auto* bytes = static_cast<volatile char*>(std::malloc(size));
+         for (std::size_t at = 0; bytes != nullptr && at < size; at += 4096)
+             bytes[at] = 0;
+     }},
+    {"random",
+     [](const std::string& text) {
+         const std::size_t words = std::strtoull(text.c_str(), nullptr, 10) << 17;
+         auto* at = static_cast<unsigned long*>(std::malloc(words * 8));
+         unsigned long state = 0x9e3779b97f4a7c15;
+         kept = at;
+         for (std::size_t i = 0; at != nullptr && i < words; ++i) {
+             state ^= state << 13;
+             state ^= state >> 7;
+             state ^= state << 17;
+             at[i] = state;
+         }
+     }},
+    {"handles",
+     [](const std::string& text) {
+         const auto count = static_cast<rlim_t>(std::atoi(text.c_str()));
+         const rlimit limit{count + 100, count + 100};
+         setrlimit(RLIMIT_NOFILE, &limit);
+         for (rlim_t i = 0; i < count; ++i)
+             (void)!dup(0);
+     }},
     {"log", [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }},
     {"exec", [](const std::string&) { execl("/proc/self/exe", "events", nullptr); }},
     {"exit", [](const std::string& text) { std::exit(std::atoi(text.c_str())); }},
     {"crash", [](const std::string&) { *nowhere = 1; }},
+    {"survive-crash",
+     [](const std::string&) {
+         struct sigaction action{};
+         action.sa_handler = [](int) { siglongjmp(beforeCrash, 1); };
+         sigaction(SIGSEGV, &action, nullptr);
+         if (sigsetjmp(beforeCrash, 1) == 0) *nowhere = 1;
+     }},
+    {"churn",
+     [](const std::string& text) {
+         for (int i = std::atoi(text.c_str()); i > 0; --i) {
+             std::thread([] {
+                 for (;;)
+                     std::thread([] { usleep(500); }).join();
+             }).detach();
+         }
+     }},
     {"thread-crash", [](const std::string&) { std::thread([] { *nowhere = 1; }).join(); }},
     {"abort", [](const std::string&) { std::abort(); }},
     {"park",
