@@ -69,7 +69,7 @@ protected:
 };
 
 TEST_F(RamInside, NinetyNinePercentOfThePagesAreTheSame) {
-    take("lime", "", {"-m", "768", "-smp", "2"});
+    take("lime", "", {"-m", "1024", "-smp", "2"});
     if (IsSkipped() || HasFatalFailure()) return;
     compare();
     const json said = manifest();

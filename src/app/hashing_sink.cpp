@@ -20,7 +20,7 @@ std::vector<std::pair<HashKind, Hasher>> newHashers() {
 template <class Take>
 void takeAll(std::vector<std::pair<HashKind, Hasher>>& hashers, std::uint64_t size,
              const Take& take) {
-    constexpr std::uint64_t worthAThread = std::uint64_t{256} << 10;
+    constexpr std::uint64_t worthAThread = std::uint64_t{128} << 10;
     if (size < worthAThread) {
         for (auto& [kind, hasher] : hashers)
             take(hasher);

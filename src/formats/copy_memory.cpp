@@ -17,8 +17,8 @@ namespace {
 
 constexpr std::size_t pageSize = 4096;
 /// Small, as it may be the machine's own memory that is copied.
-constexpr std::size_t blockSize = std::size_t{512} << 10;
-constexpr std::size_t blockCount = 6;
+constexpr std::size_t blockSize = std::size_t{256} << 10;
+constexpr std::size_t blockCount = 4;
 /// Bounds what a block of very small pieces costs besides its bytes.
 constexpr std::size_t maxPieces = 8192;
 /// How much address space is asked about at once: bounds the list of extents.
