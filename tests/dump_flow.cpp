@@ -39,9 +39,10 @@ TEST(DumpFlow, ACommentIsKeptInBothFormats) {
         EXPECT_NE(shell(program() + " info " + file).text.find("Füllstand: 7 %"),
                   std::string::npos);
     }
-    // As Windows' tools look for it: stream 11, UTF-16.
+    // As Windows' tools look for it: CommentStreamW is stream 11, in UTF-16.
     const std::string described = shell(program() + " describe " + scratch.file("a.dmp")).text;
-    EXPECT_NE(described.find("CommentStreamW"), std::string::npos);
+    EXPECT_NE(described.find("StreamType: 0xb\n"), std::string::npos);
+    EXPECT_NE(described.find("WideText comment at "), std::string::npos);
     const ProcdumpRun procdump;
     ASSERT_EQ(procdump.run("-mm -dc \"why it was taken\" " + pidOf(victim)).status, 0);
     ASSERT_EQ(procdump.written().size(), 1U);
