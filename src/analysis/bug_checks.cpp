@@ -260,6 +260,7 @@ BugCheck explainBugCheck(std::uint32_t code, const std::vector<std::uint64_t>& p
 
 std::vector<std::uint32_t> explainedBugChecks() {
     std::vector<std::uint32_t> codes;
+    codes.reserve(std::size(rows));
     for (const Row& row : rows)
         codes.push_back(row.code);
     return codes;

@@ -69,12 +69,10 @@ TEST_F(ControlFlow, ForEach) {
 }
 
 TEST_F(ControlFlow, WhatIsWrongIsSaid) {
-    for (const char* wrong : {".if", ".if (1)", ".if 1 { k }", ".if (1) { k", ".if (1) { } k",
-                              ".foreach (w) { }", ".foreach /x (w \"a\") { }", ".for (1; 2) { }",
-                              ".while { }", ".block k", ".if (nosuch) { }", "$<",
-                              "$<"
-                              "/nosuch/script",
-                              "$$>a<"}) {
+    for (const char* wrong :
+         {".if", ".if (1)", ".if 1 { k }", ".if (1) { k", ".if (1) { } k", ".foreach (w) { }",
+          ".foreach /x (w \"a\") { }", ".for (1; 2) { }", ".while { }", ".block k",
+          ".if (nosuch) { }", "$<", "$</nosuch/script", "$$>a<"}) {
         EXPECT_NE(run(wrong), "") << wrong;
         EXPECT_FALSE(good_) << wrong;
     }

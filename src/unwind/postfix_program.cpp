@@ -65,7 +65,7 @@ bool PostfixProgram::execute(std::string_view program, std::vector<Item>& stack)
             if (!address) return false;
             const auto loaded = walk_.word(*address, arch_);
             if (!loaded) {
-                unreadable_ = *address;
+                unreadable_ = address;
                 return false;
             }
             stack.back() = {loaded, {}};

@@ -49,7 +49,7 @@ Step UnseenCodeFinder::find(const WalkFrame& frame, Walk& walk) const {
         if (savedPc && savedFp && (chains || *savedFp == 0)) {
             const std::uint64_t pc = stripPointer(arch, *savedPc);
             if (isUnseen(walk, pc))
-                return guessedCaller(frame, Trust::frame_pointer, pc, *fp + 2 * size, *savedFp);
+                return guessedCaller(frame, Trust::frame_pointer, pc, *fp + 2 * size, savedFp);
         }
     }
     if (!scan_) return {};

@@ -18,7 +18,6 @@
 namespace icecore::aff4 {
 namespace {
 
-using testing::HasSubstr;
 using Bytes = std::vector<std::byte>;
 
 ByteView viewOf(std::string_view text) {

@@ -153,6 +153,7 @@ void nameProcess(const char* name) noexcept {
     char* arguments = reinterpret_cast<char*>(begin);
     const std::size_t room = last - begin;
     std::memset(arguments, 0, room);
+    // The zeros end it. NOLINTNEXTLINE(bugprone-not-null-terminated-result)
     std::memcpy(arguments, name, std::min(std::strlen(name), room - 1));
 }
 

@@ -303,7 +303,7 @@ Result<std::vector<std::byte>> X11Connection::property(Window window, Atom name,
     request.u32(0);  // from its beginning
     request.u32(words);
     TRY(write(request.take()));
-    ASSIGN_OR_RETURN(const auto bytes, reply());
+    ASSIGN_OR_RETURN(auto bytes, reply());
     if (bytes.empty()) return bytes;
     const std::size_t size =
         std::size_t{u32At(bytes, 16)} * (std::to_integer<std::size_t>(bytes[1]) / 8);
