@@ -14,7 +14,7 @@ ShellOutput watch(const Scratch& scratch, const Victim& victim, const std::strin
                  " --json --every 0 " + options + " -o " + scratch.file("dump.core") + " 2>&1");
 }
 
-TEST(DumpHangs, AWindowThatDoesNotAnswer) {
+TEST(DumpHangsSerial, AWindowThatDoesNotAnswer) {
     const XServer server;
     if (server.display().empty()) GTEST_SKIP() << "there is no Xvfb";
     const std::string display = ":" + server.display();
@@ -44,7 +44,7 @@ TEST(DumpHangs, AWindowThatDoesNotAnswer) {
     EXPECT_EQ(procdump.written().size(), 1U) << five.text;
 }
 
-TEST(DumpHangs, WhereThereIsNoDisplay) {
+TEST(DumpHangsSerial, WhereThereIsNoDisplay) {
     Victim victim("hangs", {}, [] { ::unsetenv("DISPLAY"); });
     ASSERT_EQ(victim.line(), "ready");
     const Scratch scratch;
@@ -54,7 +54,7 @@ TEST(DumpHangs, WhereThereIsNoDisplay) {
     EXPECT_NE(refused.text.find("DISPLAY"), std::string::npos) << refused.text;
 }
 
-TEST(DumpHangs, AProcessThatSleepsForWorkDoesNotHangUntilWorkComes) {
+TEST(DumpHangsSerial, AProcessThatSleepsForWorkDoesNotHangUntilWorkComes) {
     Victim victim("hangs", {}, [] { ::unsetenv("DISPLAY"); });
     ASSERT_EQ(victim.line(), "ready");
     {
@@ -71,7 +71,7 @@ TEST(DumpHangs, AProcessThatSleepsForWorkDoesNotHangUntilWorkComes) {
     EXPECT_TRUE(victim.alive());
 }
 
-TEST(DumpHangs, AThreadThatWaitsInTheKernel) {
+TEST(DumpHangsSerial, AThreadThatWaitsInTheKernel) {
     Victim victim("hangs", {}, [] { ::unsetenv("DISPLAY"); });
     ASSERT_EQ(victim.line(), "ready");
     victim.tell("vfork 30\n");
