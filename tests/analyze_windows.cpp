@@ -4,51 +4,23 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "support/paths.h"
 #include "support/scratch.h"
-#include "support/wine.h"
+#include "support/windows_crashes.h"
 
 namespace icecore::tests {
 namespace {
 
 using Json = nlohmann::json;
 
-std::string exe() {
-    return target("windows/crash.exe");
-}
-
-/// One Wine, and one dump of each kind, for all tests.
-class AnalyzeWindows : public testing::Test {
+class AnalyzeWindows : public WindowsCrashes {
 protected:
-    static void SetUpTestSuite() {
-        if (std::filesystem::exists(exe())) wine_ = std::make_unique<Wine>();
-    }
-    static void TearDownTestSuite() {
-        dumps_.clear();
-        wine_.reset();
-    }
-    void SetUp() override {
-        if (!std::filesystem::exists(exe()))
-            GTEST_SKIP() << "clang++-19, lld-link-19 or llvm-dlltool-19 are not installed";
-        if (!wine_->available()) GTEST_SKIP() << "Wine is not installed (package wine64)";
-    }
-
-    /// The file, made at the first question; empty when the program did not write it. `type` is a
-    /// MINIDUMP_TYPE in hex.
     static std::string dump(const std::string& how, const std::string& type = "0") {
-        std::string& path = dumps_[how + "-" + type];
-        if (!path.empty()) return path;
-        const std::string name = how + "-" + type + ".dmp";
-        if (wine_->run(exe() + " " + how + " " + name + " " + type) == 0) path = wine_->file(name);
+        const std::string path = WindowsCrashes::dump(how, type);
         EXPECT_NE(path, "") << "no dump of " << how;
         return path;
-    }
-    static std::string symbols() {
-        return "--symbols '" + std::filesystem::path(exe()).parent_path().string() + ";" +
-               Wine::libraries() + "' ";
     }
     static Json analysis(const std::string& how, const std::string& type = "0") {
         const ShellOutput output =
@@ -69,9 +41,6 @@ protected:
         }
         return false;
     }
-
-    static inline std::unique_ptr<Wine> wine_;
-    static inline std::map<std::string, std::string> dumps_;
 };
 
 TEST_F(AnalyzeWindows, ADeadlockOfCriticalSections) {

@@ -5,7 +5,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -14,6 +13,7 @@
 #include "live/ram/iomem.h"
 #include "live/ram/offset_memory_linux.h"
 #include "live/ram/recorded_memory.h"
+#include "support/scratch.h"
 
 namespace icecore::ram {
 namespace {
@@ -97,14 +97,11 @@ TEST(Kcore, OldKernelsTellNoPhysicalAddresses) {
 class FakeKernel : public testing::Test {
 protected:
     FakeKernel() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "icecore-XXXXXX").string();
-        folder_ = ::mkdtemp(pattern.data());
         paths_ = {path("iomem"), path("kcore"),    path("crash"), path("mem"),
                   path("flags"), path("lockdown"), path("status")};
         write("iomem", "00001000-00002fff : System RAM\n00004000-00004fff : System RAM\n");
     }
-    ~FakeKernel() override { std::filesystem::remove_all(folder_); }
-    [[nodiscard]] std::string path(const std::string& name) const { return folder_ + "/" + name; }
+    [[nodiscard]] std::string path(const std::string& name) const { return folder_.file(name); }
     void write(const std::string& name, const std::string& text) const {
         std::ofstream(path(name), std::ios::binary) << text;
     }
@@ -147,7 +144,7 @@ protected:
         write("flags", std::string(reinterpret_cast<const char*>(flags.data()), 48));
     }
 
-    std::string folder_;
+    tests::Scratch folder_;
     Paths paths_;
 };
 
