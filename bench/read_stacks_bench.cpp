@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "kit/contest.h"
 #include "kit/icecore.h"
 #include "kit/report.h"
 #include "kit/run.h"
@@ -23,19 +24,6 @@ struct Contender {
     Command command;
     std::optional<Target> target;  ///< of ours against it
 };
-
-struct Measured {
-    Samples seconds, memory;
-    std::string failure;
-};
-
-std::size_t occurrences(std::string_view text, std::string_view word) {
-    std::size_t count = 0;
-    for (std::size_t at = 0; (at = text.find(word, at)) != std::string_view::npos;
-         at += word.size())
-        ++count;
-    return count;
-}
 
 class ReadStacks {
 public:

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "kit/contest.h"
 #include "kit/report.h"
 #include "kit/run.h"
 #include "support/paths.h"
@@ -22,19 +23,6 @@ struct Contender {
     Command command;
     std::optional<Target> speed, memory;  ///< of ours against it
 };
-
-struct Measured {
-    Samples seconds, memory;
-    std::string failure;
-};
-
-std::size_t occurrences(std::string_view text, std::string_view word) {
-    std::size_t count = 0;
-    for (std::size_t at = 0; (at = text.find(word, at)) != std::string_view::npos;
-         at += word.size())
-        ++count;
-    return count;
-}
 
 class WindowsStacks {
 public:

@@ -1,5 +1,6 @@
 // `icecore ram` as a program, from files that stand for a machine's memory: formats, manifest,
 // interruptions, refusals. From real kernels: ram_guest.cpp and ram_inside.cpp.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -83,10 +84,11 @@ TEST_F(RamTake, HolesOfAFileAreAddressesWithoutMemory) {
 TEST_F(RamTake, InterruptedItGoesOnWhereItWas) {
     for (const std::string name : {"b.raw", "b.lime", "b.avml", "b.elf"}) {
         // As slow as it takes to be interrupted in the middle.
-        const auto broken = ram("--source memory.raw --threads 1 --rate 4 -o " + name +
-                                " & pid=$!; until grep -q position " + name +
-                                ".part.json 2>/dev/null; do sleep 0.02; done; sleep 1.5; "
-                                "kill -TERM $pid; wait $pid");
+        const auto broken = ram(
+            fmt::format("--source memory.raw --threads 1 --rate 4 -o {0} & pid=$!; until grep -q "
+                        "position {0}.part.json 2>/dev/null; do sleep 0.02; done; sleep 1.5; "
+                        "kill -TERM $pid; wait $pid",
+                        name));
         ASSERT_EQ(broken.status, 1) << name << broken.text;
         EXPECT_NE(broken.text.find("--resume"), std::string::npos) << broken.text;
         EXPECT_FALSE(std::filesystem::exists(file(name)));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include "app/terminal.h"
@@ -26,7 +27,7 @@ std::string timeLeft(std::uint64_t done, std::uint64_t total, double seconds) {
     if (done == 0 || done >= total || seconds < soonest) return {};
     const double left = seconds * static_cast<double>(total - done) / static_cast<double>(done);
     if (left > longest) return {};
-    const auto whole = static_cast<std::uint64_t>(left + 0.5);
+    const auto whole = static_cast<std::uint64_t>(std::llround(left));
     if (whole < 3600) return fmt::format(", {}:{:02} left", whole / 60, whole % 60);
     return fmt::format(", {}:{:02}:{:02} left", whole / 3600, whole / 60 % 60, whole % 60);
 }
