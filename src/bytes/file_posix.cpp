@@ -15,6 +15,7 @@
 #include "base/range.h"
 #include "base/text.h"
 #include "bytes/descriptor_posix.h"
+#include "bytes/read_at_posix.h"
 #include "bytes/seekable_zstd.h"
 #include "bytes/sink.h"
 #include "bytes/source.h"
@@ -41,16 +42,11 @@ public:
     // error here instead of SIGBUS. Only parsers of small metadata use the mapping.
     [[nodiscard]] Result<std::size_t> read(std::uint64_t offset,
                                            std::span<std::byte> out) const override {
-        std::size_t done = 0;
-        while (done < out.size() && offset + done < size_) {
-            const ssize_t got = ::pread(file_.get(), out.data() + done, out.size() - done,
-                                        static_cast<off_t>(offset + done));
-            if (got < 0 && errno == EINTR) continue;
-            if (got < 0) return failErrno(errno, "cannot read", where(offset + done));
-            if (got == 0) break;
-            done += static_cast<std::size_t>(got);
-        }
-        return done;
+        if (offset >= size_) return std::size_t{0};
+        const auto [bytes, error] = readAt(
+            file_.get(), offset, out.first(std::min<std::uint64_t>(out.size(), size_ - offset)));
+        if (error != 0) return failErrno(error, "cannot read", where(offset + bytes));
+        return bytes;
     }
     [[nodiscard]] std::span<const std::byte> mapped() const override {
         return {mapping_.get(), mapping_ ? static_cast<std::size_t>(size_) : 0};

@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "bytes/descriptor_posix.h"
 #include "bytes/part_file.h"
+#include "bytes/read_at_posix.h"
 
 namespace icecore {
 
@@ -271,16 +272,7 @@ private:
     }
 
     Result<void> readBack(std::uint64_t offset, std::span<std::byte> out) const {
-        std::size_t done = 0;
-        while (done < out.size()) {
-            const ssize_t got = ::pread(parts_.plain.get(), out.data() + done, out.size() - done,
-                                        static_cast<off_t>(offset + done));
-            if (got < 0 && errno == EINTR) continue;
-            if (got < 0) return failErrno(errno, "cannot read back", name_);
-            if (got == 0) return fail(Errc::truncated, "became shorter meanwhile", name_);
-            done += static_cast<std::size_t>(got);
-        }
-        return {};
+        return readAllAt(parts_.plain.get(), offset, out, name_);
     }
     Result<void> compare(std::span<const std::byte> bytes) {
         std::uint64_t offset = position_;

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "bytes/read_at_posix.h"
 #include "live/linux/proc.h"
 
 namespace icecore::live {
@@ -92,11 +93,10 @@ std::size_t KeptMemory::read(std::uint64_t address, std::span<std::byte> out) co
             done += want;
             continue;
         }
-        const ssize_t got = ::pread(file_.get(), out.data() + done, want,
-                                    static_cast<off_t>(offset - memory_.size()));
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) break;
-        done += static_cast<std::size_t>(got);
+        const std::size_t got =
+            readAt(file_.get(), offset - memory_.size(), out.subspan(done, want)).bytes;
+        done += got;
+        if (got < want) break;
     }
     return done;
 }

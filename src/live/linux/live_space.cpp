@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/text.h"
+#include "bytes/read_at_posix.h"
 #include "live/linux/proc.h"
 
 namespace icecore::live {
@@ -16,15 +17,8 @@ namespace {
 
 /// Whole reads of `file`, zeros where it has a hole. A file that ends has nothing more.
 std::size_t readFile(const BackingFile& file, std::uint64_t offset, std::span<std::byte> out) {
-    std::size_t done = 0;
-    while (done < out.size()) {
-        const ssize_t got = ::pread(file.file.get(), out.data() + done, out.size() - done,
-                                    static_cast<off_t>(offset + done));
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return done;
-        if (got == 0) break;
-        done += static_cast<std::size_t>(got);
-    }
+    const auto [done, error] = readAt(file.file.get(), offset, out);
+    if (error != 0) return done;
     // The rest of a file's last page is zero in memory.
     if (done < out.size() && offset + done >= file.size &&
         offset + out.size() <= alignUp(file.size, pageSize())) {

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "bytes/read_at_posix.h"
 #include "live/linux/proc.h"
 
 namespace icecore::live {
@@ -14,15 +15,7 @@ MemoryReader::MemoryReader(pid_t process)
     : process_(process), mem_(::open(procPath(process, "mem").c_str(), O_RDONLY | O_CLOEXEC)) {}
 
 std::size_t MemoryReader::readMem(std::uint64_t address, std::span<std::byte> out) const {
-    std::size_t done = 0;
-    while (done < out.size()) {
-        const ssize_t got = ::pread(mem_.get(), out.data() + done, out.size() - done,
-                                    static_cast<off_t>(address + done));
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) break;
-        done += static_cast<std::size_t>(got);
-    }
-    return done;
+    return readAt(mem_.get(), address, out).bytes;
 }
 
 std::size_t MemoryReader::readPinned(std::uint64_t address, std::span<std::byte> out) const {

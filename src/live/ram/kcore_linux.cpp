@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "bytes/cursor.h"
 #include "bytes/elf_layout.h"
+#include "bytes/read_at_posix.h"
 #include "images/elf_image.h"
 #include "live/ram/iomem.h"
 #include "live/ram/local_sources_linux.h"
@@ -32,18 +33,10 @@ constexpr std::uint64_t kernelHalf = 0xff00'0000'0000'0000,
                         mappingAlignment = std::uint64_t{1} << 30;
 constexpr std::uint64_t physicalEnd = std::uint64_t{1} << 52;
 
-Result<std::vector<std::byte>> readAt(int file, std::uint64_t offset, std::uint64_t size,
-                                      const std::string& name) {
+Result<std::vector<std::byte>> readPart(int file, std::uint64_t offset, std::uint64_t size,
+                                        const std::string& name) {
     std::vector<std::byte> bytes(static_cast<std::size_t>(size));
-    std::size_t done = 0;
-    while (done < bytes.size()) {
-        const ssize_t got = ::pread(file, bytes.data() + done, bytes.size() - done,
-                                    static_cast<off_t>(offset + done));
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return failErrno(errno, "cannot be read", name);
-        if (got == 0) return fail(Errc::truncated, "ends within its headers", name);
-        done += static_cast<std::size_t>(got);
-    }
+    TRY(readAllAt(file, offset, bytes, name));
     return bytes;
 }
 
@@ -55,7 +48,7 @@ struct Kcore {
 void takeNotes(int file, const elf::Program64& header, const std::string& name, Kcore& kcore) {
     const std::uint64_t size = header.fileSize;
     if (size == 0 || size > maxNotes) return;
-    const auto bytes = readAt(file, header.offset, size, name);
+    const auto bytes = readPart(file, header.offset, size, name);
     if (!bytes) return;
     for (const ElfNote& note : parseNotes(ByteView(*bytes, name), 4, nullptr)) {
         if (note.name == "VMCOREINFO")
@@ -65,7 +58,7 @@ void takeNotes(int file, const elf::Program64& header, const std::string& name, 
 }
 
 Result<Kcore> readKcore(int file, const std::string& name) {
-    ASSIGN_OR_RETURN(const auto start, readAt(file, 0, sizeof(elf::Header64), name));
+    ASSIGN_OR_RETURN(const auto start, readPart(file, 0, sizeof(elf::Header64), name));
     const auto header = Cursor(ByteView(start)).structure<elf::Header64>();
     if (!std::ranges::equal(elf::magic, std::span(header.ident).first<4>()) ||
         header.ident[elf::identClass] != std::byte{elf::class64} || header.type != elf::typeCore ||
@@ -74,13 +67,13 @@ Result<Kcore> readKcore(int file, const std::string& name) {
     std::uint64_t count = header.programCount;
     if (count == elf::extendedProgramCount) {
         ASSIGN_OR_RETURN(const auto raw,
-                         readAt(file, header.sectionOffset, sizeof(elf::Section64), name));
+                         readPart(file, header.sectionOffset, sizeof(elf::Section64), name));
         count = Cursor(ByteView(raw)).structure<elf::Section64>().info;
     }
     if (count > maxSegments)
         return fail(Errc::limit, "has more segments than any kernel makes", name);
     ASSIGN_OR_RETURN(const auto table,
-                     readAt(file, header.programOffset, count * sizeof(elf::Program64), name));
+                     readPart(file, header.programOffset, count * sizeof(elf::Program64), name));
     Kcore kcore;
     Cursor cursor{ByteView(table)};
     for (std::uint64_t i = 0; i < count; ++i) {

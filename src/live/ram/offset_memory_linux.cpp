@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "base/text.h"
+#include "bytes/read_at_posix.h"
 
 namespace icecore::ram {
 
@@ -59,11 +60,9 @@ ReadOutcome OffsetMemory::read(std::uint64_t address, std::span<std::byte> out) 
         want = static_cast<std::size_t>(flags_.readableBytes(Range::ofSize(at, want)));
         if (want == 0) return {done, Absence::unreadable};
         const std::uint64_t offset = entry->value + (at - entry->range.begin());
-        const ssize_t got =
-            ::pread(file_.get(), out.data() + done, want, static_cast<off_t>(offset));
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return {done, Absence::unreadable};
-        done += static_cast<std::size_t>(got);
+        const std::size_t got = readAt(file_.get(), offset, out.subspan(done, want)).bytes;
+        done += got;
+        if (got < want) return {done, Absence::unreadable};
     }
     return {done, Absence::none};
 }
@@ -88,10 +87,10 @@ std::string OffsetMemory::explain(std::uint64_t address) const {
     if (flags_.readableBytes(Range::ofSize(address, 1)) == 0)
         return "the kernel holds the page back (poisoned, offline or missing)";
     const std::uint64_t offset = entry->value + (address - entry->range.begin());
-    std::byte one{};
-    const ssize_t got = ::pread(file_.get(), &one, 1, static_cast<off_t>(offset));
-    if (got < 0) return name_ + ": " + systemText(errno);
-    if (got == 0) return name_ + " ends before it";
+    std::array<std::byte, 1> one{};
+    const auto [bytes, error] = readAt(file_.get(), offset, one);
+    if (error != 0) return name_ + ": " + systemText(error);
+    if (bytes == 0) return name_ + " ends before it";
     return name_ + " at " + hex(offset);
 }
 

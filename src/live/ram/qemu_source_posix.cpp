@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "bytes/cursor.h"
 #include "bytes/elf_layout.h"
+#include "bytes/read_at_posix.h"
 #include "live/ram/qmp_client_posix.h"
 
 namespace icecore::ram {
@@ -33,15 +34,7 @@ constexpr int headerSeconds = 30;
 Result<std::vector<std::byte>> readFile(int file, std::uint64_t offset, std::uint64_t size) {
     if (size > maxHeaders) return fail(Errc::limit, "QEMU's headers are too large");
     std::vector<std::byte> bytes(static_cast<std::size_t>(size));
-    std::size_t done = 0;
-    while (done < bytes.size()) {
-        const ssize_t got = ::pread(file, bytes.data() + done, bytes.size() - done,
-                                    static_cast<off_t>(offset + done));
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return failErrno(errno, "cannot read what QEMU wrote");
-        if (got == 0) return fail(Errc::truncated, "QEMU wrote less than it promised");
-        done += static_cast<std::size_t>(got);
-    }
+    TRY(readAllAt(file, offset, bytes, "what QEMU wrote"));
     return bytes;
 }
 
