@@ -12,6 +12,10 @@ endif()
 string(REPLACE ";" "," listing "${listing}")
 string(REGEX MATCHALL "(^|\n)[A-Za-z_][A-Za-z0-9_/]*\\." suites "${listing}")
 set(text "")
+set(seconds 300)
+if(LABEL)
+    set(seconds 7200)  # what is left out of `make test` is so because it takes long
+endif()
 foreach(suite IN LISTS suites)
     string(STRIP "${suite}" suite)
     string(REGEX REPLACE "\\.$" "" suite "${suite}")
@@ -20,7 +24,7 @@ foreach(suite IN LISTS suites)
     endif()
     string(APPEND text "add_test([=[${NAME}.${suite}]=] [=[${PROGRAM}]=]"
         " [=[--gtest_filter=${suite}.*]=] --gtest_brief=1)\n"
-        "set_tests_properties([=[${NAME}.${suite}]=] PROPERTIES TIMEOUT 300"
+        "set_tests_properties([=[${NAME}.${suite}]=] PROPERTIES TIMEOUT ${seconds}"
         " ENVIRONMENT [=[UBSAN_OPTIONS=print_stacktrace=1]=]")
     if(suite MATCHES "Serial$")
         string(APPEND text " RUN_SERIAL ON")

@@ -108,6 +108,21 @@ TEST_F(Procdump, GivenNamesAndWhatIsThereAlready) {
     EXPECT_TRUE(written()[0].starts_with("capture_threads_" + pid + "_")) << written()[0];
 }
 
+TEST_F(Procdump, NamesThatTheKernelCutsAreWhole) {
+    // comm has room for 15 characters: of a program, and of a script, whose program is another's.
+    const std::string program = scratch_.file("sleeps_for_a_very_long_time");
+    std::filesystem::copy_file("/bin/sleep", program);
+    EXPECT_EQ(run("-mm -t -x . " + program + " 0").status, 0);
+    const std::string script = scratch_.file("a_script_with_a_long_name.sh");
+    std::ofstream(script) << "#!/bin/sh\nexit 0\n";
+    std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+    EXPECT_EQ(run("-mm -t -x . " + script).status, 0);
+    const auto names = written();
+    ASSERT_EQ(names.size(), 2U);
+    EXPECT_TRUE(names[0].starts_with("a_script_with_a_long_name.sh_")) << names[0];
+    EXPECT_TRUE(names[1].starts_with("sleeps_for_a_very_long_time_")) << names[1];
+}
+
 TEST_F(Procdump, ExceptionsOfALaunchedProgram) {
     const std::string victim = target("events");
     // Thrown and caught: no unhandled exception, one of first chance.

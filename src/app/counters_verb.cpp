@@ -37,7 +37,7 @@ public:
             }
             pid = found.front().pid;
         }
-        const std::string name = processName(pid);
+        const std::string name = live::processName(pid);
         if (name.empty()) {
             printError(target_, "no such process");
             return failed;

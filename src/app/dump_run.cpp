@@ -148,7 +148,7 @@ bool DumpRun::takeSlot() {
 Result<monitor::Taken> DumpRun::dump(const DumpOccasion& occasion) {
     NameParts process;
     process.pid = occasion.pid;
-    process.process = processName(occasion.pid);
+    process.process = live::processName(occasion.pid);
     process.host = hostName();
     process.exceptionCode = occasion.code;
     process.unixSeconds = std::chrono::duration_cast<std::chrono::seconds>(

@@ -211,8 +211,8 @@ private:
         using Kind = monitor::WatchEventKind;
         if (event.kind == Kind::watching) {
             cancel_.listen(event.pid);
-            say("INFO", fmt::format("Starting monitor for process {} ({})", processName(event.pid),
-                                    event.pid));
+            say("INFO", fmt::format("Starting monitor for process {} ({})",
+                                    live::processName(event.pid), event.pid));
         }
         if (event.kind == Kind::leftOut)
             say("INFO", fmt::format("Skipped (-a), dumps are being written: {}", event.text));

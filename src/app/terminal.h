@@ -14,8 +14,6 @@ bool standardErrorIsTerminal();
 std::string hostName();
 /// "250131_235959": local time, as ProcDump puts it into names.
 std::string timeStamp(std::int64_t unixSeconds);
-/// The short name of a running process; empty when it cannot be had.
-std::string processName(std::uint64_t pid);
 
 /// A line for the system's log, from "procdump".
 void systemLog(const std::string& line);

@@ -57,13 +57,6 @@ void systemLog(const std::string& line) {
     ::closelog();
 }
 
-std::string processName(std::uint64_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
-    std::string name;
-    std::getline(file, name);
-    return name;
-}
-
 SignalGuard::SignalGuard() {
     stop.store(false);
     for (Handled& item : handled) {

@@ -55,9 +55,13 @@ public:
 Result<std::unique_ptr<FrozenProcess>> freeze(std::uint64_t pid, const CaptureOptions& options,
                                               Progress& progress);
 
+/// The name of a running process as its user knows it: comm, completed from the program's file or
+/// the arguments where the kernel cut it (at 15 characters). Empty when it cannot be had.
+std::string processName(std::uint64_t pid);
+
 struct ProcessName {
     std::uint64_t pid = 0;
-    std::string name;        ///< comm
+    std::string name;        ///< as processName's
     std::string executable;  ///< path, when readable
     std::string commandLine;
 };

@@ -39,13 +39,19 @@ std::string_view word(Comparison comparison) {
                                              : "at least";
 }
 
-/// One trigger and how long its condition has held.
+/// One condition and how long it has held. Each threshold of a list is one of its own.
 struct Level {
     const Trigger* trigger = nullptr;
     std::size_t index = 0;
-    std::size_t threshold = 0;  ///< of CommitLevel: the next one
+    std::size_t threshold = 0;  ///< of CommitLevel's list
     std::optional<nanoseconds> since;
+    bool met = false;  ///< a threshold of a list, which is dumped once
 };
+
+std::size_t thresholds(const Trigger& trigger) {
+    const auto* commit = std::get_if<CommitLevel>(&trigger);
+    return commit == nullptr ? 1 : commit->mebibytes.size();
+}
 
 /// What one poll says about a trigger: empty when its condition does not hold.
 using Verdict = std::optional<std::string>;
@@ -60,8 +66,10 @@ public:
           takeDump_(takeDump),
           onEvent_(onEvent),
           cancelled_(cancelled) {
-        for (std::size_t i = 0; i < plan.triggers.size(); ++i)
-            levels_.push_back({&plan.triggers[i], i, 0, {}});
+        for (std::size_t i = 0; i < plan.triggers.size(); ++i) {
+            for (std::size_t threshold = 0; threshold < thresholds(plan.triggers[i]); ++threshold)
+                levels_.push_back({&plan.triggers[i], i, threshold, {}});
+        }
     }
 
     Result<WatchReport> run() {
@@ -196,18 +204,17 @@ private:
             // hold anew.
             level.since.reset();
             lastCpu_.reset();
-            if (report_.dumps != before) ++level.threshold;
+            level.met = report_.dumps != before && thresholds(*level.trigger) > 1;
         }
-        std::erase_if(levels_, [](const Level& level) {
-            const auto* commit = std::get_if<CommitLevel>(level.trigger);
-            return commit != nullptr && commit->mebibytes.size() > 1 &&
-                   level.threshold >= commit->mebibytes.size();
-        });
+        std::erase_if(levels_, [](const Level& level) { return level.met; });
         return {};
     }
 
     [[nodiscard]] bool due(const Level& level, nanoseconds now) const {
-        const nanoseconds gap = plan_.gap.value_or(plan_.hold);
+        // Thresholds of one list do not wait for one another, unless that is asked for.
+        const bool sameList = lastTrigger_ == level.index && thresholds(*level.trigger) > 1;
+        const nanoseconds gap =
+            plan_.gap.value_or(sameList ? std::chrono::milliseconds::zero() : plan_.hold);
         if (lastDump_ && now - *lastDump_ < gap) return false;
         // Nothing but time: the first dump comes at once. What hangs has done so long enough.
         if (std::holds_alternative<Timer>(*level.trigger) ||
@@ -245,38 +252,36 @@ private:
 
     [[nodiscard]] Verdict judge(const Level& level, const Facts& facts,
                                 std::optional<double> cores) const {
-        return std::visit(
-            Overloaded{
-                [&](const CpuLevel& cpu) -> Verdict {
-                    if (!cores) return std::nullopt;
-                    const double machine = cpu.oneCore ? 1 : std::max(1U, source_.processors());
-                    return compare("CPU", *cores * 100 / machine, cpu.comparison, cpu.percent,
-                                   " %");
-                },
-                [&](const CommitLevel& commit) -> Verdict {
-                    if (!facts.commitBytes || commit.mebibytes.empty()) return std::nullopt;
-                    const std::size_t next = commit.mebibytes.size() == 1 ? 0 : level.threshold;
-                    if (next >= commit.mebibytes.size()) return std::nullopt;
-                    const auto limit = commit.mebibytes[next];
-                    const auto value = *facts.commitBytes;
-                    // Compared in bytes: 100.5 MiB is above 100 MiB.
-                    if (!holds(static_cast<double>(value), commit.comparison,
-                               static_cast<double>(limit) * mebibyte))
-                        return std::nullopt;
-                    return fmt::format("commit {:.1f} MiB is {} {} MiB",
-                                       static_cast<double>(value) / mebibyte,
-                                       word(commit.comparison), limit);
-                },
-                [&](const ThreadLevel& threads) -> Verdict {
-                    return count("threads", facts.threads, threads.count);
-                },
-                [&](const HandleLevel& handles) -> Verdict {
-                    return count("handles", facts.handles, handles.count);
-                },
-                [](const Timer&) -> Verdict { return "time"; },
-                [](const auto&) -> Verdict { return std::nullopt; },
-            },
-            *level.trigger);
+        return std::visit(Overloaded{
+                              [&](const CpuLevel& cpu) -> Verdict {
+                                  if (!cores) return std::nullopt;
+                                  const double machine =
+                                      cpu.oneCore ? 1 : std::max(1U, source_.processors());
+                                  return compare("CPU", *cores * 100 / machine, cpu.comparison,
+                                                 cpu.percent, " %");
+                              },
+                              [&](const CommitLevel& commit) -> Verdict {
+                                  if (!facts.commitBytes) return std::nullopt;
+                                  const auto limit = commit.mebibytes[level.threshold];
+                                  const auto value = *facts.commitBytes;
+                                  // Compared in bytes: 100.5 MiB is above 100 MiB.
+                                  if (!holds(static_cast<double>(value), commit.comparison,
+                                             static_cast<double>(limit) * mebibyte))
+                                      return std::nullopt;
+                                  return fmt::format("commit {:.1f} MiB is {} {} MiB",
+                                                     static_cast<double>(value) / mebibyte,
+                                                     word(commit.comparison), limit);
+                              },
+                              [&](const ThreadLevel& threads) -> Verdict {
+                                  return count("threads", facts.threads, threads.count);
+                              },
+                              [&](const HandleLevel& handles) -> Verdict {
+                                  return count("handles", facts.handles, handles.count);
+                              },
+                              [](const Timer&) -> Verdict { return "time"; },
+                              [](const auto&) -> Verdict { return std::nullopt; },
+                          },
+                          *level.trigger);
     }
 
     Result<void> trigger(std::size_t index, std::string_view kind, std::string text,
@@ -310,6 +315,7 @@ private:
         inARow_ = 0;
         ++report_.dumps;
         lastDump_ = source_.now();
+        lastTrigger_ = index;
         return {};
     }
 
@@ -326,6 +332,7 @@ private:
     WatchReport report_;
     std::size_t inARow_ = 0;
     std::optional<nanoseconds> lastDump_;
+    std::size_t lastTrigger_ = 0;  ///< which trigger that was
 };
 
 bool isLevel(const Trigger& trigger) {

@@ -21,7 +21,7 @@ public:
         if (clock >= lifetime) return fail(Errc::target_gone, "ended");
         Facts facts;
         facts.cpuTime = cpu;
-        facts.commitBytes = commitPerSecond * static_cast<std::uint64_t>(clock / 1s);
+        facts.commitBytes = commit + commitPerSecond * static_cast<std::uint64_t>(clock / 1s);
         facts.threads = threads;
         facts.handles = handles;
         return facts;
@@ -48,7 +48,7 @@ public:
 
     std::chrono::nanoseconds clock{}, cpu{}, lifetime = 100s, idleFrom = 1000s, hungFrom = 1000s;
     double cores = 0;
-    std::uint64_t commitPerSecond = 0, threads = 1, handles = 3;
+    std::uint64_t commit = 0, commitPerSecond = 0, threads = 1, handles = 3;
     bool killed = false;
 };
 
@@ -156,6 +156,23 @@ TEST(Watch, EveryMemoryThresholdGivesOneDump) {
     EXPECT_EQ(hit.times[1], 23s);
     EXPECT_EQ(hit.times[2], 33s);
     EXPECT_EQ(hit.report.end, WatchEnd::count);
+}
+
+TEST(Watch, ThresholdsOfAListHoldSideBySide) {
+    WatchPlan plan;
+    plan.count = 3;
+    plan.hold = 10s;
+    plan.triggers = {CommitLevel{Comparison::above, {10, 20, 30}}};
+    ScriptedProcess jump;
+    jump.commit = std::uint64_t{100} << 20;
+    const Course hit = run(plan, jump);
+    ASSERT_EQ(hit.times.size(), 3U);
+    for (const auto time : hit.times)
+        EXPECT_EQ(time, 10s);
+    plan.gap = 3s;
+    const Course spaced = run(plan, jump);
+    ASSERT_EQ(spaced.times.size(), 3U);
+    EXPECT_EQ(spaced.times[1] - spaced.times[0], 3s);
 }
 
 TEST(Watch, CountAndTimeBetweenDumpsAndKill) {

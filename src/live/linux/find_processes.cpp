@@ -1,8 +1,8 @@
 #include <unistd.h>
 
-#include <algorithm>
 #include <string_view>
 
+#include "base/text.h"
 #include "live/capture.h"
 #include "live/linux/proc.h"
 
@@ -25,7 +25,28 @@ bool isClone(const ProcStat& stat) {
     return stat.exitSignal == 0;
 }
 
+/// What the kernel cut of a name, if the program's file or an argument (a script's path) has it.
+std::string wholeName(const std::string& comm, std::string_view executable,
+                      const std::vector<std::string>& arguments) {
+    if (comm.size() < commLimit) return comm;
+    if (programName(executable).starts_with(comm)) return std::string(programName(executable));
+    for (const std::string& argument : arguments) {
+        if (programName(argument).starts_with(comm)) return std::string(programName(argument));
+    }
+    return comm;
+}
+
+std::vector<std::string> argumentsOf(pid_t id) {
+    return splitNul(readProcOrEmpty(procPath(id, "cmdline")));
+}
+
 }  // namespace
+
+std::string processName(std::uint64_t pid) {
+    const auto id = static_cast<pid_t>(pid);
+    return wholeName(std::string(trim(readProcOrEmpty(procPath(id, "comm")))),
+                     readLink(procPath(id, "exe")), argumentsOf(id));
+}
 
 std::vector<ProcessName> findProcesses(std::string_view name) {
     std::vector<ProcessName> found;
@@ -36,13 +57,13 @@ std::vector<ProcessName> findProcesses(std::string_view name) {
         const auto id = static_cast<pid_t>(pid);
         const auto stat = parseStat(readProcOrEmpty(procPath(id, "stat")));
         if (!stat || stat->kernelThread() || stat->dead() || isClone(*stat)) continue;
-        ProcessName process{pid, stat->name, readLink(procPath(id, "exe")), {}};
-        // comm holds only the first 15 characters of a longer name.
-        const bool cut = name.size() > commLimit && process.executable.empty() &&
-                         stat->name == name.substr(0, commLimit);
-        if (!sameName(name, stat->name) && !sameName(name, programName(process.executable)) && !cut)
+        const auto arguments = argumentsOf(id);
+        const std::string executable = readLink(procPath(id, "exe"));
+        ProcessName process{pid, wholeName(stat->name, executable, arguments), executable, {}};
+        if (!sameName(name, process.name) && !sameName(name, stat->name) &&
+            !sameName(name, programName(executable)))
             continue;
-        for (const std::string& part : splitNul(readProcOrEmpty(procPath(id, "cmdline")))) {
+        for (const std::string& part : arguments) {
             if (!process.commandLine.empty()) process.commandLine += ' ';
             process.commandLine += part;
         }

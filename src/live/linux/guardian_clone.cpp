@@ -140,7 +140,9 @@ GuardianReply GuardianServer::reapIn(pid_t thread, const Clone& clone) noexcept 
     ThreadRecord& record = known != 0 ? records_[known - 1] : stranger;
     if (known == 0 && ::ptrace(PTRACE_SEIZE, thread, 0, options()) != 0)
         return {GuardianFailure::zombieLeft, errno, thread};
-    if (record.state != ThreadState::stopped) {
+    // Then it goes on when its event has been dealt with, and not a moment earlier.
+    const bool stood = record.state == ThreadState::stopped;
+    if (!stood) {
         ::ptrace(PTRACE_INTERRUPT, thread, 0, 0);
         record.state = ThreadState::asked;
     }
@@ -187,7 +189,7 @@ GuardianReply GuardianServer::reapIn(pid_t thread, const Clone& clone) noexcept 
             traced::sleepForChild(1'000'000);
         }
     }
-    letGo(record);
+    if (!stood) letGo(record);
     return reply;
 }
 
