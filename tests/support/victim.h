@@ -65,14 +65,15 @@ inline std::vector<pid_t> childrenOf(pid_t pid) {
 
 class Victim {
 public:
-    /// Starts tests/targets/`name` with arguments; its standard input and output are pipes to us.
-    /// `prepare` runs in the child before exec (async-signal-safe things only).
+    /// Starts tests/targets/`name`, or a program by its whole path, with arguments; its standard
+    /// input and output are pipes to us. `prepare` runs in the child before exec (async-signal-safe
+    /// things only).
     explicit Victim(const std::string& name, std::vector<std::string> arguments = {},
                     const std::function<void()>& prepare = {}) {
         int out[2];
         int in[2];
         if (::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(in, O_CLOEXEC) != 0) return;
-        const std::string path = target(name);
+        const std::string path = name.starts_with('/') ? name : target(name);
         std::vector<char*> argv{const_cast<char*>(path.c_str())};
         for (std::string& argument : arguments)
             argv.push_back(argument.data());

@@ -108,6 +108,7 @@ std::optional<ProcStat> parseStat(std::string_view text) {
     stat.processGroup = static_cast<std::int32_t>(number(5));
     stat.session = static_cast<std::int32_t>(number(6));
     stat.flags = static_cast<std::uint64_t>(number(9));
+    stat.faults = static_cast<std::uint64_t>(number(10)) + static_cast<std::uint64_t>(number(12));
     stat.userTicks = static_cast<std::uint64_t>(number(14));
     stat.kernelTicks = static_cast<std::uint64_t>(number(15));
     stat.nice = static_cast<std::int32_t>(number(19));

@@ -42,6 +42,7 @@ struct ProcStat {
     std::int32_t processGroup = 0;  ///< 5
     std::int32_t session = 0;       ///< 6
     std::uint64_t flags = 0;        ///< 9, PF_…
+    std::uint64_t faults = 0;       ///< 10 and 12, of pages, minor and major
     std::uint64_t userTicks = 0;    ///< 14
     std::uint64_t kernelTicks = 0;  ///< 15
     std::int32_t nice = 0;          ///< 19

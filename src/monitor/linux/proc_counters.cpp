@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "live/linux/proc.h"
 #include "monitor/counters.h"
+#include "monitor/linux/cgroup.h"
 
 namespace icecore::monitor {
 
@@ -48,6 +49,9 @@ std::optional<double> io(pid_t process, std::string_view key) {
     const auto value = statusNumber(readProcOrEmpty(procPath(process, "io")), key);
     return value ? std::optional(static_cast<double>(*value)) : std::nullopt;
 }
+std::optional<double> sum(std::optional<double> a, std::optional<double> b) {
+    return a && b ? std::optional(*a + *b) : std::nullopt;
+}
 /// Processor time in seconds.
 std::optional<double> cpuSeconds(pid_t process, bool user, bool kernel) {
     const auto stat = live::parseStat(readProcOrEmpty(procPath(process, "stat")));
@@ -74,22 +78,19 @@ std::optional<double> memoryInfo(std::string_view key) {
     return value ? std::optional(static_cast<double>(*value)) : std::nullopt;
 }
 /// "some avg10=1.23 …" of a pressure file.
-std::optional<double> pressure(const char* file) {
-    const std::string text = readProcOrEmpty(file);
+std::optional<double> pressure(const std::string& text) {
     const std::size_t at = text.find("avg10=");
     if (at == std::string::npos) return std::nullopt;
     return std::strtod(text.c_str() + at + 6, nullptr);
 }
-/// A file of the process' own cgroup (version 2).
-std::optional<double> cgroup(pid_t process, std::string_view file) {
-    const std::string text = readProcOrEmpty(procPath(process, "cgroup"));
-    const std::size_t at = text.find("0::");
-    if (at == std::string::npos) return std::nullopt;
-    const std::string_view path = trim(std::string_view(text).substr(at + 3));
-    const std::string value =
-        readProcOrEmpty(fmt::format("/sys/fs/cgroup{}/{}", path.substr(0, path.find('\n')), file));
-    const auto number = parseDecimal(trim(value));
-    return number ? std::optional(static_cast<double>(*number)) : std::nullopt;
+std::optional<double> number(std::string_view text) {
+    const auto value = parseDecimal(trim(text));
+    return value ? std::optional(static_cast<double>(*value)) : std::nullopt;
+}
+/// What the process' group uses of memory: its name differs between the versions.
+std::optional<double> groupMemory(pid_t process) {
+    const auto current = number(cgroupFile(process, "memory", "memory.current"));
+    return current ? current : number(cgroupFile(process, "memory", "memory.usage_in_bytes"));
 }
 
 constexpr auto table = std::to_array<Row>({
@@ -133,6 +134,15 @@ constexpr auto table = std::to_array<Row>({
      [](pid_t p) { return io(p, "syscr"); }},
     {"Process", "IO Write Operations/sec", "syscw of /proc/PID/io", Unit::rate,
      [](pid_t p) { return io(p, "syscw"); }},
+    {"Process", "IO Data Bytes/sec", "rchar and wchar of /proc/PID/io", Unit::rate,
+     [](pid_t p) { return sum(io(p, "rchar"), io(p, "wchar")); }},
+    {"Process", "IO Data Operations/sec", "syscr and syscw of /proc/PID/io", Unit::rate,
+     [](pid_t p) { return sum(io(p, "syscr"), io(p, "syscw")); }},
+    {"Process", "Page Faults/sec", "minor and major faults", Unit::rate,
+     [](pid_t p) -> std::optional<double> {
+         const auto stat = live::parseStat(readProcOrEmpty(procPath(p, "stat")));
+         return stat ? std::optional(static_cast<double>(stat->faults)) : std::nullopt;
+     }},
     {"Processor", "% Processor Time", "busy share of all processors", Unit::percent,
      [](pid_t) { return machineSeconds(); }},
     {"Memory", "Available MBytes", "MemAvailable, in MiB", Unit::level,
@@ -151,15 +161,21 @@ constexpr auto table = std::to_array<Row>({
          return committed ? std::optional(*committed * kibibyte) : std::nullopt;
      }},
     {"Pressure", "CPU", "share of the last 10 s in which some waited for a processor, per cent",
-     Unit::level, [](pid_t) { return pressure("/proc/pressure/cpu"); }},
+     Unit::level, [](pid_t) { return pressure(readProcOrEmpty("/proc/pressure/cpu")); }},
     {"Pressure", "Memory", "the same for memory", Unit::level,
-     [](pid_t) { return pressure("/proc/pressure/memory"); }},
+     [](pid_t) { return pressure(readProcOrEmpty("/proc/pressure/memory")); }},
     {"Pressure", "IO", "the same for input and output", Unit::level,
-     [](pid_t) { return pressure("/proc/pressure/io"); }},
-    {"Cgroup", "Memory Bytes", "memory.current of its cgroup", Unit::level,
-     [](pid_t p) { return cgroup(p, "memory.current"); }},
+     [](pid_t) { return pressure(readProcOrEmpty("/proc/pressure/io")); }},
+    {"Cgroup", "Memory Bytes", "memory.current (memory.usage_in_bytes) of its cgroup", Unit::level,
+     groupMemory},
     {"Cgroup", "Processes", "pids.current of its cgroup", Unit::level,
-     [](pid_t p) { return cgroup(p, "pids.current"); }},
+     [](pid_t p) { return number(cgroupFile(p, "pids", "pids.current")); }},
+    {"Cgroup", "CPU Pressure", "as Pressure, within its cgroup (version 2)", Unit::level,
+     [](pid_t p) { return pressure(cgroupFile(p, {}, "cpu.pressure")); }},
+    {"Cgroup", "Memory Pressure", "the same for memory", Unit::level,
+     [](pid_t p) { return pressure(cgroupFile(p, {}, "memory.pressure")); }},
+    {"Cgroup", "IO Pressure", "the same for input and output", Unit::level,
+     [](pid_t p) { return pressure(cgroupFile(p, {}, "io.pressure")); }},
 });
 
 bool same(std::string_view a, std::string_view b) {
