@@ -30,6 +30,10 @@ public:
             return false;
         }
         pdb_ = *made;
+        if (pdb_.bytes < bytes) {
+            report_.failure(fmt::format("made {} bytes instead of {}", pdb_.bytes, bytes));
+            return false;
+        }
         report_.note(fmt::format("made: {}, {} functions, each with an inlined call and 8 lines",
                                  humanBytes(pdb_.bytes), pdb_.functions));
         return true;

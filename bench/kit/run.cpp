@@ -2,13 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -28,6 +28,17 @@ std::string readAll(int descriptor) {
     return text;
 }
 
+/// The child's part: between fork and exec.
+[[noreturn]] void execute(const std::vector<char*>& arguments, int output) {
+    const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    dup2(nothing, STDIN_FILENO);
+    dup2(output, STDOUT_FILENO);
+    dup2(output, STDERR_FILENO);
+    execvp(arguments[0], arguments.data());
+    dprintf(STDERR_FILENO, "%s: %s", arguments[0], std::strerror(errno));
+    _exit(127);
+}
+
 }  // namespace
 
 Run run(const Command& command) {
@@ -41,20 +52,15 @@ Run run(const Command& command) {
     arguments.push_back(nullptr);
     unsetenv("DEBUGINFOD_URLS");
 
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, pipe[1], 1);
-    posix_spawn_file_actions_adddup2(&actions, pipe[1], 2);
+    // Not posix_spawn: its child runs in our memory until it executes the program, and the kernel
+    // counts the most that we ever held as the child's peak. After fork it is what we hold now.
     const auto start = std::chrono::steady_clock::now();
-    pid_t child = 0;
-    const int error =
-        posix_spawnp(&child, arguments[0], &actions, nullptr, arguments.data(), environ);
-    posix_spawn_file_actions_destroy(&actions);
+    const pid_t child = fork();
+    if (child == 0) execute(arguments, pipe[1]);
     close(pipe[1]);
-    if (error != 0) {
+    if (child < 0) {
         close(pipe[0]);
-        result.output = fmt::format("{}: {}", command[0], std::strerror(error));
+        result.output = fmt::format("{}: {}", command[0], std::strerror(errno));
         return result;
     }
     result.output = readAll(pipe[0]);

@@ -18,7 +18,8 @@ struct Run {
     bool succeeded = false;          ///< it could be started and its exit status was 0
     int status = -1;                 ///< exit status; 128 + signal
     double seconds = 0;              ///< wall clock, from before the start to after the end
-    std::uint64_t peakResident = 0;  ///< bytes; the largest of the program and its children
+    std::uint64_t peakResident = 0;  ///< bytes; the largest of the program and its children, no
+                                     ///< less than what the caller itself holds at the start
     std::string output;              ///< standard output and error, together
 };
 
