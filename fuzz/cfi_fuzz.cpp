@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "symbols/dwarf/expression.h"
 #include "unwind/cfi_finder.h"
 #include "unwind/cfi_index.h"
 #include "unwind/cfi_program.h"
-#include "unwind/dwarf_expression.h"
 
 using namespace icecore;
 

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "bytes/elf_layout.h"
 #include "images/elf_image.h"
+#include "symbols/dwarf/types.h"
 #include "symbols/dwarf_info.h"
 #include "symbols/module_files.h"
 #include "symbols/symbol_table.h"
@@ -29,6 +32,38 @@ void askImage(const ElfImage& image) {
         (void)parseNotes(image.atAddress(segment.address), segment.alignment, nullptr);
 }
 
+/// Types by name, and the variables of each function with all that has to be computed for them.
+void askTypes(const DwarfInfo& dwarf, Arch arch, const std::vector<std::uint64_t>& addresses) {
+    const dwarf::DwarfTypes types(dwarf.data(), arch);
+    constexpr std::size_t fewNames = 32;
+    const auto describe = [&](TypeId type) {
+        const TypeShape shape = types.shape(type);
+        if (shape.target) (void)types.shape(*shape.target);
+        for (const TypeMember& member : types.members(type))
+            (void)types.shape(member.type);
+    };
+    for (const std::string& name : types.matching("*", fewNames)) {
+        if (const auto type = types.find(name)) describe(*type);
+    }
+    (void)types.variableType("x");
+    VariableFrame caller;
+    caller.registers = Registers(arch);
+    const std::size_t known = archInfo(arch).registers.size();
+    for (std::size_t i = 0; i < known && i < Registers::capacity; ++i)
+        caller.registers.set(static_cast<RegisterId>(i), 0x1000 * (i + 1));
+    caller.callerSp = 0x8000;
+    caller.load = [](std::uint64_t address, std::size_t) { return std::optional(address); };
+    VariableFrame frame = caller;
+    frame.caller = &caller;
+    for (std::size_t i = 0; i < addresses.size(); i += 4) {
+        caller.pc = addresses[i] + 1;
+        for (std::size_t level = 0; level < 3; ++level) {
+            for (const Variable& variable : types.variablesAt(addresses[i], level, &frame))
+                describe(variable.type);
+        }
+    }
+}
+
 void askSymbols(const std::shared_ptr<const ElfImage>& image) {
     const SymbolTable table({image});
     std::vector<std::uint64_t> addresses = {image->entry(), image->imageBase()};
@@ -49,6 +84,7 @@ void askSymbols(const std::shared_ptr<const ElfImage>& image) {
         (void)pltStubName(*image, address, &start);
         if (hasDwarf(*image)) (void)dwarf.lookUp(address);
     }
+    if (hasDwarf(*image)) askTypes(dwarf, image->arch(), addresses);
 }
 
 }  // namespace

@@ -16,9 +16,9 @@ struct BigPdb {
     std::uint32_t inlinedFrom = 0;   ///< from here to the function's end a call is inlined
 };
 
-/// Writes one of `bytes` bytes or a little more: object files with functions, each with locals, an inlined
-/// call and eight lines, a section contribution, a public and a global symbol. Pages of half of the
-/// object files lie in reverse order, so that they have to be copied together.
+/// Writes one of `bytes` bytes or a little more: object files with functions, each with locals, an
+/// inlined call and eight lines, a section contribution, a public and a global symbol. Pages of
+/// half of the object files lie in reverse order, so that they have to be copied together.
 Result<BigPdb> writeBigPdb(const std::string& path, std::uint64_t bytes);
 
 }  // namespace icecore::bench

@@ -31,7 +31,7 @@ std::string readAll(int descriptor) {
 /// The child's part: between fork and exec.
 [[noreturn]] void execute(const std::vector<char*>& arguments, int output) {
     const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    dup2(nothing, STDIN_FILENO);
+    if (nothing >= 0) dup2(nothing, STDIN_FILENO);
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
     execvp(arguments[0], arguments.data());

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/text.h"
 #include "debugger/symbol_text.h"
@@ -49,6 +50,7 @@ std::optional<std::uint64_t> addressOf(const Session& session, const FrameVariab
         if (!frame.callerSp) return std::nullopt;
         return (*frame.callerSp - session.pointerSize() + offset) & mask;
     case VariablePiece::Place::at_address: return frame.module.bias + offset;
+    case VariablePiece::Place::computed: return offset & mask;
     default: return std::nullopt;
     }
 }
@@ -62,7 +64,11 @@ std::string lowerHalf(std::string_view name) {
     return std::string(name);
 }
 
-std::string registerText(const Session& session, const VariablePiece& piece) {
+std::string placeText(const Session& session, const VariablePiece& piece) {
+    if (piece.place == VariablePiece::Place::value) return "<constant>";
+    if (piece.place != VariablePiece::Place::in_register &&
+        piece.place != VariablePiece::Place::in_vector)
+        return "<unavailable>";
     if (piece.place == VariablePiece::Place::in_vector) {
         const bool x86 = session.arch() == Arch::x86_64 || session.arch() == Arch::x86;
         return fmt::format("@{}{}", x86 ? "xmm" : "v", piece.offset);
@@ -83,6 +89,10 @@ std::vector<std::byte> pieceBytes(const Session& session, const FrameVariables& 
     if (piece.place == VariablePiece::Place::in_vector) {
         bytes = vectorRegister(session, frame, static_cast<std::uint64_t>(piece.offset))
                     .value_or(std::vector<std::byte>());
+    } else if (piece.place == VariablePiece::Place::value) {
+        for (unsigned shift = 0; shift < 64; shift += 8)
+            bytes.push_back(
+                static_cast<std::byte>(static_cast<std::uint64_t>(piece.offset) >> shift & 0xffU));
     } else if (piece.place == VariablePiece::Place::in_register) {
         const auto value = frame.physical.registers.get(piece.reg);
         if (!value) return bytes;
@@ -91,6 +101,25 @@ std::vector<std::byte> pieceBytes(const Session& session, const FrameVariables& 
     }
     if (bytes.size() > size) bytes.resize(size);
     return bytes;
+}
+
+}  // namespace
+
+namespace {
+
+VariableFrame framed(const Session& session, const Frame& frame, std::uint64_t bias) {
+    VariableFrame result;
+    result.registers = frame.registers;
+    result.bias = bias;
+    result.pc = frame.pc - bias;
+    result.load = [&session](std::uint64_t address,
+                             std::size_t size) -> std::optional<std::uint64_t> {
+        std::array<std::byte, 8> bytes{};
+        const auto wanted = std::span(bytes).first(std::min(size, bytes.size()));
+        if (session.memory().read(address, wanted).bytes < wanted.size()) return std::nullopt;
+        return integerOf(wanted);
+    };
+    return result;
 }
 
 }  // namespace
@@ -125,7 +154,17 @@ Result<FrameVariables> frameVariables(const Session& session) {
                                 "variables (.reload /f {} and !sym noisy say which there are)",
                                 moduleText(session, module), moduleText(session, module)));
     }
-    frame.variables = frame.module.types->variablesAt(pc - frame.module.bias, level);
+    VariableFrame own = framed(session, frame.physical, frame.module.bias), caller;
+    own.callerSp = frame.callerSp;
+    if (named.physical + 1 < stack.stack.frames.size()) {
+        const Frame& outer = stack.stack.frames[named.physical + 1];
+        caller = framed(session, outer, frame.module.bias);
+        if (named.physical + 2 < stack.stack.frames.size())
+            caller.callerSp = stack.stack.frames[named.physical + 2].sp;
+        if (outer.pcIsReturnAddress && session.process().moduleAt(outer.pc - 1) == module)
+            own.caller = &caller;
+    }
+    frame.variables = frame.module.types->variablesAt(pc - frame.module.bias, level, &own);
     return frame;
 }
 
@@ -140,17 +179,15 @@ VariableValue locateVariable(const Session& session, const FrameVariables& frame
         return value;
     }
     if (variable.pieces.empty()) {
-        value.where = "<unavailable>";
+        value.where = "<optimized out>";
+        value.optimizedOut = true;
         return value;
     }
     const VariablePiece& first = variable.pieces.front();
     if (first.at == 0 && variable.pieces.size() == 1) {
         value.address = addressOf(session, frame, first);
-        const bool inRegister = first.place == VariablePiece::Place::in_register ||
-                                first.place == VariablePiece::Place::in_vector;
-        value.where = value.address ? addressText(session, *value.address)
-                      : inRegister  ? registerText(session, first)
-                                    : "<unavailable>";
+        value.where =
+            value.address ? addressText(session, *value.address) : placeText(session, first);
         value.bytes = pieceBytes(session, frame, first, size);
         return value;
     }

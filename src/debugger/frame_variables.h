@@ -23,6 +23,7 @@ Result<FrameVariables> frameVariables(const Session& session);
 struct VariableValue {
     std::optional<std::uint64_t> address;  ///< when all of it lies in memory
     std::string where;                     ///< "@rdi", "00000000`0012fe20", "<unavailable>"
+    bool optimizedOut = false;  ///< the compiler keeps it nowhere at this place of the code
     /// From its first byte on, as far as they are known; empty when none is.
     std::vector<std::byte> bytes;
 };

@@ -48,7 +48,8 @@ Result<void> displayVariables(CommandCall& call) {
         call.out.print(
             "{} = {}\n", line,
             known ? valueText(session, frame.module, variable.type, value.bytes, ValueStyle::dv)
-                  : "<value unavailable>");
+            : value.optimizedOut ? "<optimized out>"
+                                 : "<value unavailable>");
     }
     if (frame.variables.empty()) call.out.write("(the function has no variables here)\n");
     return {};

@@ -14,6 +14,10 @@
 
 namespace icecore {
 
+namespace dwarf {
+class DebugData;
+}
+
 struct DwarfFrame {
     std::string linkageName;  ///< mangled, where the compiler recorded it
     std::string name;         ///< qualified by its scopes, no parameters; empty: no function known
@@ -44,10 +48,11 @@ public:
     /// a name. Empty when nothing is known.
     [[nodiscard]] std::vector<DwarfFrame> lookUp(std::uint64_t address) const;
 
-    struct State;
+    /// What types and variables are read from; lives as long as this.
+    [[nodiscard]] dwarf::DebugData& data() const { return *data_; }
 
 private:
-    std::unique_ptr<State> state_;
+    std::unique_ptr<dwarf::DebugData> data_;
 };
 
 }  // namespace icecore

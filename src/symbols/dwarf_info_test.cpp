@@ -7,6 +7,7 @@
 #include "bytes/elf_layout.h"
 #include "images/elf_image.h"
 #include "support/paths.h"
+#include "symbols/dwarf/types.h"
 #include "symbols/symbol_table.h"
 
 namespace icecore {
@@ -43,6 +44,17 @@ std::size_t named(const std::shared_ptr<const ElfImage>& image,
     for (const std::uint64_t address : addresses) {
         for (const DwarfFrame& frame : dwarf.lookUp(address))
             count += !frame.name.empty() || !frame.linkageName.empty();
+    }
+    // Types and variables as well.
+    const dwarf::DwarfTypes types(dwarf.data(), Arch::x86_64);
+    for (const std::string& name : types.matching("*", 16)) {
+        const auto type = types.find(name);
+        for (const TypeMember& member : types.members(type.value_or(0)))
+            (void)types.shape(member.type);
+    }
+    for (std::size_t i = 0; i < addresses.size(); i += 32) {
+        for (const Variable& variable : types.variablesAt(addresses[i], i / 32 % 2, nullptr))
+            (void)types.shape(variable.type);
     }
     return count;
 }

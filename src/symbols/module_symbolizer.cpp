@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "symbols/demangle.h"
+#include "symbols/dwarf/types.h"
 #include "symbols/dwarf_info.h"
 
 namespace icecore {
@@ -83,6 +84,15 @@ const DwarfInfo* ModuleSymbolizer::dwarf() const {
         dwarf_ = std::make_unique<DwarfInfo>(files_.debugImage, opener);
     });
     return dwarf_.get();
+}
+
+const TypeSource* ModuleSymbolizer::types() const {
+    const DwarfInfo* info = dwarf();
+    if (info == nullptr) return nullptr;
+    std::call_once(typesOnce_, [&] {
+        types_ = std::make_unique<dwarf::DwarfTypes>(info->data(), files_.debugImage->arch());
+    });
+    return types_.get();
 }
 
 SymbolKind ModuleSymbolizer::tableKind() const {

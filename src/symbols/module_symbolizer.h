@@ -17,6 +17,9 @@
 namespace icecore {
 
 class DwarfInfo;
+namespace dwarf {
+class DwarfTypes;
+}
 
 /// Thread-safe; symbol tables and DWARF are opened at the first question that needs them.
 class ModuleSymbolizer final : public ModuleReader {
@@ -32,6 +35,7 @@ public:
     [[nodiscard]] std::optional<Named> nearest(std::uint64_t address) const override;
     void find(std::string_view pattern, std::size_t limit, std::vector<Named>& out) const override;
     [[nodiscard]] std::optional<Named> byName(std::string_view name) const override;
+    [[nodiscard]] const TypeSource* types() const override;
 
 private:
     [[nodiscard]] const SymbolTable& table() const;
@@ -40,9 +44,10 @@ private:
     [[nodiscard]] SymbolKind tableKind() const;
 
     ModuleFiles files_;
-    mutable std::once_flag tableOnce_, dwarfOnce_;
+    mutable std::once_flag tableOnce_, dwarfOnce_, typesOnce_;
     mutable std::unique_ptr<SymbolTable> table_;
     mutable std::unique_ptr<DwarfInfo> dwarf_;
+    mutable std::unique_ptr<dwarf::DwarfTypes> types_;
 };
 
 }  // namespace icecore

@@ -1,7 +1,9 @@
 // Types and variables: what `dt` and `dv` ask of a module's debug information, whatever its format.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -68,6 +70,8 @@ struct VariablePiece {
         at_frame,     ///< `offset` bytes from the frame's address: what the caller's stack
                       ///< pointer was after its call, less one pointer (x86's virtual frame)
         at_address,   ///< `offset` is an address of the module
+        computed,     ///< `offset` is an address of the process that was computed for one frame
+        value,        ///< nowhere: `offset` is the value itself
     };
     Place place = Place::in_register;
     RegisterId reg = 0;
@@ -84,6 +88,20 @@ struct Variable {
     /// Nothing: the variable has no value here (optimised away).
     std::vector<VariablePiece> pieces;
     std::optional<std::uint64_t> constant;  ///< its value, where the code needs no place for it
+};
+
+/// The frame whose variables are asked for: some places have to be computed from it.
+struct VariableFrame {
+    Registers registers;
+    /// The stack pointer after the return to the caller.
+    std::optional<std::uint64_t> callerSp;
+    /// Unsigned integers of the process' memory, of 1, 2, 4 or 8 bytes.
+    std::function<std::optional<std::uint64_t>(std::uint64_t address, std::size_t size)> load;
+    std::uint64_t bias = 0;  ///< runtime address less the module's own
+    /// The frame that called this one, with its return address as the module's own; null when it
+    /// is not known, or of another module.
+    const VariableFrame* caller = nullptr;
+    std::uint64_t pc = 0;  ///< the module's own
 };
 
 /// Thread-safe. Numbers from a file that is damaged lead to `unknown` shapes and empty lists.
@@ -107,8 +125,10 @@ public:
     [[nodiscard]] virtual std::optional<TypeId> variableType(std::string_view name) const = 0;
     /// The variables in scope at an address of the module, innermost block first. `level` chooses
     /// among the functions that ModuleReader::locate lists for it: 0 is the innermost inlined one.
+    /// Without a `frame`, places that have to be computed are left out.
     [[nodiscard]] virtual std::vector<Variable> variablesAt(std::uint64_t address,
-                                                            std::size_t level) const = 0;
+                                                            std::size_t level,
+                                                            const VariableFrame* frame) const = 0;
 };
 
 }  // namespace icecore

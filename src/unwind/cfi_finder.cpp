@@ -1,6 +1,6 @@
 #include "unwind/cfi_finder.h"
 
-#include "unwind/dwarf_expression.h"
+#include "symbols/dwarf/expression.h"
 
 namespace icecore {
 

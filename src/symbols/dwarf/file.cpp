@@ -6,8 +6,9 @@ namespace icecore::dwarf {
 
 namespace {
 constexpr std::array<std::string_view, static_cast<std::size_t>(SectionId::count)> names = {
-    ".debug_info", ".debug_abbrev", ".debug_str",      ".debug_line_str", ".debug_str_offsets",
-    ".debug_addr", ".debug_ranges", ".debug_rnglists", ".debug_line",     ".debug_aranges"};
+    ".debug_info",        ".debug_abbrev",  ".debug_str",    ".debug_line_str",
+    ".debug_str_offsets", ".debug_addr",    ".debug_ranges", ".debug_rnglists",
+    ".debug_line",        ".debug_aranges", ".debug_loc",    ".debug_loclists"};
 }
 
 ByteView File::section(SectionId id) const {

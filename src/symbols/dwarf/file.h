@@ -24,6 +24,8 @@ enum class SectionId : std::uint8_t {
     rnglists,
     line,
     aranges,
+    loc,
+    loclists,
     count
 };
 

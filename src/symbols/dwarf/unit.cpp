@@ -13,6 +13,11 @@ std::string_view textAt(ByteView section, std::uint64_t offset) {
     return cursor.cString();
 }
 
+std::string_view bytesOf(Cursor& cursor, std::uint64_t size) {
+    const ByteView bytes = cursor.bytes(size);
+    return {reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(bytes.size())};
+}
+
 std::uint64_t threeBytes(Cursor& cursor) {
     const std::uint64_t low = cursor.u16();
     return low | std::uint64_t{cursor.u8()} << 16U;
@@ -126,12 +131,12 @@ bool Unit::readValue(Cursor& cursor, const AttributeSpec& spec, Value& value) co
     case form_string: value.text = cursor.cString(); break;
     case form_flag_present: value.number = 1; break;
     case form_implicit_const: value.number = static_cast<std::uint64_t>(spec.constant); break;
-    case form_block1: cursor.skip(cursor.u8()); break;
-    case form_block2: cursor.skip(cursor.u16()); break;
-    case form_block4: cursor.skip(cursor.u32()); break;
+    case form_block1: value.text = bytesOf(cursor, cursor.u8()); break;
+    case form_block2: value.text = bytesOf(cursor, cursor.u16()); break;
+    case form_block4: value.text = bytesOf(cursor, cursor.u32()); break;
     case form_block:
-    case form_exprloc: cursor.skip(cursor.uleb()); break;
-    case form_data16: cursor.skip(16); break;
+    case form_exprloc: value.text = bytesOf(cursor, cursor.uleb()); break;
+    case form_data16: value.text = bytesOf(cursor, 16); break;
     default: return false;
     }
     return cursor.ok();
@@ -171,6 +176,7 @@ bool Unit::readAttributes(Cursor& cursor, const Abbreviation& abbreviation, Entr
         case at_specification: entry.specification = value; break;
         case at_call_file: entry.callFile = value; break;
         case at_call_line: entry.callLine = value; break;
+        case at_declaration: entry.declaration = value.number != 0; break;
         default: break;
         }
     }
@@ -186,6 +192,52 @@ std::optional<Entry> Unit::entryAt(std::uint64_t at) const {
     if (abbreviation == nullptr || !readAttributes(cursor, *abbreviation, entry))
         return std::nullopt;
     return entry;
+}
+
+std::optional<FullEntry> Unit::fullEntryAt(std::uint64_t at) const {
+    if (at < firstEntry || at >= end) return std::nullopt;
+    Cursor cursor = cursorAt(at);
+    FullEntry entry;
+    if (!readFullEntry(cursor, entry) || entry.tag == 0) return std::nullopt;
+    return entry;
+}
+
+bool Unit::readFullEntry(Cursor& cursor, FullEntry& entry) const {
+    entry = {};
+    entry.offset = cursor.position();
+    const std::uint64_t code = cursor.uleb();
+    if (!cursor.ok() || code == 0) return cursor.ok();
+    const Abbreviation* abbreviation = abbreviations().find(code);
+    if (abbreviation == nullptr) return false;
+    entry.tag = abbreviation->tag;
+    entry.children = abbreviation->children;
+    const AttributeSpec* specs = abbreviations().specs(*abbreviation);
+    entry.attributes.reserve(abbreviation->count);
+    for (std::uint32_t i = 0; i < abbreviation->count; ++i) {
+        Value value;
+        if (!readValue(cursor, specs[i], value)) return false;
+        entry.attributes.emplace_back(specs[i].attribute, value);
+    }
+    entry.behind = cursor.position();
+    return true;
+}
+
+bool Unit::children(const FullEntry& parent,
+                    const std::function<bool(const FullEntry&)>& visit) const {
+    if (!parent.children) return true;
+    Cursor cursor = cursorAt(parent.behind);
+    FullEntry child;
+    while (readFullEntry(cursor, child)) {
+        if (child.tag == 0) return true;
+        if (!visit(child)) return true;
+        if (!child.children) continue;
+        const auto sibling = localReference(child.value(at_sibling));
+        if (sibling && *sibling > cursor.position() && *sibling < end)
+            cursor.seek(*sibling);
+        else if (!skipChildren(cursor))
+            return false;
+    }
+    return false;
 }
 
 bool Unit::skipChildren(Cursor& cursor) const {
@@ -242,15 +294,17 @@ void Unit::readOwnEntry() {
             case at_addr_base:
             case at_gnu_addr_base: addrBase = value.number; break;
             case at_rnglists_base: rnglistsBase = value.number; break;
+            case at_loclists_base: loclistsBase = value.number; break;
             case at_gnu_ranges_base: rangesBase = value.number; break;
             default: break;
             }
         }
         // A .dwo has one table of each, and does not say so: it starts behind the table's header
-        // (7.26, 7.28); the older GNU form has no header.
+        // (7.26, 7.28, 7.29); the older GNU form has no header.
         if (file->split() && version >= 5) {
             if (strOffsetsBase == 0) strOffsetsBase = offsetSize == 8 ? 16 : 8;
             if (rnglistsBase == 0) rnglistsBase = offsetSize == 8 ? 20 : 12;
+            if (loclistsBase == 0) loclistsBase = offsetSize == 8 ? 20 : 12;
         }
         name = text(nameValue);
         compDir = text(dirValue);
@@ -466,6 +520,21 @@ const std::vector<FunctionRange>& Unit::functions(bool deep) const {
     if (!deep || !somethingSkipped_) return functions_;
     std::call_once(deepOnce_, [&] { indexFunctions(true, deepFunctions_); });
     return deepFunctions_;
+}
+
+const FunctionRange* Unit::functionAt(std::uint64_t at) const {
+    for (const bool deep : {false, true}) {
+        const auto& all = functions(deep);
+        auto after = std::upper_bound(
+            all.begin(), all.end(), at,
+            [](std::uint64_t value, const FunctionRange& f) { return value < f.range.begin(); });
+        // Pieces of several functions may begin at one place.
+        for (int i = 0; i < 8 && after != all.begin(); ++i) {
+            --after;
+            if (after->range.contains(at)) return &*after;
+        }
+    }
+    return nullptr;
 }
 
 const LineTable& Unit::lines() const {

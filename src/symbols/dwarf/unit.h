@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/range.h"
@@ -20,8 +23,9 @@ namespace icecore::dwarf {
 struct Value {
     std::uint16_t form = 0;  ///< 0: the entry does not have the attribute
     std::uint64_t number = 0;
-    std::string_view text;  ///< of form_string
+    std::string_view text;  ///< of form_string; the bytes of blocks and expressions
     [[nodiscard]] bool present() const { return form != 0; }
+    [[nodiscard]] ByteView block() const { return ByteView(std::as_bytes(std::span(text))); }
 };
 
 /// The attributes that matter here, of one entry.
@@ -29,8 +33,26 @@ struct Entry {
     std::uint64_t offset = 0;  ///< in .debug_info
     std::uint16_t tag = 0;
     bool children = false;
+    bool declaration = false;
     Value name, linkageName, lowPc, highPc, ranges, entryPc, sibling, origin, specification,
         callFile, callLine;
+};
+
+/// An entry with all its attributes: what types and variables are read from.
+struct FullEntry {
+    std::uint64_t offset = 0;  ///< in .debug_info
+    std::uint64_t behind = 0;  ///< where its first child is, if it has children
+    std::uint16_t tag = 0;     ///< 0: the mark behind an entry's last child
+    bool children = false;
+    std::vector<std::pair<std::uint16_t, Value>> attributes;
+    /// Absent (Value::present()) when the entry does not have it.
+    [[nodiscard]] Value value(std::uint16_t attribute) const {
+        for (const auto& [number, value] : attributes) {
+            if (number == attribute) return value;
+        }
+        return {};
+    }
+    [[nodiscard]] bool flag(std::uint16_t attribute) const { return value(attribute).number != 0; }
 };
 
 /// A function's piece of code and the entry that describes it.
@@ -51,6 +73,7 @@ public:
 
     // The unit's own entry.
     std::uint64_t strOffsetsBase = 0, addrBase = 0, rnglistsBase = 0, rangesBase = 0;
+    std::uint64_t loclistsBase = 0;
     std::uint64_t lowPc = 0, language = 0;
     std::optional<std::uint64_t> lineOffset;
     std::string_view compDir, name, dwoName;
@@ -74,11 +97,18 @@ public:
     bool readAttributes(Cursor& cursor, const Abbreviation& abbreviation, Entry& entry) const;
     /// The entry at an offset of .debug_info; nothing when there is none.
     [[nodiscard]] std::optional<Entry> entryAt(std::uint64_t at) const;
+    [[nodiscard]] std::optional<FullEntry> fullEntryAt(std::uint64_t at) const;
+    /// Visits the children of an entry, not theirs, until `visit` returns false. False where the
+    /// entries are damaged.
+    bool children(const FullEntry& parent,
+                  const std::function<bool(const FullEntry&)>& visit) const;
     /// Skips the children of an entry (the cursor stands in front of the first one).
     bool skipChildren(Cursor& cursor) const;
 
     [[nodiscard]] std::string_view text(const Value& value) const;
     [[nodiscard]] std::optional<std::uint64_t> address(const Value& value) const;
+    /// The entry of .debug_addr with that number.
+    [[nodiscard]] std::optional<std::uint64_t> indexedAddress(std::uint64_t index) const;
     /// Offset in .debug_info that a reference inside this unit means; nothing for other references.
     [[nodiscard]] std::optional<std::uint64_t> localReference(const Value& value) const;
     /// Appends the code ranges of an entry.
@@ -88,6 +118,8 @@ public:
     /// Functions with code, sorted by address. `deep`: also those inside functions and types, at
     /// the price of walking the whole unit.
     [[nodiscard]] const std::vector<FunctionRange>& functions(bool deep) const;
+    /// The function that contains an address, or null.
+    [[nodiscard]] const FunctionRange* functionAt(std::uint64_t address) const;
     [[nodiscard]] const LineTable& lines() const;
 
     bool readValue(Cursor& cursor, const AttributeSpec& spec, Value& value) const;
@@ -95,7 +127,7 @@ public:
 private:
     void readLegacyRanges(std::uint64_t at, std::vector<Range>& out) const;
     void readRangeList(std::uint64_t at, std::vector<Range>& out) const;
-    [[nodiscard]] std::optional<std::uint64_t> indexedAddress(std::uint64_t index) const;
+    bool readFullEntry(Cursor& cursor, FullEntry& entry) const;
     bool indexFunctions(bool deep, std::vector<FunctionRange>& out) const;
 
     std::once_flag ownEntryOnce_;

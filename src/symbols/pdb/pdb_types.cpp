@@ -125,7 +125,8 @@ std::optional<TypeId> PdbTypes::variableType(std::string_view name) const {
     return std::nullopt;
 }
 
-std::vector<Variable> PdbTypes::variablesAt(std::uint64_t address, std::size_t level) const {
+std::vector<Variable> PdbTypes::variablesAt(std::uint64_t address, std::size_t level,
+                                            const VariableFrame* /*frame*/) const {
     if (address > UINT32_MAX) return {};
     return file_->variablesAt(static_cast<std::uint32_t>(address), level);
 }

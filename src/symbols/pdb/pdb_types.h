@@ -19,8 +19,8 @@ public:
     [[nodiscard]] TypeShape shape(TypeId type) const override;
     [[nodiscard]] std::vector<TypeMember> members(TypeId type) const override;
     [[nodiscard]] std::optional<TypeId> variableType(std::string_view name) const override;
-    [[nodiscard]] std::vector<Variable> variablesAt(std::uint64_t address,
-                                                    std::size_t level) const override;
+    [[nodiscard]] std::vector<Variable> variablesAt(std::uint64_t address, std::size_t level,
+                                                    const VariableFrame* frame) const override;
 
 private:
     std::shared_ptr<const PdbFile> file_;

@@ -2,6 +2,12 @@
 // pieces and gone. The tests read them by name out of a dump.
 #pragma once
 
+#ifdef __clang__
+#define NOT_OPTIMISED __attribute__((noinline, optnone))
+#else
+#define NOT_OPTIMISED __attribute__((noinline, optimize("O0")))
+#endif
+
 namespace ice {
 
 enum Kind : unsigned short { one = 1, two = 7 };
@@ -101,8 +107,7 @@ inline void fill() {
 }
 
 /// Not optimised: everything has a place on the stack. Goes wrong in the innermost block.
-__attribute__((noinline, optnone)) int plain(int first, const Thing& second, char third,
-                                             double fourth) {
+NOT_OPTIMISED int plain(int first, const Thing& second, char third, double fourth) {
     int sum = first * 2;
     unsigned short narrow = 0xbeef;
     Thing* pointer = const_cast<Thing*>(&second);

@@ -1,4 +1,4 @@
-#include "unwind/dwarf_expression.h"
+#include "symbols/dwarf/expression.h"
 
 #include <array>
 #include <optional>
@@ -57,9 +57,17 @@ enum : std::uint8_t {
     lit31 = 0x4f,
     breg0 = 0x70,
     breg31 = 0x8f,
+    fbreg = 0x91,
     bregx = 0x92,
     deref_size = 0x94,
     nop = 0x96,
+    call_frame_cfa = 0x9c,
+    addrx = 0xa1,
+    constx = 0xa2,
+    entry_value = 0xa3,
+    gnu_entry_value = 0xf3,  // and those of .debug_addr before version 5
+    gnu_addr_index = 0xfb,
+    gnu_const_index = 0xfc,
 };
 }
 
@@ -75,9 +83,9 @@ public:
         if (initial) TRY(push(*initial));
         for (int steps = 0; !cursor_.atEnd(); ++steps) {
             if (steps == maxSteps)
-                return fail(Errc::limit, "a CFI expression does not end", where());
+                return fail(Errc::limit, "a DWARF expression does not end", where());
             TRY(step(cursor_.u8()));
-            TRY(cursor_.status("a CFI expression"));
+            TRY(cursor_.status("a DWARF expression"));
         }
         return pop();
     }
@@ -90,17 +98,18 @@ private:
     Result<void> pushRegister(std::uint64_t dwarfRegister, std::int64_t offset);
     Result<void> pushLoaded(std::size_t size);
     Result<void> jump(bool taken);
+    Result<void> ofVariables(std::uint8_t code);
 
     Result<void> push(std::uint64_t value) {
         if (depth_ == maxStack)
-            return fail(Errc::limit, "a CFI expression needs too deep a stack", where());
+            return fail(Errc::limit, "a DWARF expression needs too deep a stack", where());
         stack_[depth_++] = input_.addressSize == 4 ? value & UINT32_MAX : value;
         return {};
     }
     Result<void> pushSigned(std::int64_t value) { return push(static_cast<std::uint64_t>(value)); }
     Result<std::uint64_t> pop() {
         if (depth_ == 0)
-            return fail(Errc::malformed, "a CFI expression takes from an empty stack", where());
+            return fail(Errc::malformed, "a DWARF expression takes from an empty stack", where());
         return stack_[--depth_];
     }
     /// The stack value as the signed number of the address size.
@@ -122,7 +131,7 @@ Result<void> Evaluator::pushRegister(std::uint64_t dwarfRegister, std::int64_t o
     const auto value = reg ? input_.registers.get(*reg) : std::nullopt;
     if (!value)
         return fail(Errc::not_found,
-                    "a CFI expression needs register " + std::to_string(dwarfRegister) +
+                    "a DWARF expression needs register " + std::to_string(dwarfRegister) +
                         ", which is not known",
                     where());
     return push(*value + static_cast<std::uint64_t>(offset));
@@ -131,11 +140,11 @@ Result<void> Evaluator::pushRegister(std::uint64_t dwarfRegister, std::int64_t o
 Result<void> Evaluator::pushLoaded(std::size_t size) {
     ASSIGN_OR_RETURN(const std::uint64_t address, pop());
     if (size != 1 && size != 2 && size != 4 && size != 8)
-        return fail(Errc::malformed, "a CFI expression loads " + std::to_string(size) + " bytes",
+        return fail(Errc::malformed, "a DWARF expression loads " + std::to_string(size) + " bytes",
                     where());
     const auto value = input_.load(address, size);
     if (!value)
-        return fail(Errc::unreadable, "a CFI expression loads from missing memory", hex(address));
+        return fail(Errc::unreadable, "a DWARF expression loads from missing memory", hex(address));
     return push(*value);
 }
 
@@ -143,7 +152,7 @@ Result<void> Evaluator::jump(bool taken) {
     const std::int64_t distance = cursor_.i16();
     if (!taken || !cursor_.ok()) return {};
     const std::int64_t to = static_cast<std::int64_t>(cursor_.position()) + distance;
-    if (to < 0) return fail(Errc::malformed, "a CFI expression jumps before its start", where());
+    if (to < 0) return fail(Errc::malformed, "a DWARF expression jumps before its start", where());
     cursor_.seek(static_cast<std::uint64_t>(to));
     return {};
 }
@@ -158,7 +167,7 @@ Result<void> Evaluator::stackOperation(std::uint8_t code) {
     default: {  // swap, rot: the top moves one or two down
         const std::size_t count = code == op::swap ? 2 : 3;
         if (depth_ < count)
-            return fail(Errc::malformed, "a CFI expression turns a stack too small", where());
+            return fail(Errc::malformed, "a DWARF expression turns a stack too small", where());
         const std::uint64_t top = stack_[depth_ - 1];
         for (std::size_t i = 1; i < count; ++i)
             stack_[depth_ - i] = stack_[depth_ - i - 1];
@@ -167,7 +176,7 @@ Result<void> Evaluator::stackOperation(std::uint8_t code) {
     }
     }
     if (below >= depth_)
-        return fail(Errc::malformed, "a CFI expression picks below its stack", where());
+        return fail(Errc::malformed, "a DWARF expression picks below its stack", where());
     return push(stack_[depth_ - 1 - below]);
 }
 
@@ -195,11 +204,11 @@ Result<void> Evaluator::binary(std::uint8_t code) {
     case op::minus: return push(left - right);
     case op::mul: return push(left * right);
     case op::div:
-        if (right == 0) return fail(Errc::malformed, "a CFI expression divides by zero", where());
+        if (right == 0) return fail(Errc::malformed, "a DWARF expression divides by zero", where());
         if (signedRight == -1) return push(0 - left);  // INT64_MIN / -1 overflows
         return pushSigned(signedLeft / signedRight);
     case op::mod:
-        if (right == 0) return fail(Errc::malformed, "a CFI expression divides by zero", where());
+        if (right == 0) return fail(Errc::malformed, "a DWARF expression divides by zero", where());
         return push(left % right);
     case op::shl: return push(right >= bits ? 0 : left << right);
     case op::shr: return push(right >= bits ? 0 : left >> right);
@@ -268,9 +277,42 @@ Result<void> Evaluator::step(std::uint8_t code) {
         return jump(condition != 0);
     }
     case op::nop: return {};
+    default: return ofVariables(code);
+    }
+}
+
+/// Operations that need more than registers and memory.
+Result<void> Evaluator::ofVariables(std::uint8_t code) {
+    switch (code) {
+    case op::fbreg: {
+        const std::int64_t offset = cursor_.sleb();
+        if (!input_.frameBase) break;
+        ASSIGN_OR_RETURN(const std::uint64_t base, input_.frameBase());
+        return push(base + static_cast<std::uint64_t>(offset));
+    }
+    case op::call_frame_cfa:
+        if (!input_.cfa) break;
+        return push(*input_.cfa);
+    case op::addrx:
+    case op::constx:
+    case op::gnu_addr_index:
+    case op::gnu_const_index: {
+        const std::uint64_t index = cursor_.uleb();
+        const auto value = input_.indexed ? input_.indexed(index) : std::nullopt;
+        if (!value) break;
+        const bool isAddress = code == op::addrx || code == op::gnu_addr_index;
+        return push(*value + (isAddress ? input_.bias : 0));
+    }
+    case op::entry_value:
+    case op::gnu_entry_value: {
+        const ByteView inner = cursor_.bytes(cursor_.uleb());
+        if (!cursor_.ok() || !input_.entryValue) break;
+        ASSIGN_OR_RETURN(const std::uint64_t value, input_.entryValue(inner));
+        return push(value);
+    }
     default: break;
     }
-    return fail(Errc::malformed, "DWARF operation " + hex(code) + " has no place in CFI", where());
+    return fail(Errc::malformed, "DWARF operation " + hex(code) + " has no place here", where());
 }
 
 }  // namespace

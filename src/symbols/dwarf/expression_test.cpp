@@ -1,4 +1,4 @@
-#include "unwind/dwarf_expression.h"
+#include "symbols/dwarf/expression.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-// DWARF expressions as far as call frame information may use them.
+// DWARF expressions: of call frame information, and of the places of variables.
 // Operations: DWARF 5, section 2.5.1; what CFI excludes: section 6.4.2.
 #pragma once
 
@@ -19,6 +19,15 @@ struct ExpressionInput {
     /// Runtime minus link-time address of the module: for DW_OP_addr.
     std::uint64_t bias = 0;
     std::uint8_t addressSize = 8;
+    // What only variables may use; absent in call frame information, where it is refused.
+    /// The function's frame base: DW_OP_fbreg.
+    std::function<Result<std::uint64_t>()> frameBase = {};
+    /// The stack pointer of the caller after the call: DW_OP_call_frame_cfa.
+    std::optional<std::uint64_t> cfa = std::nullopt;
+    /// The entry of that number in the unit's .debug_addr, a link-time address.
+    std::function<std::optional<std::uint64_t>(std::uint64_t index)> indexed = {};
+    /// What the expression in a DW_OP_entry_value was when the function was entered.
+    std::function<Result<std::uint64_t>(ByteView expression)> entryValue = {};
 };
 
 /// The value left on top of the stack, which starts with `initial` if there is one (the CFA, for
