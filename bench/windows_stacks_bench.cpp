@@ -101,7 +101,8 @@ private:
             all.push_back({versionOf(lldb),
                            {lldb, "--no-lldbinit", "-b", "-o",
                             "settings append target.exec-search-paths " + folder, "-o",
-                            fmt::format("target create --core {} {}", dump_, program_), "-o",
+                            "settings append target.exec-search-paths " + tests::Wine::libraries(),
+                            "-o", fmt::format("target create --core {} {}", dump_, program_), "-o",
                             "thread backtrace all"},
                            five,
                            quarter});
