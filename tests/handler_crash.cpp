@@ -14,6 +14,7 @@
 
 #include "support/lldb.h"
 #include "support/paths.h"
+#include "support/procdump.h"
 #include "support/scratch.h"
 #include "support/victim.h"
 
@@ -317,6 +318,37 @@ TEST_F(HandlerCrashSerial, ACrashInAContainerEndsInTheHostsFolder) {
             std::filesystem::path(crash["path"].get<std::string>()).replace_extension(".json"));
     }
     EXPECT_EQ(handler("uninstall").status, 0);
+}
+
+/// As a postmortem debugger: procdump -i and -u, with the kind that a line asks for.
+TEST_F(HandlerCrashSerial, ProcdumpInstallsTheKindThatIsAskedFor) {
+    const bool ourFolder = !std::filesystem::exists("/var/lib/icecore");
+    const ProcdumpRun procdump;
+    for (const char* kind : {"-mm", "-ma"}) {
+        const ShellOutput installed = procdump.run(std::string(kind) + " -i " + procdump.folder());
+        ASSERT_EQ(installed.status, 0) << installed.text;
+        Victim victim("crasher");
+        (void)victim.wait();
+        const auto records = [&] {
+            auto names = procdump.written();
+            std::erase_if(names, [](const auto& name) { return !name.ends_with(".json"); });
+            return names;
+        };
+        EXPECT_TRUE(eventually([&] { return !records().empty(); }));
+        EXPECT_EQ(procdump.run("-u").status, 0);
+        EXPECT_EQ(readText(patternPath), watchdog.pattern());
+        ASSERT_EQ(records().size(), 1U);
+        const auto record = nlohmann::json::parse(readText(procdump.file(records()[0])));
+        EXPECT_EQ(record["format"], "minidump");
+        EXPECT_EQ(record["type"].get<std::string>().find("WithFullMemory|") != std::string::npos,
+                  kind == std::string("-ma"))
+            << record["type"];
+        EXPECT_EQ(shell(program() + " open " + record["path"].get<std::string>() + " -c k").status,
+                  0);
+        for (const std::string& name : procdump.written())
+            std::filesystem::remove(procdump.file(name));
+    }
+    EXPECT_EQ(std::filesystem::exists("/var/lib/icecore"), !ourFolder) << "left behind";
 }
 
 }  // namespace

@@ -147,6 +147,8 @@ Result<void> uninstall(const Places& places, std::string& restored) {
     std::error_code error;
     fs::remove(places.state(), error);
     if (error) return failErrno(error.value(), "cannot remove", places.state().string());
+    // Nothing of ours stays behind; a folder that holds something is not removed.
+    fs::remove(places.state().parent_path(), error);
     return {};
 }
 

@@ -32,8 +32,9 @@ std::string_view mountOf(std::string_view mounts, std::string_view controller) {
 std::string_view groupIn(std::string_view groups, std::string_view controller) {
     for (const std::string_view line : split(groups, '\n')) {
         const std::size_t first = line.find(':');
-        const std::size_t second = line.find(':', first == line.npos ? first : first + 1);
-        if (second == line.npos) continue;
+        const std::size_t second =
+            line.find(':', first == std::string_view::npos ? first : first + 1);
+        if (second == std::string_view::npos) continue;
         const std::string_view controllers = line.substr(first + 1, second - first - 1);
         if (controller.empty() ? controllers.empty() : names(controllers, controller))
             return line.substr(second + 1);
