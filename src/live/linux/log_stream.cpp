@@ -76,10 +76,10 @@ Pieces vectorAt(pid_t process, std::uint64_t address, std::uint64_t count) noexc
 
 bool leavesCall(pid_t thread) noexcept {
     // struct ptrace_syscall_info of linux/ptrace.h, since 5.3: its first byte says where it stands.
-    constexpr auto request = static_cast<__ptrace_request>(0x420e);  // PTRACE_GET_SYSCALL_INFO
-    constexpr std::uint8_t exit = 2;                                 // PTRACE_SYSCALL_INFO_EXIT
+    constexpr std::uint8_t exit = 2;  // PTRACE_SYSCALL_INFO_EXIT
     std::array<std::uint8_t, 96> info{};
-    return ::ptrace(request, thread, info.size(), info.data()) > 0 && info[0] == exit;
+    return ::ptrace(PTRACE_GET_SYSCALL_INFO, thread, info.size(), info.data()) > 0 &&
+           info[0] == exit;
 }
 
 bool writesToLog(pid_t thread, int pidfd, const native::RegisterSet& registers) noexcept {

@@ -271,12 +271,13 @@ std::uint64_t pendingSignals(pid_t thread, bool shared) noexcept {
 
 bool catchesSyscalls(pid_t thread) noexcept {
     // PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG and its structure, linux/ptrace.h since 6.4; older
-    // kernels cannot tell.
-    constexpr auto request = static_cast<__ptrace_request>(0x4211);
+    // kernels cannot tell. glibc's ptrace() takes only the requests that it knows.
+    constexpr long request = 0x4211;
     struct {
         std::uint64_t mode, selector, offset, length;
     } dispatch{};
-    return ::ptrace(request, thread, sizeof dispatch, &dispatch) == 0 && dispatch.mode != 0;
+    return ::syscall(SYS_ptrace, request, thread, sizeof dispatch, &dispatch) == 0 &&
+           dispatch.mode != 0;
 }
 
 bool isSyscall(pid_t thread, std::uint64_t address) noexcept {
