@@ -224,9 +224,15 @@ bool matchesWildcard(std::string_view text, std::string_view pattern, bool ignor
 }
 
 std::string printable(std::string_view text) {
+    const auto plain = [](char c) { return c >= 0x20 && c < 0x7f; };
     std::string safe;
     safe.reserve(text.size());
     while (!text.empty()) {
+        // Nearly all of nearly every text, and the command line prints much of it.
+        const auto run = std::ranges::find_if_not(text, plain) - text.begin();
+        safe += text.substr(0, static_cast<std::size_t>(run));
+        text.remove_prefix(static_cast<std::size_t>(run));
+        if (text.empty()) break;
         char32_t codePoint = 0;
         const std::size_t length = utf8Sequence(text, codePoint);
         const bool control = codePoint < 0x20 || (codePoint >= 0x7f && codePoint < 0xa0);
