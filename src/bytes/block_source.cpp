@@ -34,26 +34,31 @@ Result<std::size_t> BlockSource::read(std::uint64_t offset, std::span<std::byte>
 }
 
 Result<std::shared_ptr<const BlockSource::Bytes>> BlockSource::block(const Place& place) const {
-    {
-        const std::lock_guard lock(mutex_);
-        const auto found = std::ranges::find(kept_, place.key, &Kept::key);
-        if (found != kept_.end()) {
-            kept_.splice(kept_.begin(), kept_, found);
-            return kept_.front().content;
-        }
-    }
+    if (auto content = kept(place.key)) return content;
     // Outside the lock: threads unpack different blocks at the same time. Two that want the same
     // one do it twice, which is rare and harmless.
     ASSIGN_OR_RETURN(Bytes bytes, unpack(place));
     auto content = std::make_shared<const Bytes>(std::move(bytes));
+    keep(place.key, content);
+    return content;
+}
+
+std::shared_ptr<const BlockSource::Bytes> BlockSource::kept(std::uint64_t key) const {
     const std::lock_guard lock(mutex_);
-    kept_.push_front({place.key, content});
+    const auto found = std::ranges::find(kept_, key, &Kept::key);
+    if (found == kept_.end()) return nullptr;
+    kept_.splice(kept_.begin(), kept_, found);
+    return kept_.front().content;
+}
+
+void BlockSource::keep(std::uint64_t key, std::shared_ptr<const Bytes> content) const {
+    const std::lock_guard lock(mutex_);
     keptBytes_ += content->size();
+    kept_.push_front({key, std::move(content)});
     while ((keptBytes_ > cacheBytes || kept_.size() > cacheBlocks) && kept_.size() > 2) {
         keptBytes_ -= kept_.back().content->size();
         kept_.pop_back();
     }
-    return content;
 }
 
 }  // namespace icecore

@@ -31,6 +31,11 @@ protected:
     /// The content of a block: exactly place.content.size() bytes.
     [[nodiscard]] virtual Result<Bytes> unpack(const Place& place) const = 0;
 
+    /// A block that is among those kept; null when it is not.
+    [[nodiscard]] std::shared_ptr<const Bytes> kept(std::uint64_t key) const;
+    /// Keeps a block: one that was not asked for, but came by.
+    void keep(std::uint64_t key, std::shared_ptr<const Bytes> content) const;
+
 private:
     struct Kept {
         std::uint64_t key;

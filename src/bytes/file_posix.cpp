@@ -15,12 +15,12 @@
 #include "base/range.h"
 #include "base/text.h"
 #include "bytes/descriptor_posix.h"
+#include "bytes/packed_source.h"
 #include "bytes/read_at_posix.h"
-#include "bytes/seekable_zstd.h"
 #include "bytes/sink.h"
 #include "bytes/source.h"
 #include "bytes/sparse.h"
-#include "bytes/zdmp_source.h"
+#include "bytes/split_source.h"
 
 namespace icecore {
 
@@ -277,7 +277,9 @@ Result<std::shared_ptr<const Source>> openMappedFile(const std::filesystem::path
     return std::make_shared<MappedSource>(name, std::move(file), std::move(mapping), size);
 }
 
-Result<std::shared_ptr<const Source>> openSource(const std::filesystem::path& path) {
+namespace {
+
+Result<std::shared_ptr<const Source>> openAtRandom(const std::filesystem::path& path) {
     ASSIGN_OR_RETURN(auto file, openMappedFile(path));
     // A dump is looked at here and there, and the places are far apart: what the kernel would read
     // around each makes a cold start five times longer. Long runs are read by `read`, which it goes
@@ -285,9 +287,29 @@ Result<std::shared_ptr<const Source>> openSource(const std::filesystem::path& pa
     if (const auto bytes = file->mapped(); !bytes.empty()) {
         ::madvise(const_cast<std::byte*>(bytes.data()), bytes.size(), MADV_RANDOM);
     }
-    if (isZstd(*file)) return openSeekableZstd(std::move(file));
-    if (isZdmp(*file)) return openZdmp(std::move(file));
     return file;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Source>> openSource(const std::filesystem::path& path) {
+    const auto parts = partsOf(path);
+    if (!parts) {
+        ASSIGN_OR_RETURN(auto file, openAtRandom(path));
+        return unpacked(std::move(file));
+    }
+    std::vector<std::shared_ptr<const Source>> files;
+    files.reserve(parts->size());
+    for (const std::filesystem::path& part : *parts) {
+        if (part.empty()) {
+            files.push_back(nullptr);
+            continue;
+        }
+        ASSIGN_OR_RETURN(auto file, openAtRandom(part));
+        files.push_back(std::move(file));
+    }
+    ASSIGN_OR_RETURN(auto joined, joinParts(std::move(files), parts->front().string()));
+    return unpacked(std::move(joined));
 }
 
 Result<std::unique_ptr<Sink>> createFileSink(const std::filesystem::path& path,

@@ -9,7 +9,9 @@
 
 #include "base/range.h"
 #include "base/text.h"
+#include "bytes/imperfect.h"
 #include "bytes/seekable_zstd_format.h"
+#include "bytes/zstd_frames.h"
 
 namespace icecore {
 
@@ -47,14 +49,11 @@ std::optional<SeekFooter> readFooter(const Source& source) {
     return footer;
 }
 
-/// Appends a frame behind the last one; an error when it is too big to be read on demand.
+/// Appends a frame behind the last one; `unsupported` when it is too big to be unpacked as a whole.
 Result<void> appendFrame(std::vector<Frame>& frames, std::uint64_t compressedSize,
                          std::uint64_t contentSize, const std::string& where) {
     if (contentSize > maxContentPerFrame || compressedSize > UINT32_MAX) {
-        return fail(Errc::unsupported,
-                    "compressed in pieces of " + humanBytes(contentSize) +
-                        ", too big to be read on demand: decompress it with `zstd -d` first",
-                    where);
+        return fail(Errc::unsupported, "a frame of " + humanBytes(contentSize), where);
     }
     Frame frame;
     if (!frames.empty()) {
@@ -100,43 +99,34 @@ Result<std::vector<Frame>> readSeekTable(const Source& file, const SeekFooter& f
     return frames;
 }
 
-/// Finds the frames without a table: every whole frame from the start.
-Result<std::vector<Frame>> findFrames(const Source& file) {
-    const auto bytes = file.mapped();
+/// The frames of a file without a table, where all are small enough; nothing where they are not.
+std::optional<std::vector<Frame>> smallFrames(const std::vector<ZstdFrame>& found) {
     std::vector<Frame> frames;
-    std::uint64_t offset = 0;
-    while (offset < bytes.size()) {
-        const auto rest = bytes.subspan(static_cast<std::size_t>(offset));
-        const std::size_t size = ZSTD_findFrameCompressedSize(rest.data(), rest.size());
-        if (ZSTD_isError(size) != 0 || size == 0) break;  // cut off, or something else follows
-        const auto magic = loadInteger<std::uint32_t>(rest.data());  // a whole frame has one
-        if ((magic & skippableMask) == skippableMagic) {
-            TRY(appendFrame(frames, size, 0, file.where(offset)));
-        } else {
-            const unsigned long long content = ZSTD_getFrameContentSize(rest.data(), rest.size());
-            if (content == ZSTD_CONTENTSIZE_UNKNOWN || content == ZSTD_CONTENTSIZE_ERROR) {
-                return fail(Errc::unsupported,
-                            "compressed without a size: decompress it with `zstd -d` first",
-                            file.where(offset));
-            }
-            TRY(appendFrame(frames, size, content, file.where(offset)));
-        }
-        offset += size;
+    for (const ZstdFrame& frame : found) {
+        if (frame.cut) continue;  // the last one
+        if (!frame.content || *frame.content > maxContentPerFrame || frame.size > UINT32_MAX)
+            return std::nullopt;
+        Frame small;
+        small.offset = frame.file;
+        small.content = frames.empty() ? 0 : frames.back().content + frames.back().contentSize;
+        small.compressedSize = static_cast<std::uint32_t>(frame.size);
+        small.contentSize = static_cast<std::uint32_t>(*frame.content);
+        frames.push_back(small);
     }
-    if (frames.empty())
-        return fail(Errc::truncated, "the first compressed block is not whole", file.where(0));
+    if (frames.empty()) return std::nullopt;
     return frames;
 }
 
-class ZstdSource final : public Source {
+class ZstdSource final : public Source, public ImperfectSource {
 public:
-    ZstdSource(std::shared_ptr<const Source> file, std::vector<Frame> frames)
-        : file_(std::move(file)), frames_(std::move(frames)) {
+    ZstdSource(std::shared_ptr<const Source> file, std::vector<Frame> frames, Issues issues)
+        : file_(std::move(file)), frames_(std::move(frames)), issues_(std::move(issues)) {
         if (!frames_.empty()) size_ = frames_.back().content + frames_.back().contentSize;
     }
 
     [[nodiscard]] const std::string& name() const override { return file_->name(); }
     [[nodiscard]] std::uint64_t size() const override { return size_; }
+    [[nodiscard]] Issues issues() const override { return issues_; }
 
     [[nodiscard]] Result<std::size_t> read(std::uint64_t offset,
                                            std::span<std::byte> out) const override {
@@ -212,6 +202,7 @@ private:
 
     std::shared_ptr<const Source> file_;
     std::vector<Frame> frames_;
+    Issues issues_;
     std::uint64_t size_ = 0;
     mutable std::mutex mutex_;
     mutable std::list<Kept> kept_;  ///< most recently used first
@@ -230,13 +221,21 @@ bool isSeekableZstd(const Source& source) {
 }
 
 Result<std::shared_ptr<const Source>> openSeekableZstd(std::shared_ptr<const Source> file) {
-    std::vector<Frame> frames;
+    Issues issues = issuesOf(*file);
     if (const auto footer = readFooter(*file)) {
-        ASSIGN_OR_RETURN(frames, readSeekTable(*file, *footer));
-    } else {
-        ASSIGN_OR_RETURN(frames, findFrames(*file));
+        auto frames = readSeekTable(*file, *footer);
+        if (frames)
+            return std::make_shared<ZstdSource>(std::move(file), *std::move(frames), issues);
+        if (frames.error().code != Errc::unsupported) return std::unexpected(frames.error());
     }
-    return std::make_shared<ZstdSource>(std::move(file), std::move(frames));
+    ASSIGN_OR_RETURN(const std::vector<ZstdFrame> found, walkZstdFrames(*file));
+    if (found.empty())
+        return fail(Errc::truncated, "the first compressed block is not whole", file->where(0));
+    auto frames = smallFrames(found);
+    if (!frames) return openZstdFrames(std::move(file), found);
+    if (found.back().cut)
+        issues.loss("the compressed file is cut off", file->where(found.back().file));
+    return std::make_shared<ZstdSource>(std::move(file), *std::move(frames), std::move(issues));
 }
 
 }  // namespace icecore

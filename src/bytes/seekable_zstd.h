@@ -17,9 +17,9 @@ bool isZstd(const Source& source);
 bool isSeekableZstd(const Source& source);
 /// The content of a zstd file as a Source; frames are decompressed when touched and a bounded
 /// number is kept. The seek table is checked against the file before anything is allocated.
-/// Without a seek table (a file that was cut off, or written by plain `zstd`) the frames are
-/// found one after another, as far as they are whole; `unsupported` when they are too big to be
-/// decompressed on demand.
+/// Without a seek table (a file that was cut off, or written by plain `zstd`) the frames are found
+/// one after another; those of more than 128 MiB, or of unknown size, are unpacked front to back
+/// when they are read, from the frame's beginning. What is cut off is an issue of the source.
 Result<std::shared_ptr<const Source>> openSeekableZstd(std::shared_ptr<const Source> file);
 
 }  // namespace icecore

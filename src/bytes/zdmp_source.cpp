@@ -9,6 +9,7 @@
 #include "bytes/block_source.h"
 #include "bytes/crc32.h"
 #include "bytes/cursor.h"
+#include "bytes/imperfect.h"
 #include "bytes/lznt1.h"
 
 namespace icecore {
@@ -43,13 +44,14 @@ Result<T> structureAt(const Source& file, std::uint64_t at) {
     return Cursor(ByteView(raw)).structure<T>();
 }
 
-class ZdmpSource final : public BlockSource {
+class ZdmpSource final : public BlockSource, public ImperfectSource {
 public:
     ZdmpSource(std::shared_ptr<const Source> file, std::uint64_t size, std::uint64_t blockSize,
                std::vector<std::uint64_t> blocks)
         : file_(std::move(file)), size_(size), blockSize_(blockSize), blocks_(std::move(blocks)) {}
     [[nodiscard]] const std::string& name() const override { return file_->name(); }
     [[nodiscard]] std::uint64_t size() const override { return size_; }
+    [[nodiscard]] Issues issues() const override { return issuesOf(*file_); }
 
 protected:
     [[nodiscard]] Result<Place> locate(std::uint64_t offset) const override {

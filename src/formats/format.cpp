@@ -4,13 +4,17 @@
 #include <array>
 
 #include "base/text.h"
+#include "bytes/imperfect.h"
+#include "bytes/split_source.h"
 #include "formats/aff4/aff4.h"
 #include "formats/elfcore/elf_core.h"
+#include "formats/hiberfil/hiberfil.h"
 #include "formats/kdump/kdump.h"
 #include "formats/lime/lime.h"
 #include "formats/minidump/minidump.h"
 #include "formats/raw/raw.h"
 #include "formats/vmcore/vmcore.h"
+#include "formats/vmware/vmware.h"
 #include "formats/winkernel/kernel_dump.h"
 
 namespace icecore {
@@ -19,9 +23,9 @@ namespace {
 
 /// Probed in this order: a kernel's core is a core too, and a raw image has nothing but its name.
 const std::array table = {
-    vmcoreFormat(), elfCoreFormat(), minidumpFormat(), windowsKernelDumpFormat(),
-    limeFormat(),   avmlFormat(),    kdumpFormat(),    aff4Format(),
-    rawFormat(),    joinedFormat(),
+    vmcoreFormat(), elfCoreFormat(),  minidumpFormat(), windowsKernelDumpFormat(),
+    limeFormat(),   avmlFormat(),     kdumpFormat(),    aff4Format(),
+    vmwareFormat(), hiberfilFormat(), rawFormat(),      joinedFormat(),
 };
 
 /// What a file that is no dump looks like, by its first bytes.
@@ -47,10 +51,10 @@ std::string_view looksLike(std::span<const std::byte> start) {
         Magic{"PAGEDU64"sv, "a damaged Windows kernel dump"},
         Magic{"PAGEDUMP"sv, "a damaged Windows kernel dump"},
         Magic{"EMiL"sv, "a damaged LiME image of physical memory"},
-        Magic{"\x1f\x8b"sv, "compressed with gzip: decompress it first"},
+        Magic{"\x1f\x8b"sv, "compressed with gzip twice: decompress it first"},
         Magic{"\xfd"
               "7zXZ"sv,
-              "compressed with xz: decompress it first"},
+              "compressed with xz twice: decompress it first"},
         Magic{"\x04\x22\x4d\x18"sv, "compressed with lz4: decompress it first"},
         Magic{"\x28\xb5\x2f\xfd"sv, "compressed with zstd twice: decompress it first"},
         Magic{"BZh"sv, "compressed with bzip2: decompress it first"},
@@ -101,6 +105,12 @@ Result<const Format*> recognise(const Source& source) {
     for (const Format& format : table) {
         if (format.probe != nullptr && format.probe(source)) return &format;
     }
+    const auto part = parsePartName(source.name());
+    if (part && !part->letters && part->number > 1 && part->number < 1000 && part->digits == 3)
+        return fail(Errc::malformed,
+                    "not a dump that icecore can read; if it is part " +
+                        std::to_string(part->number) + " of one, the first part is missing",
+                    source.name());
     std::array<std::byte, 16> start{};
     ASSIGN_OR_RETURN(const std::size_t got, source.read(0, start));
     return fail(
@@ -117,7 +127,10 @@ Result<Snapshot> openDump(const std::filesystem::path& path) {
                     "reading " + std::string(format->description) + " is not supported",
                     source->name());
     }
-    return format->open(std::move(source));
+    const Issues before = issuesOf(*source);
+    ASSIGN_OR_RETURN(Snapshot snapshot, format->open(std::move(source)));
+    snapshot.issues.append(before);
+    return snapshot;
 }
 
 }  // namespace icecore

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "bytes/imperfect.h"
 
 namespace icecore {
 
@@ -89,6 +90,12 @@ private:
 }  // namespace
 
 void SegmentSpaceBuilder::addStored(Range range, std::uint64_t offset) {
+    for (const Range& missing : missingRanges(*source_)) {
+        const Range part = Range::ofSize(offset, range.size()).intersect(missing);
+        if (!part.empty())
+            addAbsent(Range::ofSize(range.begin() + (part.begin() - offset), part.size()),
+                      Absence::truncated);
+    }
     const std::uint64_t size = source_->size();
     const std::uint64_t left = offset < size ? size - offset : 0;
     const std::uint64_t stored = std::min(range.size(), left);

@@ -1,5 +1,6 @@
 // ELF notes as dumps of kernels carry them: CPUs and VMCOREINFO.
-// Sources: Linux' kernel/crash_core.c and fs/proc/vmcore.c; QEMU's target/i386/arch_dump.c.
+// Sources: Linux' kernel/crash_core.c and fs/proc/vmcore.c; QEMU's target/i386/arch_dump.c;
+// VirtualBox' include/VBox/vmm/dbgfcorefmt.h.
 #include "base/text.h"
 #include "bytes/elf_layout.h"
 #include "formats/elfcore/core_layout.h"
@@ -15,6 +16,10 @@ namespace {
 /// QEMU's X86 CPU state: version and size, 18 registers, ten segments of 24 bytes, cr0 … cr4.
 constexpr std::uint64_t qemuControlRegisters = 8 + 18 * 8 + 10 * 24;
 constexpr std::uint64_t qemuStateSize = 0x1b8;
+/// VirtualBox' VBCORE: magic, version of the format, own size, version, revision, CPUs (u32 each).
+constexpr std::uint32_t virtualBoxMagic = 0xc01ac0de;
+/// VBCPU: eighteen registers, six segments of 24 bytes (their selector at 16), cr0, cr2, cr3, cr4.
+constexpr std::size_t segmentSize = 24, segmentBaseAt = 0, selectorAt = 16;
 constexpr std::size_t maxHints = 2000;
 constexpr std::size_t maxCpus = 65536;
 
@@ -25,6 +30,50 @@ void takeStatus(Snapshot& snapshot, const ElfNote& note) {
     Machine::Cpu cpu;
     cpu.number = static_cast<std::uint32_t>(machine.cpus.size());
     cpu.context.registers = elfcore::readRegisters(cursor, Arch::x86_64);
+    if (cursor.ok() && machine.cpus.size() < maxCpus) machine.cpus.items.push_back(std::move(cpu));
+}
+
+void takeVirtualBox(Snapshot& snapshot, const ElfNote& note) {
+    Cursor cursor(note.content);
+    if (cursor.u32() != virtualBoxMagic) return;
+    cursor.skip(8);
+    const std::uint32_t version = cursor.u32();
+    const std::uint32_t revision = cursor.u32();
+    const std::uint32_t cpus = cursor.u32();
+    if (!cursor.ok()) return;
+    snapshot.provenance.tool = "VirtualBox " + std::to_string(version >> 24) + "." +
+                               std::to_string(version >> 16 & 0xff) + "." +
+                               std::to_string(version & 0xffff) + " r" + std::to_string(revision);
+    snapshot.provenance.consistency = Consistency::frozen;
+    snapshot.machine->system.cpuCount = cpus;
+}
+
+void takeVirtualBoxCpu(Snapshot& snapshot, const ElfNote& note) {
+    static constexpr std::array<RegisterId, 18> general = {
+        x64::rax, x64::rbx, x64::rcx, x64::rdx, x64::rsi, x64::rdi,
+        x64::r8,  x64::r9,  x64::r10, x64::r11, x64::r12, x64::r13,
+        x64::r14, x64::r15, x64::rip, x64::rsp, x64::rbp, x64::eflags};
+    static constexpr std::array<RegisterId, 6> segments = {x64::cs, x64::ds, x64::es,
+                                                           x64::fs, x64::gs, x64::ss};
+    Machine& machine = *snapshot.machine;
+    Machine::Cpu cpu;
+    cpu.number = static_cast<std::uint32_t>(machine.cpus.size());
+    Registers registers(Arch::x86_64);
+    Cursor cursor(note.content);
+    for (const RegisterId id : general)
+        registers.set(id, cursor.u64());
+    for (const RegisterId id : segments) {
+        Cursor segment(cursor.bytes(segmentSize));
+        segment.seek(segmentBaseAt);
+        const std::uint64_t base = segment.u64();
+        if (id == x64::fs) registers.set(x64::fs_base, base);
+        if (id == x64::gs) registers.set(x64::gs_base, base);
+        segment.seek(selectorAt);
+        registers.set(id, segment.u16());
+    }
+    cursor.skip(2 * sizeof(std::uint64_t));
+    cpu.translationRoot = cursor.u64();
+    cpu.context.registers = registers;
     if (cursor.ok() && machine.cpus.size() < maxCpus) machine.cpus.items.push_back(std::move(cpu));
 }
 
@@ -63,6 +112,10 @@ void takeNotes(Snapshot& snapshot, const SharedBytes& notes, const std::string& 
             const std::uint64_t cr3 = cursor.u64();
             if (qemuCpu < machine.cpus.size()) machine.cpus[qemuCpu].translationRoot = cr3;
             ++qemuCpu;
+        } else if (note.name == "VBCORE") {
+            takeVirtualBox(snapshot, note);
+        } else if (note.name == "VBCPU") {
+            takeVirtualBoxCpu(snapshot, note);
         }
     }
     if (!damage.empty()) snapshot.issues.loss("notes: " + damage, where);

@@ -5,7 +5,9 @@
 #include <filesystem>
 
 #include "base/text.h"
+#include "bytes/imperfect.h"
 #include "bytes/sparse.h"
+#include "bytes/split_source.h"
 #include "formats/copy_memory.h"
 #include "formats/image/image.h"
 #include "memory/segment_space.h"
@@ -18,21 +20,39 @@ using namespace image;
 
 constexpr std::array<std::string_view, 6> rawExtensions = {".raw", ".img",  ".bin",
                                                            ".mem", ".vmem", ".dd"};
+constexpr std::array<std::string_view, 6> packedExtensions = {".gz",   ".xz", ".zst",
+                                                              ".zstd", ".z",  ".zlib"};
 /// Ranges closer than this are copied in one go, with the gap between them as a hole.
 constexpr std::uint64_t nearGap = std::uint64_t{1} << 30;
 
-/// There is nothing to recognise such a file by but its name, and that it is made of pages.
+bool isRawName(const std::filesystem::path& path) {
+    return std::ranges::find(rawExtensions, toLower(path.extension().string())) !=
+           rawExtensions.end();
+}
+
+/// There is nothing to recognise such a file by but its name, and that it is made of pages. What it
+/// is called without the extension of a compression ("a.raw.gz"); parts that were put together
+/// ("a.001") need not have another one.
 bool probe(const Source& source) {
-    const std::string extension =
-        toLower(std::filesystem::path(source.name()).extension().string());
-    return source.size() % pageSize == 0 &&
-           std::ranges::find(rawExtensions, extension) != rawExtensions.end();
+    if (source.size() % pageSize != 0) return false;
+    std::filesystem::path path(source.name());
+    if (isRawName(path)) return true;
+    if (std::ranges::find(packedExtensions, toLower(path.extension().string())) !=
+        packedExtensions.end())
+        path.replace_extension();
+    if (isRawName(path)) return true;
+    const auto part = parsePartName(path);
+    if (!part || part->number > (part->letters ? 0 : 1)) return false;
+    path.replace_extension();
+    return isRawName(path) || path.extension().empty();
 }
 
 Result<Snapshot> open(std::shared_ptr<const Source> source) {
     Snapshot snapshot = startSnapshot(*source, "raw");
     SegmentSpaceBuilder memory(source);
     std::uint64_t at = 0;
+    for (const Range& missing : missingRanges(*source))
+        memory.addAbsent(missing, Absence::truncated);  // a gap of another kind than zeros
     for (const Range& data : dataRanges(*source)) {
         memory.addZero(Range::between(at, data.begin()));
         memory.addStored(data, data.begin());

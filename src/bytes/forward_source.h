@@ -1,0 +1,67 @@
+// A source whose content can only be unpacked front to back, from a few places in it.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+
+#include "bytes/block_source.h"
+
+namespace icecore {
+
+/// Unpacks a compressed file from one place on.
+class ForwardDecoder {
+public:
+    virtual ~ForwardDecoder() = default;
+    ForwardDecoder() = default;
+    ForwardDecoder(const ForwardDecoder&) = delete;
+    ForwardDecoder& operator=(const ForwardDecoder&) = delete;
+
+    /// The next bytes of the content. Fewer than `out` takes (or none) where the content ends, and
+    /// where it is damaged or cut off as long as there are any; else an error.
+    [[nodiscard]] virtual Result<std::size_t> decode(std::span<std::byte> out) = 0;
+    /// Roughly how many bytes of memory it takes.
+    [[nodiscard]] virtual std::uint64_t memory() const = 0;
+};
+
+/// Reads pieces of the content with decoders that stay where they stopped, so that reading on costs
+/// nothing extra, and reading elsewhere costs unpacking from the nearest place before. One piece is
+/// unpacked at a time: threads that read side by side would else each unpack everything.
+class ForwardSource : public BlockSource {
+public:
+    [[nodiscard]] const std::string& name() const override { return file_->name(); }
+
+protected:
+    explicit ForwardSource(std::shared_ptr<const Source> file) : file_(std::move(file)) {}
+    [[nodiscard]] const std::shared_ptr<const Source>& file() const { return file_; }
+
+    /// The last place at or before `offset` (of the content) where unpacking can begin.
+    [[nodiscard]] virtual std::uint64_t placeBefore(std::uint64_t offset) const = 0;
+    /// A decoder that stands at such a place.
+    [[nodiscard]] virtual Result<std::unique_ptr<ForwardDecoder>> beginAt(
+        std::uint64_t place) const = 0;
+
+    [[nodiscard]] Result<Place> locate(std::uint64_t offset) const final;
+    [[nodiscard]] Result<Bytes> unpack(const Place& place) const final;
+
+private:
+    struct Parked {
+        std::uint64_t position = 0;  ///< of the content
+        std::unique_ptr<ForwardDecoder> decoder;
+    };
+    [[nodiscard]] Result<Parked> decoderFor(std::uint64_t offset) const;
+    [[nodiscard]] Result<Bytes> next(Parked& from, std::uint64_t end) const;
+    void park(Parked one) const;
+
+    std::shared_ptr<const Source> file_;
+    mutable std::mutex decoding_;
+    mutable std::list<Parked> parked_;  ///< most recently used first; guarded by decoding_
+};
+
+/// How much content a decoder has left: everything is unpacked and dropped. `damage` receives why
+/// it is not more, where it should be.
+std::uint64_t measure(ForwardDecoder& decoder, std::optional<Error>& damage);
+
+}  // namespace icecore
