@@ -4,12 +4,13 @@
 #include <cstring>
 
 #include "base/text.h"
-#include "bytes/block_source.h"
 #include "bytes/cursor.h"
 #include "formats/image/image.h"
 #include "formats/kdump/flat_source.h"
 #include "formats/kdump/kdump_parts.h"
 #include "formats/kdump/layout.h"
+#include "formats/kdump/page_source.h"
+#include "formats/kdump/split_files.h"
 #include "memory/segment_space.h"
 
 namespace icecore::kdump {
@@ -23,114 +24,6 @@ constexpr std::size_t maxRuns = std::size_t{1} << 23;
 constexpr std::uint64_t maxNotes = std::uint64_t{64} << 20;
 /// Descriptors looked at to tell whether the file is whole.
 constexpr std::uint64_t checkedDescriptors = 4096;
-
-template <class T>
-Result<T> readStructure(const Source& source, std::uint64_t at, std::string_view what) {
-    std::array<std::byte, sizeof(T)> raw{};
-    ASSIGN_OR_RETURN(const std::size_t got, source.read(at, raw));
-    if (got < raw.size())
-        return fail(Errc::truncated, std::string(what) + " is cut off", source.where(at));
-    return Cursor(ByteView(raw)).structure<T>();
-}
-
-/// The bits of the pages in the file, and which descriptor each has.
-class PageBits {
-public:
-    PageBits() = default;
-    /// Pages [first, end) of the bitmap count; end is at most eight times the bytes.
-    PageBits(SharedBytes bitmap, std::uint64_t first, std::uint64_t end)
-        : bitmap_(std::move(bitmap)), first_(first), end_(end) {
-        for (std::uint64_t byte = 0; byte < bitmap_.size(); ++byte) {
-            if (byte % bytesPerCount == 0) before_.push_back(total_);
-            total_ += static_cast<unsigned>(std::popcount(bits(byte)));
-        }
-    }
-    [[nodiscard]] bool has(std::uint64_t page) const {
-        return page >= first_ && page < end_ && ((bits(page / 8) >> (page % 8)) & 1U) != 0;
-    }
-    /// How many pages of the file stand before this one.
-    [[nodiscard]] std::uint64_t rank(std::uint64_t page) const {
-        const std::uint64_t byte = page / 8;
-        const std::uint64_t block = byte / bytesPerCount;
-        std::uint64_t sum = before_[static_cast<std::size_t>(block)];
-        for (std::uint64_t at = block * bytesPerCount; at < byte; ++at)
-            sum += static_cast<unsigned>(std::popcount(bits(at)));
-        const unsigned below = bits(byte) & ((1U << (page % 8)) - 1U);
-        return sum + static_cast<unsigned>(std::popcount(below));
-    }
-    [[nodiscard]] std::uint64_t total() const { return total_; }
-
-private:
-    static constexpr std::uint64_t bytesPerCount = 64;
-    /// Byte `byte` without pages that do not count.
-    [[nodiscard]] unsigned bits(std::uint64_t byte) const {
-        unsigned value = std::to_integer<unsigned>(bitmap_.span()[static_cast<std::size_t>(byte)]);
-        const std::uint64_t page = byte * 8;
-        if (page < first_) {
-            if (first_ - page >= 8) return 0;
-            value &= 0xffU << (first_ - page);
-        }
-        if (page + 8 > end_) {
-            if (page >= end_) return 0;
-            value &= (1U << (end_ - page)) - 1U;
-        }
-        return value & 0xffU;
-    }
-    SharedBytes bitmap_;
-    std::uint64_t first_ = 0, end_ = 0;
-    std::vector<std::uint64_t> before_;  ///< pages before each block of bytes
-    std::uint64_t total_ = 0;
-};
-
-struct Shape {
-    std::uint64_t blockSize = 0;
-    std::uint64_t descriptors = 0;  ///< offset of the first one
-    std::uint64_t endPage = 0;
-};
-
-/// Physical addresses as offsets: each page is a block.
-class PageSource final : public BlockSource {
-public:
-    PageSource(std::shared_ptr<const Source> file, const Shape& shape, PageBits pages)
-        : file_(std::move(file)), shape_(shape), pages_(std::move(pages)) {}
-    [[nodiscard]] const std::string& name() const override { return file_->name(); }
-    [[nodiscard]] std::uint64_t size() const override { return shape_.endPage * shape_.blockSize; }
-
-protected:
-    [[nodiscard]] Result<Place> locate(std::uint64_t offset) const override {
-        const std::uint64_t page = offset / shape_.blockSize;
-        ASSIGN_OR_RETURN(const PageDescriptor descriptor, descriptorOf(page));
-        // Pages of the same content may share their bytes: all zero pages do.
-        return Place{descriptor.offset, Range::ofSize(page * shape_.blockSize, shape_.blockSize)};
-    }
-    [[nodiscard]] Result<Bytes> unpack(const Place& place) const override {
-        ASSIGN_OR_RETURN(const PageDescriptor descriptor,
-                         descriptorOf(place.content.begin() / shape_.blockSize));
-        if (descriptor.size > 2 * shape_.blockSize)
-            return fail(Errc::malformed, "a page packed into more bytes than two",
-                        file_->where(descriptor.offset));
-        ASSIGN_OR_RETURN(const SharedBytes packed, file_->load(descriptor.offset, descriptor.size));
-        Bytes bytes(static_cast<std::size_t>(shape_.blockSize));
-        ASSIGN_OR_RETURN(const std::size_t got,
-                         unpackBlock(codecOf(descriptor.flags), packed.span(), bytes));
-        if (got != bytes.size())
-            return fail(Errc::malformed, "a page that is not a whole one",
-                        file_->where(descriptor.offset));
-        return bytes;
-    }
-
-private:
-    [[nodiscard]] Result<PageDescriptor> descriptorOf(std::uint64_t page) const {
-        if (!pages_.has(page))
-            return fail(Errc::internal, "a page that is not in the file", hex(page));
-        return readStructure<PageDescriptor>(
-            *file_, shape_.descriptors + pages_.rank(page) * sizeof(PageDescriptor),
-            "the table of pages");
-    }
-    std::shared_ptr<const Source> file_;
-    Shape shape_;
-    PageBits pages_;
-};
 
 class Reader {
 public:
@@ -213,24 +106,23 @@ private:
                                   file_->where(bitmapAt));
         ASSIGN_OR_RETURN(const SharedBytes there, file_->load(bitmapAt, half));
         ASSIGN_OR_RETURN(const SharedBytes stored, file_->load(bitmapAt + half, half));
-        std::uint64_t first = 0;
-        std::uint64_t end = shape_.endPage;
-        if (sub_.split != 0 && header_.version >= 2) {
-            const bool wide = header_.version >= 6;
-            first = wide ? sub_.firstPage64 : sub_.firstPage;
-            end = std::min<std::uint64_t>(end, wide ? sub_.endPage64 : sub_.endPage);
-            snapshot_.issues.loss("one file of several: it has only the pages " + hex(first) +
-                                  " to " + hex(end));
-        }
-        PageBits bits(stored, first, end);
+        const bool split = sub_.split != 0 && header_.version >= 2;
+        const Range own =
+            split ? pagesOf(header_, sub_, shape_.endPage) : Range::between(0, shape_.endPage);
+        PageBits bits(stored, own.begin(), own.end());
         const PageBits known(there, 0, shape_.endPage);
         checkWhole(bits);
-        auto source = std::make_shared<PageSource>(file_, shape_, bits);
+        auto first = std::make_shared<PageSource>(file_, shape_, std::move(bits));
+        std::vector<PagePart> parts = {{own, std::move(first)}};
+        const PageBits all(stored, 0, shape_.endPage);
+        if (split) addOthers(parts);
+        const auto source = std::make_shared<const PartedPages>(file_->name(), block, parts);
         SegmentSpaceBuilder memory(source);
         std::size_t runs = 0;
-        // 0 nothing, 1 known but not stored, 2 stored
+        // 0 nothing, 1 known but not stored, 2 stored, 3 stored in a file that is not there
         const auto kind = [&](std::uint64_t page) {
-            return bits.has(page) ? 2 : known.has(page) ? 1 : 0;
+            if (all.has(page)) return source->has(page) ? 2 : 3;
+            return known.has(page) ? 1 : 0;
         };
         for (std::uint64_t page = 0; page < shape_.endPage;) {
             if (page % 64 == 0 && nothingIn(there, page) && nothingIn(stored, page)) {
@@ -245,11 +137,35 @@ private:
             const Range range = Range::between(from * block, page * block);
             if (what == 2) memory.addStored(range, range.begin());
             if (what == 1) memory.addAbsent(range, Absence::not_captured);
+            if (what == 3) memory.addAbsent(range, Absence::truncated);
             if (what != 0 && ++runs > maxRuns)
                 return fail(Errc::limit, "memory in more pieces than can be listed", file_->name());
         }
         snapshot_.machine->physical = memory.build();
         return {};
+    }
+
+    /// The other files of the same dump, where they lie beside this one.
+    void addOthers(std::vector<PagePart>& parts) {
+        for (const SplitFile& other : otherSplitFiles(*file_, header_)) {
+            const Range pages = pagesOf(header_, other.sub, shape_.endPage);
+            const auto stored = bitmapOf(*other.file, header_);
+            const bool again = std::ranges::any_of(
+                parts, [&](const PagePart& part) { return part.pages.overlaps(pages); });
+            if (again || pages.empty() || !stored) continue;
+            parts.push_back(
+                {pages, std::make_shared<PageSource>(
+                            other.file, shape_, PageBits(*stored, pages.begin(), pages.end()))});
+        }
+        RangeSet covered;
+        for (const PagePart& part : parts)
+            covered.add(part.pages);
+        const auto missing = covered.missing(Range::between(0, shape_.endPage));
+        snapshot_.issues.note("one of " + std::to_string(parts.size()) +
+                              " files of a dump that was written in parts");
+        for (const Range& range : missing)
+            snapshot_.issues.loss("the file with the pages " + hex(range.begin()) + " to " +
+                                  hex(range.end()) + " is not beside it");
     }
 
     static bool nothingIn(const SharedBytes& bitmap, std::uint64_t page) {

@@ -34,7 +34,8 @@ bool isRawName(const std::filesystem::path& path) {
 /// is called without the extension of a compression ("a.raw.gz"); parts that were put together
 /// ("a.001") need not have another one.
 bool probe(const Source& source) {
-    if (source.size() % pageSize != 0) return false;
+    // What was cut off may end anywhere.
+    if (source.size() % pageSize != 0 && !issuesOf(source).lossy()) return false;
     std::filesystem::path path(source.name());
     if (isRawName(path)) return true;
     if (std::ranges::find(packedExtensions, toLower(path.extension().string())) !=

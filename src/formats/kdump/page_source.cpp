@@ -1,0 +1,37 @@
+#include "formats/kdump/page_source.h"
+
+#include "base/text.h"
+
+namespace icecore::kdump {
+
+Result<BlockSource::Place> PageSource::locate(std::uint64_t offset) const {
+    const std::uint64_t page = offset / shape_.blockSize;
+    ASSIGN_OR_RETURN(const PageDescriptor descriptor, descriptorOf(page));
+    // Pages of the same content may share their bytes: all zero pages do.
+    return Place{descriptor.offset, Range::ofSize(page * shape_.blockSize, shape_.blockSize)};
+}
+
+Result<BlockSource::Bytes> PageSource::unpack(const Place& place) const {
+    ASSIGN_OR_RETURN(const PageDescriptor descriptor,
+                     descriptorOf(place.content.begin() / shape_.blockSize));
+    if (descriptor.size > 2 * shape_.blockSize)
+        return fail(Errc::malformed, "a page packed into more bytes than two",
+                    file_->where(descriptor.offset));
+    ASSIGN_OR_RETURN(const SharedBytes packed, file_->load(descriptor.offset, descriptor.size));
+    Bytes bytes(static_cast<std::size_t>(shape_.blockSize));
+    ASSIGN_OR_RETURN(const std::size_t got,
+                     unpackBlock(codecOf(descriptor.flags), packed.span(), bytes));
+    if (got != bytes.size())
+        return fail(Errc::malformed, "a page that is not a whole one",
+                    file_->where(descriptor.offset));
+    return bytes;
+}
+
+Result<PageDescriptor> PageSource::descriptorOf(std::uint64_t page) const {
+    if (!pages_.has(page)) return fail(Errc::internal, "a page that is not in the file", hex(page));
+    return readStructure<PageDescriptor>(
+        *file_, shape_.descriptors + pages_.rank(page) * sizeof(PageDescriptor),
+        "the table of pages");
+}
+
+}  // namespace icecore::kdump
