@@ -26,6 +26,7 @@ public:
         pid_ = ::fork();
         if (pid_ != 0) return;
         const int nowhere = ::open("/dev/null", O_RDWR);
+        if (nowhere < 0) ::_exit(127);
         for (const int standard : {0, 1, 2})
             ::dup2(nowhere, standard);
         std::vector<char*> arguments;
