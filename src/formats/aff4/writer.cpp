@@ -315,7 +315,8 @@ private:
     Result<void> writeExtras() {
         if (const SharedBytes* info = snapshot_.attachment(image::kernelInfoAttachment))
             TRY(zip_.add(escaped(map_) + "/vmcoreinfo", info->span()));
-        if (snapshot_.attachment(image::notesAttachment) != nullptr)
+        if (snapshot_.attachment(image::notesAttachment) != nullptr ||
+            !snapshot_.machine->cpus.empty())
             TRY(zip_.add(escaped(map_) + "/notes", image::notesToWrite(snapshot_)));
         return {};
     }

@@ -78,7 +78,7 @@ inline constexpr std::string_view notesAttachment = "elf/notes";
 void setKernelInfo(Snapshot& snapshot, SharedBytes text);
 /// Reads ELF notes (CPUs, VMCOREINFO) into the snapshot and keeps them as an attachment.
 void takeNotes(Snapshot& snapshot, const SharedBytes& notes, const std::string& where);
-/// The notes to write: those attached, else VMCOREINFO alone where that is known; may be empty.
+/// The notes to write: those attached, else made of the CPUs and VMCOREINFO; may be empty.
 std::vector<std::byte> notesToWrite(const Snapshot& snapshot);
 
 }  // namespace icecore::image

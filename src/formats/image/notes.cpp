@@ -16,6 +16,7 @@ namespace {
 /// QEMU's X86 CPU state: version and size, 18 registers, ten segments of 24 bytes, cr0 … cr4.
 constexpr std::uint64_t qemuControlRegisters = 8 + 18 * 8 + 10 * 24;
 constexpr std::uint64_t qemuStateSize = 0x1b8;
+constexpr std::uint32_t qemuStateVersion = 1;
 /// VirtualBox' VBCORE: magic, version of the format, own size, version, revision, CPUs (u32 each).
 constexpr std::uint32_t virtualBoxMagic = 0xc01ac0de;
 /// VBCPU: eighteen registers, six segments of 24 bytes (their selector at 16), cr0, cr2, cr3, cr4.
@@ -127,15 +128,48 @@ void takeNotes(Snapshot& snapshot, const SharedBytes& notes, const std::string& 
     snapshot.attachments.push_back({std::string(notesAttachment), notes});
 }
 
+namespace {
+
+void appendNote(std::vector<std::byte>& notes, std::string_view name, std::uint32_t type,
+                std::span<const std::byte> content) {
+    const auto start = elfcore::noteStart(name, type, content.size());
+    notes.insert(notes.end(), start.begin(), start.end());
+    notes.insert(notes.end(), content.begin(), content.end());
+    notes.resize(alignUp(notes.size(), 4));
+}
+
+/// What a kernel and QEMU write of a CPU: its registers, and (for the page tables) its CR3.
+void appendCpu(std::vector<std::byte>& notes, const Machine::Cpu& cpu) {
+    std::vector<std::byte> status(sizeof(elfcore::PrStatus64));
+    elfcore::appendRegisters(status, cpu.context.registers);
+    status.resize(status.size() + sizeof(std::uint64_t));  // no floating-point registers
+    appendNote(notes, "CORE", elf::notePrStatus, status);
+    if (!cpu.translationRoot) return;
+    std::vector<std::byte> state(qemuStateSize);
+    storeInteger(state.data(), qemuStateVersion);
+    storeInteger(state.data() + 4, static_cast<std::uint32_t>(qemuStateSize));
+    static constexpr std::array<RegisterId, 18> general = {
+        x64::rax, x64::rbx, x64::rcx, x64::rdx, x64::rsi, x64::rdi,
+        x64::rsp, x64::rbp, x64::r8,  x64::r9,  x64::r10, x64::r11,
+        x64::r12, x64::r13, x64::r14, x64::r15, x64::rip, x64::eflags};
+    for (std::size_t i = 0; i < general.size(); ++i)
+        storeInteger(state.data() + 8 + i * 8, cpu.context.registers.valueOr0(general[i]));
+    storeInteger(state.data() + qemuControlRegisters + 3 * 8, *cpu.translationRoot);
+    appendNote(notes, "QEMU", 0, state);
+}
+
+}  // namespace
+
 std::vector<std::byte> notesToWrite(const Snapshot& snapshot) {
     if (const SharedBytes* notes = snapshot.attachment(notesAttachment))
         return {notes->span().begin(), notes->span().end()};
-    const SharedBytes* info = snapshot.attachment(kernelInfoAttachment);
-    if (info == nullptr) return {};
-    std::vector<std::byte> note = elfcore::noteStart("VMCOREINFO", 0, info->size());
-    note.insert(note.end(), info->span().begin(), info->span().end());
-    note.resize(alignUp(note.size(), 4));
-    return note;
+    std::vector<std::byte> notes;
+    for (const Machine::Cpu& cpu : snapshot.machine->cpus) {
+        if (cpu.context.registers.arch() == Arch::x86_64) appendCpu(notes, cpu);
+    }
+    if (const SharedBytes* info = snapshot.attachment(kernelInfoAttachment))
+        appendNote(notes, "VMCOREINFO", 0, info->span());
+    return notes;
 }
 
 }  // namespace icecore::image

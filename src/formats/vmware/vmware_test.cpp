@@ -196,6 +196,23 @@ TEST_F(VmwareFiles, MemoryInTheCheckpoint) {
               std::vector<Range>{Range::ofSize(0, 0x400000)});
 }
 
+TEST_F(VmwareFiles, RegistersGoWhereTheyHaveAPlace) {
+    put("d.vmss", checkpoint(Memory::inside));
+    const Snapshot machine = open("d.vmss");
+    for (const std::string format : {"elf", "kdump", "aff4", "lime"}) {
+        SCOPED_TRACE(format);
+        MemorySink sink;
+        SilentProgress progress;
+        const Format* const to = formatByName(format);
+        const auto report = to->writeImage(machine, {}, sink, progress);
+        ASSERT_TRUE(report);
+        EXPECT_EQ(report->losses.lossy(), format == "lime");
+        const auto again = to->open(memorySource(sink.bytes(), "d." + format));
+        ASSERT_TRUE(again) << again.error().describe();
+        if (format != "lime") expectAll(*again);
+    }
+}
+
 TEST_F(VmwareFiles, WhatIsMissingIsSaid) {
     put("c.vmss", checkpoint(Memory::beside));
     auto alone = openDump(scratch_.file("c.vmss"));
