@@ -114,5 +114,31 @@ TEST_F(RamPacked, AMissingPartIsAHoleAndMovesNothing) {
     EXPECT_NE(refused.text.find("the first part is missing"), std::string::npos) << refused.text;
 }
 
+TEST_F(RamPacked, OfOthersMachines) {
+    struct Case {
+        std::string seed, format;
+        std::vector<std::string> losses;  ///< in LiME
+    };
+    for (const Case& one :
+         {Case{"vmss", "vmware", {"registers of 1 CPUs"}}, Case{"hiberfil", "hiberfil", {}},
+          Case{"hiberfil_32", "hiberfil", {}}}) {
+        SCOPED_TRACE(one.seed);
+        const std::string path = sourceFile("fuzz/corpus/machine/" + one.seed);
+        const json said = info(path);
+        EXPECT_EQ(said["format"], one.format);
+        EXPECT_EQ(icecore("verify " + path).status, 0);
+        const auto elf = icecore("convert --overwrite " + path + " m.elf");
+        EXPECT_EQ(elf.status, 0) << elf.text;
+        EXPECT_TRUE(sameMemory(path, file("m.elf")));
+        EXPECT_TRUE(sameMemory(file("m.elf"), path));
+        const auto lime = icecore("convert --overwrite " + path + " m.lime");
+        EXPECT_EQ(lime.status, one.losses.empty() ? 0 : 3) << lime.text;
+        for (const std::string& loss : one.losses)
+            EXPECT_NE(lime.text.find(loss), std::string::npos) << lime.text;
+        // They are read, never written.
+        EXPECT_EQ(icecore("convert --format " + one.format + " m.lime out").status, 2);
+    }
+}
+
 }  // namespace
 }  // namespace icecore::tests

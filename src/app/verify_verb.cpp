@@ -29,6 +29,8 @@ std::string_view protection(std::string_view format) {
     if (format == "avml") return "a CRC-32C of each 64 KiB of memory";
     if (format == "aff4")
         return "the hashes above cover what they name; what they do not name, nothing does";
+    if (format == "hiberfil")
+        return "each set unpacks to exactly its pages; nothing holds their bytes";
     if (format == "kdump") return "each page unpacks to exactly a page; nothing holds their bytes";
     return "nothing in the format holds the bytes: what they should be is not known";
 }

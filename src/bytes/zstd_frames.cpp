@@ -14,7 +14,6 @@ using namespace zstd_format;
 
 constexpr std::size_t mostFrames = std::size_t{1} << 22;
 constexpr std::uint64_t blockContent = std::uint64_t{128} << 10;
-constexpr std::size_t mostHeader = 18;
 constexpr std::size_t windowSize = std::size_t{64} << 10;
 
 /// Small reads from a file, front to back.
