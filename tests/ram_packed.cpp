@@ -1,5 +1,6 @@
 // Images of memory that are compressed as a whole or cut into parts, used as they are: info, verify
 // and convert open them without anybody unpacking or joining anything.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -50,11 +51,12 @@ TEST_F(RamPacked, WholeFilesInEveryCompression) {
             ASSERT_NE(icecore("convert memory.raw " + name).status, 1);
         for (const std::string tool : {"gzip -1", "xz -0", "xz -0 -T2 --block-size=1MiB", "zstd -q",
                                        "zstd -q --no-content-size"}) {
-            const std::string packed = name + (tool[0] == 'g'   ? ".gz"
-                                               : tool[0] == 'x' ? ".xz"
-                                                                : ".zst");
-            if (in(tool + " -c <" + name + " >" + packed).status != 0) continue;
-            SCOPED_TRACE(packed + " by " + tool);
+            const std::string_view ending = tool[0] == 'g'   ? ".gz"
+                                            : tool[0] == 'x' ? ".xz"
+                                                             : ".zst";
+            const std::string packed = fmt::format("{}{}", name, ending);
+            if (in(fmt::format("{} -c <{} >{}", tool, name, packed)).status != 0) continue;
+            SCOPED_TRACE(fmt::format("{} by {}", packed, tool));
             const json said = info(packed);
             EXPECT_EQ(said["format"], info(name)["format"]);
             EXPECT_EQ(said["bytes"], std::filesystem::file_size(file(name)));
@@ -112,6 +114,12 @@ TEST_F(RamPacked, AMissingPartIsAHoleAndMovesNothing) {
     const auto refused = icecore("info disk.003");
     EXPECT_EQ(refused.status, 1);
     EXPECT_NE(refused.text.find("the first part is missing"), std::string::npos) << refused.text;
+}
+
+TEST_F(RamPacked, LimesOwnCompression) {
+    const json said = info(sourceFile("fuzz/corpus/packed/lime_zlib"));
+    EXPECT_EQ(said["format"], "lime");
+    EXPECT_EQ(said["bytes"], 32 + 4096);
 }
 
 TEST_F(RamPacked, OfOthersMachines) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace icecore {
 
 namespace {
@@ -83,15 +85,24 @@ void ForwardSource::park(Parked one) const {
     }
 }
 
-std::uint64_t measure(ForwardDecoder& decoder, std::optional<Error>& damage) {
+std::uint64_t measure(ForwardDecoder& decoder, std::optional<Error>& damage, std::uint64_t most) {
     std::vector<std::byte> dropped(static_cast<std::size_t>(pieceSize));
     std::uint64_t size = 0;
-    while (true) {
+    while (size < most) {
         const auto got = decoder.decode(dropped);
         if (!got) damage = got.error();
         if (!got || *got == 0) return size;
         size += *got;
     }
+    damage = tooMuch(most);
+    return size;
+}
+
+Error tooMuch(std::uint64_t most) {
+    return {Errc::limit,
+            "unpacks to more than " + humanBytes(most) + ": the rest is not followed",
+            {},
+            nullptr};
 }
 
 }  // namespace icecore

@@ -60,8 +60,15 @@ private:
     mutable std::list<Parked> parked_;  ///< most recently used first; guarded by decoding_
 };
 
+/// Content that is unpacked to find out how much it is: what is longer ends there, and that is
+/// told. No machine has so much memory, and a small file may claim to.
+inline constexpr std::uint64_t mostMeasured = std::uint64_t{4} << 40;
+
 /// How much content a decoder has left: everything is unpacked and dropped. `damage` receives why
 /// it is not more, where it should be.
-std::uint64_t measure(ForwardDecoder& decoder, std::optional<Error>& damage);
+std::uint64_t measure(ForwardDecoder& decoder, std::optional<Error>& damage,
+                      std::uint64_t most = mostMeasured);
+/// What is said of content that is longer.
+Error tooMuch(std::uint64_t most);
 
 }  // namespace icecore

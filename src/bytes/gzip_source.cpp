@@ -75,6 +75,10 @@ public:
                 break;
             }
             size_ += *got;
+            if (size_ >= mostMeasured) {
+                issues_.loss(tooMuch(mostMeasured));
+                break;
+            }
             if (inflater->finished() || !inflater->atPoint() || !points.wanted(size_)) continue;
             DeflatePoint point = inflater->point();
             point.content = size_;

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "bytes/endian.h"
+#include "bytes/forward_source.h"
 #include "bytes/gzip_source.h"
 #include "bytes/imperfect.h"
 #include "bytes/seekable_zstd.h"
@@ -23,8 +24,8 @@ namespace {
 
 using Bytes = std::vector<std::byte>;
 
-/// Like memory: noise, tables, zeros; about 5 MiB, so that there are several places to begin at.
-Bytes content(std::size_t size = 5'300'123) {
+/// Like memory: noise, tables, zeros; about 3 MiB, so that there are several places to begin at.
+Bytes content(std::size_t size = 2'700'123) {
     Bytes bytes(size);
     std::uint64_t state = 88172645463325252ULL;
     for (std::size_t i = 0; i < size; ++i) {
@@ -316,6 +317,15 @@ TEST(PackedSource, ClaimsOfTerabytesAreRefused) {
     const auto zeros = open(gzip(Bytes(64 << 20)));
     ASSERT_TRUE(zeros);
     EXPECT_EQ((*zeros)->size(), 64U << 20);
+    // What goes on and on is not followed.
+    struct Endless final : ForwardDecoder {
+        Result<std::size_t> decode(std::span<std::byte> out) override { return out.size(); }
+        [[nodiscard]] std::uint64_t memory() const override { return 0; }
+    } endless;
+    std::optional<Error> damage;
+    EXPECT_EQ(measure(endless, damage, 1 << 20), 1U << 20);
+    ASSERT_TRUE(damage);
+    EXPECT_EQ(damage->code, Errc::limit);
     // A third layer stays packed: the content is looked at, not for ever.
     const auto nested = open(gzip(gzip(gzip(content(1000)))));
     ASSERT_TRUE(nested);

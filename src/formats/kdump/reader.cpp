@@ -121,8 +121,8 @@ private:
         std::size_t runs = 0;
         // 0 nothing, 1 known but not stored, 2 stored, 3 stored in a file that is not there
         const auto kind = [&](std::uint64_t page) {
-            if (all.has(page)) return source->has(page) ? 2 : 3;
-            return known.has(page) ? 1 : 0;
+            if (source->has(page)) return 2;
+            return all.has(page) ? 3 : known.has(page) ? 1 : 0;
         };
         for (std::uint64_t page = 0; page < shape_.endPage;) {
             if (page % 64 == 0 && nothingIn(there, page) && nothingIn(stored, page)) {

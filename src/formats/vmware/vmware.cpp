@@ -51,9 +51,10 @@ void takeCpus(const Checkpoint& checkpoint, Machine& machine) {
         cpu.number = static_cast<std::uint32_t>(machine.cpus.size());
         cpu.context.registers = Registers(Arch::x86_64);
         const auto& known = archInfo(Arch::x86_64).registers;
-        for (RegisterId id = 0; id < known.size(); ++id) {
+        for (std::size_t id = 0; id < known.size(); ++id) {
             const auto value = from.registers.find(std::string(known[id].name));
-            if (value != from.registers.end()) cpu.context.registers.set(id, value->second);
+            if (value != from.registers.end())
+                cpu.context.registers.set(static_cast<RegisterId>(id), value->second);
         }
         cpu.translationRoot = from.control[3];
         machine.cpus.items.push_back(std::move(cpu));

@@ -24,7 +24,7 @@ class CheckpointMaker {
 public:
     explicit CheckpointMaker(std::uint32_t magic) : magic_(magic) {}
 
-    void beginGroup(std::string name) { groups_.push_back({std::move(name), {}}); }
+    void beginGroup(const std::string& name) { groups_.emplace_back(name, Bytes()); }
     void tag(std::string_view name, const std::vector<std::uint32_t>& indices, std::uint64_t value,
              std::size_t size) {
         head(name, indices, static_cast<unsigned>(size));
