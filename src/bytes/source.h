@@ -44,7 +44,7 @@ protected:
 };
 
 /// Opens a file for reading. A directory, an unreadable or a missing file is an error that says
-/// so. A zstd file (as icecore writes it, see seekable_zstd.h) opens as its content.
+/// so. What is compressed as a whole (zstd, gzip, xz: packed_source.h) opens as its content.
 /// Anything that is not a regular file (pipe, device) is refused with what to do instead.
 Result<std::shared_ptr<const Source>> openSource(const std::filesystem::path& path);
 
