@@ -69,6 +69,45 @@ TEST_F(AnalyzeWindows, ADeadlockOfCriticalSections) {
               std::string::npos);
 }
 
+/// Linked to another address, which is what ASLR does to it, a program fails in the same way.
+TEST_F(AnalyzeWindows, BucketsAreTheSameWhereverTheProgramWasLoaded) {
+    const Scratch scratch;
+    const auto folder = std::filesystem::path(exe()).parent_path();
+    const ShellOutput linked =
+        shell("cd " + scratch.file("") + " && lld-link-19 /entry:entry /nodefaultlib /debug " +
+              "/subsystem:console /base:0x170000000 /out:crash.exe /pdb:crash.pdb " +
+              (folder / "crash.obj").string() + " " + (folder / "kernel32.lib").string() + " 2>&1");
+    ASSERT_EQ(linked.status, 0) << linked.text;
+    const struct {
+        const char* how;
+        bool inside;  ///< it happens in the program's own code, which needs no symbols to be blamed
+    } ways[] = {{"null", true}, {"divide", true}, {"throw", false}};
+    const auto analysed = [](const std::string& options, const std::string& file) {
+        return Json::parse(
+            shell("cd / && " + program() + " analyze --json " + options + file + " 2>/dev/null")
+                .text,
+            nullptr, false);
+    };
+    const std::string theirSymbols =
+        "--symbols '" + scratch.file("") + ";" + Wine::libraries() + "' ";
+    for (const auto& [how, inside] : ways) {
+        SCOPED_TRACE(how);
+        const std::string elsewhere = std::string(how) + "-elsewhere.dmp";
+        ASSERT_EQ(wine_->run(scratch.file("crash.exe") + " " + how + " " + elsewhere + " 0"), 0);
+        for (const bool named : {true, false}) {
+            if (!named && !inside) continue;
+            const Json first = analysed(named ? symbols() : "", dump(how)),
+                       second = analysed(named ? theirSymbols : "", wine_->file(elsewhere));
+            ASSERT_FALSE(first.is_discarded() || second.is_discarded());
+            if (inside) {
+                EXPECT_NE(first["exception"]["address"], second["exception"]["address"]);
+            }
+            EXPECT_EQ(first["verdict"]["bucket"], second["verdict"]["bucket"]);
+            EXPECT_EQ(first["verdict"]["symbol_name"], second["verdict"]["symbol_name"]);
+        }
+    }
+}
+
 /// Of type Normal: the sections lie in data, which it lacks.
 TEST_F(AnalyzeWindows, WithoutTheSectionsMemoryNobodyIsAccused) {
     const Json json = analysis("hang");

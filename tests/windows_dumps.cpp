@@ -105,6 +105,29 @@ TEST_F(WindowsDumps, ThreadsThatWaitAreFollowedToTheirStart) {
     EXPECT_EQ(workers, 3U);
 }
 
+/// A thread that waits in its handler: ntdll's own frames, then what the exception interrupted.
+TEST_F(WindowsDumps, StacksLeadThroughTheExceptionDispatcher) {
+    const Json json = analysis("inhandler");
+    EXPECT_EQ(json["exception"]["fault_address"], "0x8");
+    // The thread's own stack, not that of the exception.
+    const std::string all = open(dump("inhandler"), "~*k");
+    const std::size_t dispatcher = all.find("ntdll!KiUserExceptionDispatcher+0x");
+    ASSERT_NE(dispatcher, std::string::npos) << all;
+    const std::size_t begin = all.rfind("Child-SP", dispatcher), end = all.find("\n\n", dispatcher);
+    const std::string stack = all.substr(begin, end - begin);
+    EXPECT_NE(stack.find("::handler+0x"), std::string::npos) << stack;
+    EXPECT_EQ(stack.find("WARNING"), std::string::npos) << stack;
+    // The interrupted instruction is the function's first, which no call stands before.
+    std::vector<std::string> below;
+    const std::string rest = all.substr(dispatcher, end - dispatcher);
+    for (const std::string_view line : split(rest, '\n'))
+        below.emplace_back(line);
+    ASSERT_GE(below.size(), 4U);
+    EXPECT_THAT(below[1], HasSubstr(" crash!readFrom ["));
+    EXPECT_THAT(below[2], HasSubstr(" crash!crasher+0x"));
+    EXPECT_THAT(below[3], HasSubstr(" kernel32!BaseThreadInitThunk+0x"));
+}
+
 TEST_F(WindowsDumps, EachWayToEndInWords) {
     const struct {
         const char *how, *code, *name, *summary;

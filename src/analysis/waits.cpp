@@ -14,7 +14,7 @@ namespace icecore {
 
 namespace {
 
-enum class WaitKind : std::uint8_t { other, mutex, join, section };
+enum class WaitKind : std::uint8_t { other, mutex, join, section, object };
 
 struct WaitRow {
     std::string_view function;
@@ -89,8 +89,8 @@ constexpr auto waitTable = std::to_array<WaitRow>({
     {"*AcquireSRWLock*", "waiting for a slim reader/writer lock"},
     {"*SleepConditionVariable*", "waiting on a condition variable"},
     {"*WaitOnAddress", "waiting for a value in memory to change"},
-    {"*WaitForSingleObject*", "waiting for an object"},
-    {"*SignalObjectAndWait*", "waiting for an object"},
+    {"*WaitForSingleObject*", "waiting for an object", WaitKind::object},
+    {"*SignalObjectAndWait*", "waiting for an object", WaitKind::object},
     {"*WaitForMultipleObjects*", "waiting for one of several objects"},
     {"*WaitForWorkViaWorkerFactory", "idle in a thread pool"},
     {"*RemoveIoCompletion*", "waiting for input or output to complete"},
@@ -176,6 +176,10 @@ Activity activityOf(const CrashCase& crash, const Thread& thread, const NamedSta
     if (!thread.context) return out;
     if (wait->kind == WaitKind::section) {
         findCriticalSection(crash, thread, stack, out);
+        return out;
+    }
+    if (wait->kind == WaitKind::object) {
+        findMutex(crash, thread, stack, out);
         return out;
     }
     const auto futex = futexWait(crash, thread.context->registers);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "analysis/mutex_owners.h"
 #include "analysis/skip_rules.h"
 #include "base/text.h"
 
@@ -108,6 +109,34 @@ void findCriticalSection(const CrashCase& crash, const Thread& thread, const Nam
         threadText(crash.process, thread.id), loader ? "the loader lock" : "the critical section",
         hex(found->address), threadText(crash.process, found->owner), found->lockCount,
         found->recursionCount);
+}
+
+void findMutex(const CrashCase& crash, const Thread& thread, const NamedStack& stack,
+               Activity& out) {
+    if (!thread.context) return;
+    const auto owners = mutexOwners(crash.snapshot);
+    std::optional<std::pair<std::uint64_t, std::uint64_t>> found;  // handle and thread
+    for (const std::uint64_t word : candidates(crash, thread, stack)) {
+        const auto owned = owners.find(word);
+        // One's own mutex does not make one wait.
+        if (owned == owners.end() || owned->second == thread.id ||
+            crash.process.thread(owned->second) == nullptr)
+            continue;
+        if (found && found->first != word) return;
+        found = *owned;
+    }
+    if (!found) return;
+    const auto& [value, owner] = *found;
+    const auto handle = std::ranges::find(crash.process.handles.items, value, &Handle::value);
+    const bool named = handle != crash.process.handles.items.end() && !handle->name.empty();
+    const std::string name = named ? " " + printable(handle->name) : std::string();
+    out.mutex = value;
+    out.waitsFor = owner;
+    out.text =
+        fmt::format("waiting for the mutex{} held by {}", name, threadText(crash.process, owner));
+    out.evidence = fmt::format("{} waits for the mutex{} with the handle {}, whose owner is {}",
+                               threadText(crash.process, thread.id), name, hex(value),
+                               threadText(crash.process, owner));
 }
 
 }  // namespace icecore

@@ -13,4 +13,10 @@ namespace icecore {
 void findCriticalSection(const CrashCase& crash, const Thread& thread, const NamedStack& stack,
                          Activity& out);
 
+/// Of a thread that waits for one object: which mutex and who has it, where the dump lists handles
+/// with what is known of their objects (MINIDUMP_HANDLE_OBJECT_INFORMATION). The handle stands in
+/// the same places as a section's address; it is believed when no other taken mutex' handle does.
+void findMutex(const CrashCase& crash, const Thread& thread, const NamedStack& stack,
+               Activity& out);
+
 }  // namespace icecore

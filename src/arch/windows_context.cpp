@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "arch/xsave.h"
 #include "base/range.h"
 #include "bytes/cursor.h"
 
@@ -13,7 +14,7 @@ namespace {
 // Groups of a CONTEXT's flags (winnt.h). The bits mean the same on every architecture, except that
 // bit 2 is SEGMENTS on x86 and AMD64 and FLOATING_POINT on ARM and ARM64.
 constexpr std::uint32_t control = 1, integer = 2, segments = 4, armFloat = 4, floating = 8,
-                        debugRegisters = 16, extendedRegisters = 32, xstate = 64;
+                        debugRegisters = 16, extendedRegisters = 32, xstate = 64, kernelCet = 128;
 
 struct Slot {
     std::uint16_t offset;
@@ -55,6 +56,8 @@ constexpr std::size_t fxsaveSize = 512, fxsaveMxCsr = 24;
 // Behind it, with CONTEXT_XSTATE: CONTEXT_EX, three pairs of offset (from the CONTEXT_EX) and
 // length: all, legacy, XState. XState begins with the 64-byte header of the XSAVE area.
 constexpr std::size_t contextExSize = 24, xstateChunk = x64Size + 16;
+// With CONTEXT_KERNEL_CET a fourth pair follows: KernelCet.
+constexpr std::size_t kernelCetChunk = x64Size + 24;
 constexpr std::size_t xstateOffset = alignUp(x64Size + contextExSize, 64);
 constexpr std::size_t xsaveHeaderSize = 64;
 
@@ -152,20 +155,23 @@ const Layout* layoutOf(ByteView bytes, Arch expected) {
     return nullptr;
 }
 
-/// The XSAVE area: the legacy part of the CONTEXT and the part CONTEXT_EX points to. Empty when
-/// there is none, when it lies outside, or when it is in the compacted format.
-SharedBytes x64Extended(ByteView bytes) {
-    if (bytes.size() < x64Size + contextExSize) return {};
-    const auto offset = loadInteger<std::int32_t>(bytes.data() + xstateChunk);
-    const auto length = loadInteger<std::uint32_t>(bytes.data() + xstateChunk + 4);
-    if (offset < 0 || length < xsaveHeaderSize) return {};
-    const ByteView state = bytes.slice(x64Size + static_cast<std::uint64_t>(offset), length);
-    if (state.size() != length) return {};
-    const auto compaction = loadInteger<std::uint64_t>(state.data() + 8);
-    if (compaction >> 63 != 0) return {};
+/// A part that CONTEXT_EX points to; empty when there is none or it lies outside.
+ByteView x64Chunk(ByteView bytes, std::size_t chunk) {
+    if (bytes.size() < chunk + 8) return {};
+    const auto offset = loadInteger<std::int32_t>(bytes.data() + chunk);
+    const auto length = loadInteger<std::uint32_t>(bytes.data() + chunk + 4);
+    if (offset <= 0) return {};
+    const ByteView part = bytes.slice(x64Size + static_cast<std::uint64_t>(offset), length);
+    return part.size() == length ? part : ByteView{};
+}
+
+/// The XSAVE area: the legacy part of the CONTEXT and the part that CONTEXT_EX points to.
+std::vector<std::byte> x64Xsave(ByteView bytes) {
+    const ByteView state = x64Chunk(bytes, xstateChunk);
+    if (state.size() < xsaveHeaderSize) return {};
     std::vector<std::byte> area = copyOf(bytes.slice(x64Float, fxsaveSize));
     area.insert(area.end(), state.span().begin(), state.span().end());
-    return SharedBytes::own(std::move(area));
+    return area;
 }
 
 /// user_fpsimd_state: 32 vectors, then fpsr and fpcr and eight bytes of padding.
@@ -186,7 +192,8 @@ void readFloatingPoint(const Layout& layout, std::uint32_t flags, ByteView bytes
     if (layout.arch == Arch::x86_64) {
         if ((flags & floating) != 0)
             context.floatingPoint = SharedBytes::own(copyOf(bytes.slice(x64Float, fxsaveSize)));
-        if ((flags & xstate) != 0) context.extended = x64Extended(bytes);
+        if (auto area = x64Xsave(bytes); (flags & xstate) != 0 && !area.empty())
+            context.extended = SharedBytes::own(xsaveInStandardFormat(std::move(area)));
     } else if (layout.arch == Arch::x86) {
         if ((flags & extendedRegisters) != 0)
             context.floatingPoint = SharedBytes::own(copyOf(bytes.slice(x86Extended, fxsaveSize)));
@@ -262,6 +269,21 @@ Result<Context> readWindowsContext(ByteView bytes, Arch expected) {
     }
     readFloatingPoint(*layout, flags, bytes, context);
     return context;
+}
+
+std::optional<std::uint64_t> windowsShadowStackPointer(ByteView bytes) {
+    constexpr std::size_t flagsAt = 0x30;
+    constexpr std::uint32_t amd64 = 0x100000;
+    if (bytes.size() < x64Size) return std::nullopt;
+    const auto flags = loadInteger<std::uint32_t>(bytes.data() + flagsAt);
+    if ((flags & amd64) == 0) return std::nullopt;
+    if ((flags & kernelCet) != 0) {
+        // KERNEL_CET_CONTEXT (winnt.h): Ssp, Rip, then the segment and flags of its frame.
+        Cursor cet(x64Chunk(bytes, kernelCetChunk));
+        const std::uint64_t pointer = cet.u64();
+        if (cet.ok()) return pointer;
+    }
+    return (flags & xstate) != 0 ? shadowStackPointer(x64Xsave(bytes)) : std::nullopt;
 }
 
 std::vector<std::byte> writeWindowsContext(const Context& context) {

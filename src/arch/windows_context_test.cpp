@@ -56,9 +56,33 @@ TEST(WindowsContext, Amd64ExtendedStateFollowsInContextEx) {
     ASSERT_TRUE(read);
     EXPECT_EQ(*read, context);
 
+    // Compacted: the header, protection keys and the shadow stack's registers, nothing between.
     auto compacted = bytes;
-    storeInteger(compacted.data() + 0x500 + 8, std::uint64_t{1} << 63);
-    EXPECT_TRUE(readWindowsContext(ByteView(compacted), Arch::x86_64)->extended.empty());
+    compacted.resize(0x500 + 64);
+    storeInteger(compacted.data() + 0x500, std::uint64_t{0xa03});
+    storeInteger(compacted.data() + 0x500 + 8, std::uint64_t{1} << 63 | 0xa03U);
+    for (const std::uint64_t word : {0x55554444U, 1U, 0x12345678U})
+        appendInteger(compacted, std::uint64_t{word});
+    storeInteger(compacted.data() + 0x4d0 + 20, std::uint32_t{64 + 24});
+    const auto expanded = readWindowsContext(ByteView(compacted), Arch::x86_64);
+    ASSERT_TRUE(expanded);
+    EXPECT_EQ(windowsShadowStackPointer(ByteView(compacted)), 0x12345678U);
+    const auto standard = expanded->extended.span();
+    ASSERT_EQ(standard.size(), 2688U + 8);
+    EXPECT_EQ(loadInteger<std::uint64_t>(standard.data() + 512), 0x203U) << "no supervisor's part";
+    EXPECT_EQ(loadInteger<std::uint64_t>(standard.data() + 520), 0U);
+    EXPECT_EQ(loadInteger<std::uint64_t>(standard.data() + 2688), 0x55554444U);
+    // Each length in between: nothing is read that is not there.
+    for (std::uint32_t length = 0; length < 64 + 24; ++length) {
+        storeInteger(compacted.data() + 0x4d0 + 20, length);
+        const auto cut = readWindowsContext(ByteView(compacted), Arch::x86_64);
+        ASSERT_TRUE(cut);
+        EXPECT_FALSE(windowsShadowStackPointer(ByteView(compacted)));
+    }
+    // A component that nobody knows hides none of those before it.
+    storeInteger(compacted.data() + 0x4d0 + 20, std::uint32_t{64 + 24});
+    storeInteger(compacted.data() + 0x500 + 8, std::uint64_t{1} << 63 | 1ULL << 40U | 0xa03U);
+    EXPECT_TRUE(windowsShadowStackPointer(ByteView(compacted)));
     for (const std::uint32_t wrong : {0xffffffffU, 0x7fffffffU, 1U}) {
         auto damaged = bytes;
         storeInteger(damaged.data() + 0x4d0 + 16, wrong);  // where the state is said to begin

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -15,5 +17,15 @@ namespace icecore {
 /// Sources: Intel SDM volume 1, 13.4 "XSAVE area"; AMD APM volume 2, 11.5; Linux stores XCR0 in the
 /// software bytes at 464 (arch/x86/include/asm/user.h).
 std::vector<std::byte> xsaveInIntelLayout(std::span<const std::byte> area);
+
+/// An area in compacted format (XCOMP_BV's highest bit), where components follow one another, with
+/// its user components moved to where Intel's processors have them in standard format. What is
+/// behind a component that nobody knows, and what belongs to the system alone (CET, processor
+/// trace), is left out. An area that is in standard format stays as it is.
+/// Source: Intel SDM volume 1, 13.4.3 "Compacted format"; sizes: 13.5.
+std::vector<std::byte> xsaveInStandardFormat(std::vector<std::byte> area);
+
+/// IA32_PL3_SSP out of a compacted area that has the component CET_U (11), or nothing.
+std::optional<std::uint64_t> shadowStackPointer(std::span<const std::byte> area);
 
 }  // namespace icecore

@@ -117,7 +117,8 @@ std::string frameLine(const Session& session, const NamedStack& stack, std::size
             where.erase(0, bang + 1);
     }
     text += where;
-    if (frame.signalFrame) text += " <signal handler called>";
+    if (frame.signalFrame && session.process().system.os != Os::windows)
+        text += " <signal handler called>";
     if (style.lines) text += lineText(frame.file, frame.line);
     return text + trustText(frame, style.trust) + "\n";
 }

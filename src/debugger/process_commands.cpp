@@ -1,6 +1,10 @@
 // !peb, !teb, !handle.
 #include <fmt/format.h>
 
+#include <map>
+#include <string>
+
+#include "analysis/mutex_owners.h"
 #include "base/text.h"
 #include "bytes/elf_layout.h"
 #include "debugger/commands.h"
@@ -163,6 +167,8 @@ Result<void> listHandles(CommandCall& call) {
                     "MiniDumpWithHandleData to have them)");
     }
     std::size_t shown = 0;
+    std::map<std::string, std::size_t> types;
+    const auto owners = mutexOwners(call.session.snapshot());
     for (const Handle& handle : handles) {
         if (call.session.interrupted()) break;
         if (wanted && handle.value != *wanted) continue;
@@ -171,10 +177,23 @@ Result<void> listHandles(CommandCall& call) {
                        handle.type.empty() ? "<unknown>" : printable(handle.type));
         if (!handle.name.empty()) call.out.print("  Name         \t{}\n", printable(handle.name));
         if (handle.access != 0) call.out.print("  GrantedAccess\t{:#x}\n", handle.access);
+        if (handle.handleCount != 0) {
+            call.out.print("  HandleCount  \t{}\n  PointerCount \t{}\n", handle.handleCount,
+                           handle.pointerCount);
+        }
         if (handle.position) call.out.print("  Position     \t{:#x}\n", *handle.position);
+        if (const auto owner = owners.find(handle.value); owner != owners.end()) {
+            call.out.print(
+                "  Object specific information\n    Mutex is Owned\n    Mutant Owner {:x}.{:x}\n",
+                call.session.process().pid, owner->second);
+        }
+        ++types[handle.type.empty() ? std::string("<unknown>") : handle.type];
     }
     if (wanted && shown == 0) return fail(Errc::not_found, "no such handle is open");
-    if (!wanted) call.out.print("{} Handles\n", shown);
+    if (wanted) return {};
+    call.out.print("{} Handles\nType           \tCount\n", shown);
+    for (const auto& [type, count] : types)
+        call.out.print("{:<15}\t{}\n", printable(type), count);
     return {};
 }
 

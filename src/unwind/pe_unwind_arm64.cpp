@@ -25,6 +25,7 @@ struct Code {
         save_next,       ///< the pair behind those of the next code in the list
         set_frame,       ///< fp = sp + size
         sign_link,       ///< lr carries an authentication code from here on
+        trap_frame,      ///< a KTRAP_FRAME, as the kernel leaves it of what it interrupted
         machine_frame,   ///< sp and pc as an interrupt left them
         context,         ///< a whole CONTEXT, as exception dispatch leaves it
         unknown,
@@ -191,6 +192,7 @@ Code readCode(std::span<const std::byte> bytes) {
     case 0xe6: return {Kind::save_next};
     case 0xe7:
         return anyRegister(static_cast<std::uint8_t>(byte(1)), static_cast<std::uint8_t>(byte(2)));
+    case 0xe8: return {Kind::trap_frame};
     case 0xe9: return {Kind::machine_frame};
     case 0xea: return {Kind::context};
     case 0xec: return {Kind::nothing};  // MSFT_OP_CLEAR_UNWOUND_TO_CALL
@@ -341,6 +343,12 @@ bool Undo::one(const Code& code) {
     case Kind::machine_frame: {
         exact_ = true;
         return load(sp + 8, arm64::pc) && load(sp, arm64::sp);
+    }
+    case Kind::trap_frame: {
+        // Sp, Lr, Fp and Pc of KTRAP_FRAME (formats/winkernel/crash_context.cpp).
+        exact_ = true;
+        return load(sp + 0x148, arm64::pc) && load(sp + 0x140, arm64::fp) &&
+               load(sp + 0x138, arm64::lr) && load(sp + 0x98, arm64::sp);
     }
     case Kind::context: return context();
     case Kind::unknown: return false;

@@ -92,6 +92,23 @@ TEST_F(PeArm64, SignedReturnAddressesLoseTheirCode) {
     expectCaller(unwind(at(0x1040, 0x100)), 0x110);
 }
 
+TEST_F(PeArm64, TrapFramesLeadToWhatWasInterrupted) {
+    // The frame of a fault below a record of the handler: sub sp, sp, #32, then MSFT_OP_TRAP_FRAME.
+    record(0x1000, 0x20, {0x02, 0xe8, 0xe4});
+    const std::uint64_t trap = 0x120;
+    word(trap + 0x98, stackAt + 0x800);
+    word(trap + 0x138, 0x1234);
+    word(trap + 0x140, stackAt + 0x900);
+    word(trap + 0x148, codeAt + 0x1808);
+    const Stack stack = unwind(at(0x1040, 0x100));
+    ASSERT_EQ(stack.frames.size(), 2U) << stack.note;
+    EXPECT_EQ(stack.frames[1].pc, codeAt + 0x1808);
+    EXPECT_EQ(stack.frames[1].sp, stackAt + 0x800);
+    EXPECT_FALSE(stack.frames[1].pcIsReturnAddress) << "the instruction itself";
+    EXPECT_EQ(stack.frames[1].trust, Trust::unwind_info);
+    EXPECT_EQ(stack.frames[1].registers.get(arm64::fp), stackAt + 0x900);
+}
+
 TEST_F(PeArm64, SaveNextTakesThePairsThatFollow) {
     // stp x19, x20, [sp, #-64]!; stp x21, x22, [sp, #16]; stp x23, x24, [sp, #32]; str lr, [sp,
     // #48]

@@ -173,10 +173,69 @@ Step exceptionDispatcher(const WalkFrame& frame, Walk& walk) {
     return {};
 }
 
+/// The same of x64, where the CONTEXT begins at the stack pointer and the EXCEPTION_RECORD follows
+/// at 0x4f0. Windows' unwind tables lead to the interrupted code, too, through a machine frame;
+/// those of Wine take its address for a return address, which it is not.
+Step exceptionDispatcher64(const WalkFrame& frame, Walk& walk) {
+    constexpr std::uint64_t flagsAt = 0x30, recordAt = 0x4f0, recordAddress = 0x10;
+    constexpr std::uint64_t contextAmd64 = 0x100000, contextControl = 1, contextInteger = 2;
+    constexpr std::array<std::pair<std::uint32_t, RegisterId>, 17> fields = {{{0x78, x64::rax},
+                                                                              {0x80, x64::rcx},
+                                                                              {0x88, x64::rdx},
+                                                                              {0x90, x64::rbx},
+                                                                              {0x98, x64::rsp},
+                                                                              {0xa0, x64::rbp},
+                                                                              {0xa8, x64::rsi},
+                                                                              {0xb0, x64::rdi},
+                                                                              {0xb8, x64::r8},
+                                                                              {0xc0, x64::r9},
+                                                                              {0xc8, x64::r10},
+                                                                              {0xd0, x64::r11},
+                                                                              {0xd8, x64::r12},
+                                                                              {0xe0, x64::r13},
+                                                                              {0xe8, x64::r14},
+                                                                              {0xf0, x64::r15},
+                                                                              {0xf8, x64::rip}}};
+    const auto flags = walk.memory.load(frame.sp() + flagsAt, 4);
+    constexpr std::uint64_t wanted = contextAmd64 | contextControl | contextInteger;
+    if (!flags || (*flags & wanted) != wanted) return {};
+    Registers caller(Arch::x86_64);
+    for (const auto& [offset, id] : fields) {
+        const auto value = walk.word(frame.sp() + offset, Arch::x86_64);
+        if (!value) return {};
+        caller.set(id, *value);
+    }
+    const auto address = walk.word(frame.sp() + recordAt + recordAddress, Arch::x86_64);
+    if (address != caller.pc() || caller.sp() <= frame.sp()) return {};
+    Step step = found(caller, Trust::unwind_info, 0);
+    step.fromSignalFrame = true;
+    return step;
+}
+
+/// Whether a frame is in ntdll's KiUserExceptionDispatcher.
+bool inDispatcher(const Module& module, const ModuleReader& reader, std::uint64_t own) {
+    if (!equalsIgnoreCase(module.fileName(), "ntdll.dll")) return false;
+    const auto name = reader.nearest(own);
+    return name && name->name.find("KiUserExceptionDispatcher") != std::string::npos;
+}
+
 }  // namespace
 
+Step ProgramFinder::dispatcher(const WalkFrame& frame, Walk& walk) const {
+    if (frame.registers.arch() != Arch::x86_64) return {};
+    const Module* module = walk.code.process().moduleAt(frame.lookupPc());
+    if (module == nullptr || !equalsIgnoreCase(module->fileName(), "ntdll.dll")) return {};
+    const ModuleReader* reader = symbolizer_.reader(*module);
+    if (reader == nullptr || reader->info().forced ||
+        !inDispatcher(*module, *reader, frame.lookupPc() - reader->bias()))
+        return {};
+    return exceptionDispatcher64(frame, walk);
+}
+
 Step ProgramFinder::find(const WalkFrame& frame, Walk& walk) const {
-    Step step = others_.find(frame, walk);
+    Step step = dispatcher(frame, walk);
+    if (step.kind != Step::Kind::none) return step;
+    step = others_.find(frame, walk);
     if (step.kind != Step::Kind::none) return step;
     const Module* module = walk.code.process().moduleAt(frame.lookupPc());
     const ModuleReader* reader = module != nullptr ? symbolizer_.reader(*module) : nullptr;
@@ -184,11 +243,7 @@ Step ProgramFinder::find(const WalkFrame& frame, Walk& walk) const {
     if (reader == nullptr || reader->info().forced) return {};
     const std::uint64_t own = frame.lookupPc() - reader->bias();
     if (frame.registers.arch() == Arch::x86) {
-        if (equalsIgnoreCase(module->fileName(), "ntdll.dll")) {
-            const auto name = reader->nearest(own);
-            if (name && name->name.find("KiUserExceptionDispatcher") != std::string::npos)
-                step = exceptionDispatcher(frame, walk);
-        }
+        if (inDispatcher(*module, *reader, own)) step = exceptionDispatcher(frame, walk);
         if (step.kind == Step::Kind::none) {
             if (const auto layout = reader->frameLayout(own))
                 step = x86Step(*layout, own - layout->begin, frame, walk);

@@ -6,7 +6,7 @@
 namespace icecore {
 
 /// Asks `others` first (unwind tables of images and CFI are part of the code itself, and better),
-/// then the symbol files.
+/// then the symbol files; but for ntdll's exception dispatcher, whose stack tells it all.
 class ProgramFinder final : public FrameFinder {
 public:
     /// Both must outlive it.
@@ -15,6 +15,9 @@ public:
     [[nodiscard]] Step find(const WalkFrame& frame, Walk& walk) const override;
 
 private:
+    /// Out of ntdll's KiUserExceptionDispatcher of x64 to what the exception interrupted.
+    [[nodiscard]] Step dispatcher(const WalkFrame& frame, Walk& walk) const;
+
     const Symbolizer& symbolizer_;
     const FrameFinder& others_;
 };

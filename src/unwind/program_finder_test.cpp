@@ -156,5 +156,30 @@ TEST_F(Programs, ExceptionDispatchOnX86) {
     EXPECT_FALSE(stack.frames[1].pcIsReturnAddress);
 }
 
+TEST_F(Programs, ExceptionDispatchOnX64) {
+    const std::string records = "PUBLIC 1200 0 KiUserExceptionDispatcher\nPUBLIC 1300 0 Next\n";
+    word(0x40 + 0x30, 0x10000b);
+    word(0x40 + 0x90, 0x55);             // rbx
+    word(0x40 + 0x78, 0x44);             // rax, which no call preserves
+    word(0x40 + 0x98, stackAt + 0x900);  // rsp
+    word(0x40 + 0xf8, base + 0x1403);    // rip
+    word(0x40 + 0x4f0 + 0x10, base + 0x1403);
+    Registers registers(Arch::x86_64);
+    registers.set(x64::rip, base + 0x1210);
+    registers.set(x64::rsp, stackAt + 0x40);
+    const Stack stack = unwind(Arch::x86_64, records, registers, "ntdll.dll");
+    ASSERT_GE(stack.frames.size(), 2U) << stack.note;
+    EXPECT_EQ(stack.frames[1].pc, base + 0x1403);
+    EXPECT_EQ(stack.frames[1].sp, stackAt + 0x900);
+    EXPECT_EQ(stack.frames[1].registers.get(x64::rbx), 0x55U);
+    EXPECT_EQ(stack.frames[1].registers.get(x64::rax), 0x44U);
+    EXPECT_EQ(stack.frames[1].trust, Trust::unwind_info);
+    EXPECT_FALSE(stack.frames[1].pcIsReturnAddress);
+    // Of another exception than the record's: somebody else's stack.
+    word(0x40 + 0x4f0 + 0x10, base + 0x1404);
+    const Stack other = unwind(Arch::x86_64, records, registers, "ntdll.dll");
+    EXPECT_TRUE(other.frames.size() < 2 || other.frames[1].trust != Trust::unwind_info);
+}
+
 }  // namespace
 }  // namespace icecore

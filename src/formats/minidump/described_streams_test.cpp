@@ -251,6 +251,7 @@ MINIDUMP_HANDLE_OBJECT_INFORMATION count {
     const auto& handles = snapshot.process->handles;
     ASSERT_EQ(handles.size(), 2U);
     EXPECT_EQ(handles[0].type, "Mutant");
+    EXPECT_EQ(attachment(snapshot, "handles/owners"), "88 c\n");
     EXPECT_EQ(attachment(snapshot, "handles/objects"),
               "0x88 Mutant: taken once, owned by thread 12 of process 4711\n"
               "0x8c : auto reset, not set, count 2 of 10\n");

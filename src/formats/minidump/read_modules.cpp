@@ -60,8 +60,9 @@ void readCodeView(Reading& reading, const Location& location, Module& module) {
 /// What is known of the object behind a handle, in words: a chain of pieces. The system's own
 /// structures, whose pointers and ids have the dumped process' width, are in ntdef.h and phnt's
 /// ntexapi.h (EVENT_BASIC_INFORMATION, MUTANT_BASIC_INFORMATION, MUTANT_OWNER_INFORMATION,
-/// SEMAPHORE_BASIC_INFORMATION).
-std::string readObjectInfo(Reading& reading, std::uint64_t rva, Handle& handle) {
+/// SEMAPHORE_BASIC_INFORMATION). `owner`: the thread of this process that has a mutex.
+std::string readObjectInfo(Reading& reading, std::uint64_t rva, Handle& handle,
+                           std::uint64_t& owner) {
     constexpr unsigned mostLinks = 64;
     constexpr std::uint32_t largest = 64;
     std::string state;
@@ -100,6 +101,7 @@ std::string readObjectInfo(Reading& reading, std::uint64_t rva, Handle& handle) 
             const std::uint64_t process = object.unsignedOf(width);
             const std::uint64_t thread = object.unsignedOf(width);
             if (!object.ok() || thread == 0) break;
+            if (process == reading.process.pid || reading.process.pid == 0) owner = thread;
             add(fmt::format("owned by thread {} of process {}", thread, process));
             break;
         }
@@ -230,15 +232,18 @@ void readHandleData(Reading& reading, ByteView content) {
         process.handles.items.push_back(std::move(handle));
         return process.handles.items.back();
     };
-    // The model has no words for the state of Windows' objects.
-    std::string states;
+    // The model has no words for the state of Windows' objects. "handles/owners" has a line for
+    // each mutex that a thread of this process has: its handle and the thread's id, in hex.
+    std::string states, owners;
     const ByteView list = content.slice(header.headerSize);
     if (header.entrySize >= sizeof(HandleDescriptor2)) {
         reading.forEach<HandleDescriptor2>(
             list, header.count, header.entrySize, "the list of handles",
             [&](const HandleDescriptor2& raw) {
                 Handle& handle = add(raw.first);
-                const std::string state = readObjectInfo(reading, raw.objectInfoRva, handle);
+                std::uint64_t owner = 0;
+                const std::string state = readObjectInfo(reading, raw.objectInfoRva, handle, owner);
+                if (owner != 0) owners += fmt::format("{:x} {:x}\n", handle.value, owner);
                 if (!state.empty())
                     states += fmt::format("{} {}: {}\n", hex(handle.value), handle.type, state);
             });
@@ -250,6 +255,10 @@ void readHandleData(Reading& reading, ByteView content) {
     if (!states.empty()) {
         reading.snapshot.attachments.push_back(
             {"handles/objects", SharedBytes::own(std::move(states))});
+    }
+    if (!owners.empty()) {
+        reading.snapshot.attachments.push_back(
+            {"handles/owners", SharedBytes::own(std::move(owners))});
     }
     process.handles.coverage = Coverage::complete;
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "arch/windows_context.h"
+#include "base/text.h"
 #include "formats/minidump/filetime.h"
 #include "formats/minidump/reading.h"
 
@@ -14,7 +15,9 @@ bool hasAddress(std::uint32_t signal) {
     return signal == 4 || signal == 5 || signal == 7 || signal == 8 || signal == 11;
 }
 
-std::optional<Context> readContext(Reading& reading, const Location& location) {
+/// `shadowStack` receives the shadow stack pointer, which the model's registers have no place for.
+std::optional<Context> readContext(Reading& reading, const Location& location,
+                                   std::optional<std::uint64_t>* shadowStack = nullptr) {
     if (location.size == 0 || location.rva == 0) return std::nullopt;
     // The largest there is: AMD64 with all of XSAVE, AMX tiles included, below 16 KiB.
     constexpr std::uint32_t largest = 64 << 10;
@@ -27,6 +30,8 @@ std::optional<Context> readContext(Reading& reading, const Location& location) {
         reading.issues.loss(context.error());
         return std::nullopt;
     }
+    if (shadowStack != nullptr && context->registers.arch() == Arch::x86_64)
+        *shadowStack = windowsShadowStackPointer(ByteView(bytes.span()));
     return *std::move(context);
 }
 
@@ -43,7 +48,13 @@ void addThread(Reading& reading, const RawThread& raw) {
         thread.priority = static_cast<std::int32_t>(raw.priority + 0U);
         if (raw.teb != 0) thread.tls = raw.teb;
     }
-    thread.context = readContext(reading, raw.context);
+    std::optional<std::uint64_t> shadowStack;
+    thread.context = readContext(reading, raw.context, &shadowStack);
+    if (shadowStack) {
+        reading.snapshot.attachments.push_back(
+            {fmt::format("thread/{:x}/shadow stack pointer", thread.id),
+             SharedBytes::own(hex(*shadowStack))});
+    }
     const Location& memory = raw.stack.memory;
     if (raw.stack.start != 0 && memory.size != 0) {
         const Range stack = Range::ofSize(raw.stack.start, memory.size);
@@ -122,6 +133,16 @@ void readException(Reading& reading, ByteView content) {
         exception.parameters.push_back(raw.record.parameters[i]);
 
     const Thread* thread = reading.threadById(exception.threadId);
+    // Where the exception's address is what the thread itself stands at, another context is not the
+    // exception's: Breakpad's linux_inline.dmp has one of whoever wrote the dump.
+    if (exception.context && thread != nullptr && thread->context && raw.record.address != 0 &&
+        thread->context->registers.pc() == raw.record.address &&
+        exception.context->registers.pc() != raw.record.address) {
+        reading.issues.note(
+            "the context of the exception is of another place than the exception: "
+            "the thread's own is taken");
+        exception.context.reset();
+    }
     if (isUnixLike(reading)) {
         // Breakpad's convention: the signal, its si_code, its si_addr. Crashpad puts the program
         // counter where there is no si_addr.

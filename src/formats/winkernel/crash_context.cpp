@@ -80,47 +80,78 @@ constexpr auto trap32 = std::to_array<Slot>({{0x3c, 4, x86::edx},
 constexpr std::size_t trapSize32 = 0x74, trapPc32 = 0x68, trapCs32 = 0x6c;
 constexpr std::uint16_t kernelCode64 = 0x10, kernelCode32 = 8;
 
+/// KTRAP_FRAME of ARM64: status and syndrome, the stack pointer, what a call need not preserve.
+/// Source: ReactOS' ndk/arm64/ketypes.h, where FaultAddress and TrapFrame are one word, as three
+/// frames in a dump of Windows 11 show.
+constexpr auto trapArm64 = [] {
+    std::array<Slot, 24> slots{};
+    for (std::uint8_t i = 0; i < 19; ++i)
+        slots[i] = {static_cast<std::uint16_t>(0xa0 + 8 * i), 8, i};
+    slots[19] = {0x98, 8, arm64::sp};
+    slots[20] = {0x138, 8, arm64::lr};
+    slots[21] = {0x140, 8, arm64::fp};
+    slots[22] = {0x90, 4, arm64::cpsr};
+    slots[23] = {0x148, 8, arm64::pc};
+    return slots;
+}();
+constexpr std::size_t trapSizeArm64 = 0x150, trapPcArm64 = 0x148, trapStatusArm64 = 0x90;
+
+/// Where a trap frame says that the kernel itself was interrupted: its code segment, or the
+/// exception level in the status register.
+struct TrapLayout {
+    std::span<const Slot> slots;
+    std::size_t size, pcAt;
+    std::size_t modeAt;
+    std::uint16_t modeMask, kernelMode;
+};
+std::optional<TrapLayout> trapLayout(Arch arch) {
+    constexpr std::uint16_t all = 0xffff, exceptionLevel = 0x1c, level1 = 4;
+    switch (arch) {
+    case Arch::x86_64: return TrapLayout{trap64, trapSize64, trapPc64, trapCs64, all, kernelCode64};
+    case Arch::x86: return TrapLayout{trap32, trapSize32, trapPc32, trapCs32, all, kernelCode32};
+    case Arch::arm64:
+        return TrapLayout{trapArm64,       trapSizeArm64,  trapPcArm64,
+                          trapStatusArm64, exceptionLevel, level1};
+    default: return std::nullopt;
+    }
+}
+
 /// How far a stack is looked through: the largest kernel stack of Windows and more.
 constexpr std::size_t deepest = 128 << 10;
 
-Context contextOf(Arch arch, std::uint64_t address, std::span<const std::byte> frame) {
+std::optional<Context> trapFrameAt(const KernelReading& reading, std::uint64_t address) {
+    const Arch arch = reading.process.system.arch;
+    const auto layout = trapLayout(arch);
+    if (!layout) return std::nullopt;
+    std::array<std::byte, trapSize64> bytes;
+    const std::span frame = std::span(bytes).first(layout->size);
+    if (reading.process.memory->read(address, frame).bytes != frame.size()) return std::nullopt;
+    const auto mode = loadInteger<std::uint16_t>(bytes.data() + layout->modeAt);
+    if ((mode & layout->modeMask) != layout->kernelMode) return std::nullopt;
     Context context{Registers(arch), {}, {}};
-    const bool is64 = arch == Arch::x86_64;
-    for (const Slot& slot : is64 ? std::span<const Slot>(trap64) : std::span<const Slot>(trap32)) {
+    for (const Slot& slot : layout->slots) {
         std::uint64_t value = 0;
         for (std::size_t i = slot.size; i-- > 0;)
             value = value << 8U | std::to_integer<std::uint64_t>(frame[slot.offset + i]);
         context.registers.set(slot.id, value);
     }
-    if (!is64) context.registers.set(x86::esp, address + trapSize32);
+    if (arch == Arch::x86) context.registers.set(x86::esp, address + trapSize32);
     return context;
-}
-
-std::optional<Context> trapFrameAt(const KernelReading& reading, std::uint64_t address) {
-    const Arch arch = reading.process.system.arch;
-    if (arch != Arch::x86_64 && arch != Arch::x86) return std::nullopt;
-    std::array<std::byte, trapSize64> bytes;
-    const std::span frame = std::span(bytes).first(arch == Arch::x86_64 ? trapSize64 : trapSize32);
-    if (reading.process.memory->read(address, frame).bytes != frame.size()) return std::nullopt;
-    const std::size_t csAt = arch == Arch::x86_64 ? trapCs64 : trapCs32;
-    const std::uint16_t expected = arch == Arch::x86_64 ? kernelCode64 : kernelCode32;
-    if (loadInteger<std::uint16_t>(bytes.data() + csAt) != expected) return std::nullopt;
-    return contextOf(arch, address, frame);
 }
 
 /// The frame on the stack whose program counter is `pc`.
 std::optional<Context> findTrapFrame(const KernelReading& reading, const Registers& registers,
                                      std::uint64_t pc) {
+    const auto layout = trapLayout(reading.process.system.arch);
     const std::uint8_t step = reading.pointerSize();
-    const std::uint64_t pcAt = step == 8 ? trapPc64 : trapPc32;
     const std::uint64_t sp = alignDown(registers.sp(), step);
-    if (pc == 0 || sp < pcAt) return std::nullopt;
+    if (!layout || pc == 0 || sp < layout->pcAt) return std::nullopt;
     const auto stack = reading.process.memory->readUpTo(sp, deepest);
     for (std::size_t at = 0; at + step <= stack.size(); at += step) {
         const std::uint64_t value = step == 8 ? loadInteger<std::uint64_t>(stack.data() + at)
                                               : loadInteger<std::uint32_t>(stack.data() + at);
         if (value != pc) continue;
-        if (auto context = trapFrameAt(reading, sp + at - pcAt)) return context;
+        if (auto context = trapFrameAt(reading, sp + at - layout->pcAt)) return context;
     }
     return std::nullopt;
 }

@@ -143,7 +143,8 @@ TEST(KernelDump, SmallDumpsHaveListsAndTheStack) {
 }
 
 TEST(KernelDump, TheRegistersAtTheFaultComeFromATrapFrame) {
-    for (const Paging paging : {Paging::x86, Paging::x64}) {
+    for (const Paging paging : {Paging::x86, Paging::x64, Paging::arm64}) {
+        SCOPED_TRACE(std::string(toString(paging)));
         KernelMaker maker(paging);
         maker.trapFrame();
         maker.parameters[3] = maker.faultAt();
@@ -153,8 +154,9 @@ TEST(KernelDump, TheRegistersAtTheFaultComeFromATrapFrame) {
             ASSERT_TRUE(exception.context) << std::string(toString(paging));
             EXPECT_EQ(exception.address, maker.faultAt());
             EXPECT_EQ(exception.context->registers.sp(), maker.faultStack());
-            const RegisterId result =
-                paging == Paging::x64 ? RegisterId{x64::rax} : RegisterId{x86::eax};
+            const RegisterId result = paging == Paging::x64     ? RegisterId{x64::rax}
+                                      : paging == Paging::arm64 ? RegisterId{arm64::x0}
+                                                                : RegisterId{x86::eax};
             EXPECT_EQ(exception.context->registers.get(result), 0x1111U);
         }
         // KERNEL_SECURITY_CHECK_FAILURE names the frame itself.

@@ -113,7 +113,14 @@ public:
     /// A KTRAP_FRAME on the stack, of a fault at faultAt(). Returns its address.
     std::uint64_t trapFrame() {
         const std::uint64_t at = is64() ? stackAt + 0x200 : faultStack() - base() - 0x74;
-        if (is64()) {
+        if (arch() == Arch::arm64) {
+            put(at + 0x90, Le32{0x60000145});  // Spsr: EL1
+            put(at + 0x98, Le64{faultStack()});
+            put(at + 0xa0, Le64{0x1111});              // X0
+            put(at + 0x138, Le64{faultAt() + 0x100});  // Lr
+            put(at + 0x140, Le64{stack() + 0x1200});   // Fp
+            put(at + 0x148, Le64{faultAt()});
+        } else if (is64()) {
             put(at + 0x30, Le64{0x1111});             // Rax
             put(at + 0x158, Le64{stack() + 0x1200});  // Rbp
             put(at + 0x168, Le64{faultAt()});

@@ -86,6 +86,7 @@ Handle go, done;
 DumpException exceptionOfDump;
 volatile int sink;
 volatile int ready;
+bool waitInHandler;
 
 void writeNow(DumpException* exception) {
     constexpr Dword readWrite = 0xc0000000, createAlways = 2;
@@ -108,7 +109,7 @@ int handler(ExceptionPointers* pointers) {
     exceptionOfDump = {GetCurrentThreadId(), pointers, 0};
     // Wine takes the writing thread for the one that crashed, whatever it is told.
     constexpr Dword stackOverflow = 0xc00000fd;
-    if (pointers->record->code != stackOverflow) writeNow(&exceptionOfDump);
+    if (pointers->record->code != stackOverflow && !waitInHandler) writeNow(&exceptionOfDump);
     SetEvent(go);
     WaitForSingleObject(done, 0xffffffff);
     return 0;
@@ -239,6 +240,10 @@ Dword crasher(void* argument) {
     if (same(how, "overflow")) result = recurse(&sink, 1);
     if (same(how, "throw")) result = parse(17);
     if (same(how, "divide")) result = divide(0);
+    if (same(how, "inhandler")) {
+        waitInHandler = true;
+        result = readFrom(8);
+    }
     if (same(how, "callnull")) result = execute(nullptr);
     if (same(how, "noncanonical")) result = readFrom(0xdead00000000beef);
     if (same(how, "execdata")) {
