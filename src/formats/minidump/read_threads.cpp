@@ -133,8 +133,8 @@ void readException(Reading& reading, ByteView content) {
         exception.parameters.push_back(raw.record.parameters[i]);
 
     const Thread* thread = reading.threadById(exception.threadId);
-    // Where the exception's address is what the thread itself stands at, another context is not the
-    // exception's: Breakpad's linux_inline.dmp has one of whoever wrote the dump.
+    // Where the exception's address is what the thread itself stands at, a context of another place
+    // is not the exception's, but of whoever wrote the dump.
     if (exception.context && thread != nullptr && thread->context && raw.record.address != 0 &&
         thread->context->registers.pc() == raw.record.address &&
         exception.context->registers.pc() != raw.record.address) {
