@@ -25,7 +25,7 @@ static: ## one program that runs on any x86-64 Linux, build/static/icecore
 	@$(setup) build
 	@$(call build,release) --target icecore_portable
 
-test: ## all tests, under the sanitizers (PRESET=dev)
+test: static ## all tests, under the sanitizers (PRESET=dev)
 	@$(setup) build test $(if $(findstring clang,$(PRESET)),clang)
 	@$(quiet_layout) sh -c '$(call build,$(PRESET))'
 	@$(ctest) -LE torture

@@ -8,7 +8,7 @@ find_package(CLI11 REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(Snappy REQUIRED)
-foreach(module libdeflate libzstd liblz4 liblzma libcurl libmspack capstone libedit)
+foreach(module libdeflate openssl libzstd liblz4 liblzma libcurl libmspack capstone libedit)
     pkg_check_modules(${module} REQUIRED QUIET IMPORTED_TARGET ${module})
 endforeach()
 
@@ -28,6 +28,7 @@ target_link_libraries(icecore_curl_headers INTERFACE ${CMAKE_DL_LIBS})
 set(ICECORE_LIBRARY_curl_headers icecore_curl_headers)
 set(ICECORE_LIBRARY_mspack PkgConfig::libmspack)
 set(ICECORE_LIBRARY_capstone PkgConfig::capstone)
+set(ICECORE_LIBRARY_ssl PkgConfig::openssl)
 set(ICECORE_LIBRARY_edit PkgConfig::libedit)
 
 # Needed only by tests and benchmarks: `make` builds the program without them.

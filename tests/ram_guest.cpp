@@ -160,5 +160,86 @@ TEST_F(RamGuest, MakedumpfileReadsWhatWeWrite) {
     EXPECT_TRUE(sameMemory(file("theirs"), file("q.elf")));
 }
 
+TEST_F(RamGuest, CrashRecognisesWhatWeWrite) {
+    if (shell("command -v crash >/dev/null").status != 0) GTEST_SKIP() << "no crash";
+    // Without the kernel's debug information, which is a gigabyte, it tells what VMCOREINFO says.
+    ASSERT_TRUE(worked(convert("q.elf", "ours.elf")));
+    ASSERT_TRUE(worked(shell(program() + " convert " + file("q.elf") +
+                             " - --format kdump 2>/dev/null | cat > " + file("flat"))
+                           .status));
+    std::vector<std::string> names = {"ours.elf", "flat"};
+    for (const std::string codec : {"zlib", "lzo", "snappy", "zstd", "none"}) {
+        names.push_back(codec + ".kdump");
+        ASSERT_TRUE(worked(convert("q.elf", names.back(), "--compress " + codec)));
+    }
+    const auto original = openDump(file("q.elf"));
+    ASSERT_TRUE(original);
+    for (const std::string& name : names) {
+        const auto told = shell("crash --osrelease " + file(name) + " 2>&1");
+        EXPECT_EQ(told.text, original->machine->hints.at("OSRELEASE") + "\n") << name;
+    }
+}
+
+/// Memory on both sides of 4 GiB, and pages by five levels of tables.
+TEST(RamOfSplitGuest, IsTheSameInEveryFormat) {
+    const GuestFiles files = guestFiles({}, {}, "linux-image-cloud-amd64");
+    if (!files.problem.empty()) GTEST_SKIP() << files.problem;
+    const Scratch scratch;
+    Guest guest(files,
+                {"-m", "192", "-machine", "pc,max-ram-below-4g=128M", "-cpu", "max,la57=on"});
+    ASSERT_TRUE(guest.ready());
+    const auto done = [&](const std::string& command) {
+        return guest.command(command).starts_with("{\"return\"");
+    };
+    const auto dump = [&](const std::string& name, const std::string& format) {
+        return done(
+            R"({"execute":"dump-guest-memory","arguments":{"paging":false,"protocol":"file:)" +
+            scratch.file(name) + "\"" + format + "}}");
+    };
+    constexpr std::uint64_t high = std::uint64_t{4} << 30, highSize = std::uint64_t{64} << 20;
+    ASSERT_TRUE(done(R"({"execute":"stop"})"));
+    ASSERT_TRUE(dump("q.elf", ""));
+    ASSERT_TRUE(dump("q.kdump", R"(,"format":"kdump-zlib")"));
+    ASSERT_TRUE(done(R"({"execute":"pmemsave","arguments":{"val":)" + std::to_string(high) +
+                     ",\"size\":" + std::to_string(highSize) + R"(,"filename":")" +
+                     scratch.file("high.raw") + "\"}}"));
+    guest.disconnect();
+    for (const std::string name : {"a.raw", "a.elf", "a.kdump"}) {
+        const auto taken = shell(program() + " ram --source qmp:" + guest.control() +
+                                 " --no-hash -o " + scratch.file(name) + " 2>&1");
+        ASSERT_TRUE(worked(taken.status)) << taken.text;
+    }
+    // QEMU's own, two ways, and ours, three ways; there and back.
+    EXPECT_TRUE(sameMemory(scratch.file("q.kdump"), scratch.file("q.elf")));
+    for (const std::string name : {"a.raw", "a.elf", "a.kdump"}) {
+        EXPECT_TRUE(sameMemory(scratch.file("q.elf"), scratch.file(name))) << name;
+        for (const std::string other : {"lime", "avml", "aff4", "kdump", "elf"}) {
+            const std::string way = scratch.file(name + "." + other);
+            ASSERT_TRUE(worked(
+                shell(program() + " convert " + scratch.file(name) + " " + way + " >/dev/null 2>&1")
+                    .status))
+                << way;
+            EXPECT_TRUE(sameMemory(scratch.file("q.elf"), way)) << way;
+            std::filesystem::remove(way);
+            if (name == "a.raw") break;  // with its hole of 4 GiB: once is enough
+        }
+    }
+    // What lies above is what QEMU saves from there.
+    const auto taken = openDump(scratch.file("a.kdump"));
+    const auto above = openDump(scratch.file("high.raw"));
+    ASSERT_TRUE(taken && above);
+    EXPECT_EQ(image::storedRanges(*taken->machine->physical).back().end(), high + highSize);
+    std::vector<std::byte> ours(highSize);
+    std::vector<std::byte> theirs(highSize);
+    EXPECT_EQ(taken->machine->physical->read(high, ours).bytes, highSize);
+    EXPECT_EQ(above->machine->physical->read(0, theirs).bytes, highSize);
+    EXPECT_EQ(ours, theirs);
+    for (const std::string name : {"a.elf", "a.kdump"}) {
+        const auto said = shell(program() + " info " + scratch.file(name)).text;
+        EXPECT_NE(said.find("5 levels"), std::string::npos) << said;
+        EXPECT_NE(said.find("Page tables  root 0x"), std::string::npos) << said;
+    }
+}
+
 }  // namespace
 }  // namespace icecore::tests

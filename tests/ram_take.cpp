@@ -82,7 +82,7 @@ TEST_F(RamTake, HolesOfAFileAreAddressesWithoutMemory) {
 }
 
 TEST_F(RamTake, InterruptedItGoesOnWhereItWas) {
-    for (const std::string name : {"b.raw", "b.lime", "b.avml", "b.elf"}) {
+    for (const std::string name : {"b.raw", "b.lime", "b.avml", "b.elf", "b.kdump"}) {
         // As slow as it takes to be interrupted in the middle.
         const auto broken = ram(
             fmt::format("--source memory.raw --threads 1 --rate 4 -o {0} & pid=$!; until grep -q "
@@ -99,15 +99,22 @@ TEST_F(RamTake, InterruptedItGoesOnWhereItWas) {
         EXPECT_EQ(std::filesystem::file_size(file(name + ".part")), position);
         // Neither is it begun anew by mistake, nor mixed with another one.
         EXPECT_EQ(ram("--source memory.raw -o " + name).status, 1);
-        EXPECT_EQ(ram("--source memory.raw --resume --format kdump -o " + name).status, 1);
+        EXPECT_EQ(ram("--source memory.raw --resume --format aff4 -o " + name).status, 1);
 
         const auto taken = ram("--source memory.raw --resume -o " + name);
         ASSERT_EQ(taken.status, 0) << name << taken.text;
         EXPECT_TRUE(sameMemory(file(name), memory())) << name;
         EXPECT_EQ(manifest(name)["interruptions"], 1);
         EXPECT_EQ(shell(program() + " verify " + file(name) + " 2>&1").status, 0) << name;
+        EXPECT_EQ(manifest(name)["hashes"]["sha256"],
+                  shell("sha256sum < " + file(name)).text.substr(0, 64));
+        // Nobody can tell that it was interrupted; a kdump tells when it was begun.
         ASSERT_EQ(ram("--source memory.raw -o whole." + name).status, 0);
-        EXPECT_EQ(manifest(name)["hashes"], manifest("whole." + name)["hashes"]) << name;
+        EXPECT_EQ(std::filesystem::file_size(file(name)),
+                  std::filesystem::file_size(file("whole." + name)));
+        if (name != "b.kdump") {
+            EXPECT_EQ(manifest(name)["hashes"], manifest("whole." + name)["hashes"]) << name;
+        }
         EXPECT_FALSE(std::filesystem::exists(file(name + ".part.json")));
     }
 }
@@ -242,33 +249,107 @@ TEST_F(RamTake, ThePlanReadsNothing) {
     EXPECT_NE(text.text.find("0x0-0xc00000"), std::string::npos) << text.text;
 }
 
-TEST_F(RamTake, GoesIntoPipesAndOverTheNetwork) {
+TEST_F(RamTake, GoesIntoPipes) {
     ASSERT_EQ(
         ram("--source memory.raw --format lime -o - --manifest n.json 2>err >piped.lime").status, 0)
         << readText(file("err"));
     EXPECT_TRUE(sameMemory(file("piped.lime"), memory()));
     EXPECT_EQ(json::parse(readText(file("n.json")))["memory_bytes"], size_);
-    // A listener that writes its port down and keeps what it is sent.
-    std::ofstream(file("listen.py")) << R"(import socket
-s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(1)
+}
+
+/// A listener of Python's that writes its port down and keeps what it is sent, until the other side
+/// ends the connection as it should.
+class RamSent : public RamTake {
+protected:
+    void SetUp() override {
+        RamTake::SetUp();
+        std::ofstream(file("listen.py")) << R"(import os, socket, ssl, sys
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(1); s.settimeout(60)
 open("port.new", "w").write(str(s.getsockname()[1]))
-import os; os.rename("port.new", "port")
-c = s.accept()[0]; f = open("net.kdump", "wb")
+os.rename("port.new", "port")
+c = s.accept()[0]
+if len(sys.argv) > 1:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[1] + ".pem", sys.argv[1] + ".key")
+    if len(sys.argv) > 2: context.maximum_version = ssl.TLSVersion[sys.argv[2]]
+    c = context.wrap_socket(c, server_side=True, suppress_ragged_eofs=False)
+f = open("received", "wb")
 while True:
     d = c.recv(65536)
     if not d: break
     f.write(d)
 f.close()
+open("whole", "w").close()
 )";
-    const auto sent =
-        ram("--version >/dev/null; python3 listen.py & until [ -s port ]; do sleep "
-            "0.02; done; " +
-            program() +
-            " ram --source memory.raw --format kdump -o tcp://127.0.0.1:$(cat port) "
-            "&& wait");
+    }
+    /// Sends to `url`, whose port is PORT, while the listener has `arguments`.
+    ShellOutput send(const std::string& url, const std::string& options,
+                     const std::string& arguments = "") {
+        return shell("cd '" + scratch_.file("") +
+                     "'; rm -f port received whole; { python3 listen.py " + arguments +
+                     " & until [ -s port ]; do sleep 0.02; done; " + program() +
+                     " ram --source memory.raw " + options + " -o " + url +
+                     ":$(cat port); s=$?; wait; exit $s; } 2>&1");
+    }
+    bool whole() { return std::filesystem::exists(file("whole")); }
+};
+
+TEST_F(RamSent, ByTcp) {
+    const auto sent = send("tcp://127.0.0.1", "--format kdump");
     ASSERT_EQ(sent.status, 0) << sent.text;
-    EXPECT_TRUE(sameMemory(file("net.kdump"), memory()));
+    EXPECT_TRUE(whole());
+    EXPECT_TRUE(sameMemory(file("received"), memory()));
     EXPECT_EQ(ram("--source memory.raw --format raw -o tcp://127.0.0.1:1").status, 1);
+    for (const std::string wrong : {"tcp://", "tcp://host", "tcp://:5", "tls://host:", "tls://"})
+        EXPECT_EQ(ram("--source memory.raw --format raw -o " + wrong).status, 1) << wrong;
+}
+
+TEST_F(RamSent, ByTlsToWhoProvesToBeMeant) {
+    if (shell("command -v openssl >/dev/null").status != 0) GTEST_SKIP() << "openssl is missing";
+    // An authority of our own; certificates of it for an address and for a name; one of nobody.
+    const auto made = shell("cd '" + scratch_.file("") + R"(' && {
+new="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=test"
+openssl req -x509 $new -keyout ca.key -out ca.pem -days 2 &&
+openssl req -x509 $new -keyout nobody.key -out nobody.pem -days 2 \
+    -addext subjectAltName=IP:127.0.0.1 &&
+for one in address=IP:127.0.0.1 name=DNS:localhost other=DNS:elsewhere.invalid; do
+    openssl req $new -keyout ${one%%=*}.key -out request &&
+    echo subjectAltName=${one#*=} > extensions &&
+    openssl x509 -req -in request -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
+        -extfile extensions -out ${one%%=*}.pem || exit 1
+done; } 2>&1)");
+    ASSERT_EQ(made.status, 0) << made.text;
+
+    for (const auto& [host, server] : {std::pair{"127.0.0.1", "address"},
+                                       {"127.0.0.1", "address TLSv1_2"},
+                                       {"localhost", "name"}}) {
+        const auto sent =
+            send(std::string("tls://") + host, "--format avml --cacert ca.pem", server);
+        ASSERT_EQ(sent.status, 0) << server << sent.text;
+        EXPECT_TRUE(whole()) << server;
+        EXPECT_TRUE(sameMemory(file("received"), memory())) << server;
+    }
+    // What is hashed is what goes in, not what TLS makes of it.
+    EXPECT_NE(send("tls://127.0.0.1", "--format lime --cacert ca.pem", "address")
+                  .text.find(shell("sha256sum < " + file("received")).text.substr(0, 64)),
+              std::string::npos);
+
+    // Whoever is not trusted, is somebody else, or speaks something older gets nothing.
+    for (const auto& [options, server, why] :
+         {std::tuple{"", "address", "not trusted"},
+          {"--cacert ca.pem", "nobody", "not trusted"},
+          {"--cacert ca.pem", "other", "IP address mismatch"},
+          {"--cacert ca.pem", "address TLSv1_1", "no TLS connection"}}) {
+        const auto refused =
+            send("tls://127.0.0.1", std::string("--format raw ") + options, server);
+        EXPECT_EQ(refused.status, 1) << server << refused.text;
+        EXPECT_NE(refused.text.find(why), std::string::npos) << server << refused.text;
+        EXPECT_FALSE(whole()) << server;
+    }
+    const auto none =
+        ram("--source memory.raw --format raw --cacert listen.py -o tls://127.0.0.1:1");
+    EXPECT_EQ(none.status, 1);
+    EXPECT_NE(none.text.find("has no certificates to trust"), std::string::npos) << none.text;
 }
 
 }  // namespace

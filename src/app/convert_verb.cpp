@@ -19,7 +19,7 @@ namespace icecore::app {
 namespace {
 
 struct ConvertOptions {
-    std::string input, output, format, compress, progress = "auto";
+    std::string input, output, format, compress, caCertificates, progress = "auto";
     int threads = 0;
     bool overwrite = false, json = false;
 };
@@ -56,6 +56,8 @@ public:
         command.add_option("--compress", options_.compress,
                            "none, deflate, zlib, lzo, snappy, lz4 or zstd, where the format knows "
                            "it");
+        command.add_option("--cacert", options_.caCertificates,
+                           "certificates (PEM) that tls:// trusts, in place of the system's");
         command.add_option("--threads", options_.threads, "how many compress at once");
         command.add_flag("--overwrite", options_.overwrite, "replace an existing file");
         command.add_flag("--json", options_.json, "the result as one JSON document");
@@ -89,6 +91,7 @@ private:
         SavePlan plan;
         OutputOptions output;
         output.overwrite = options_.overwrite;
+        output.caCertificates = options_.caCertificates;
         if (snapshot.process) {
             ASSIGN_OR_RETURN(const DumpType type, parseDumpType("full"));
             plan = planSave(*snapshot.process, type);

@@ -1,59 +1,125 @@
 #include "app/hashing_sink.h"
 
+#include <algorithm>
+#include <condition_variable>
+#include <fstream>
+#include <mutex>
 #include <thread>
 
 #include "base/text.h"
-#include "bytes/source.h"
 
 namespace icecore::app {
 
 namespace {
 
-std::vector<std::pair<HashKind, Hasher>> newHashers() {
-    std::vector<std::pair<HashKind, Hasher>> hashers;
-    for (const HashKind kind : {HashKind::sha256, HashKind::blake2b})
-        hashers.emplace_back(kind, Hasher(kind));
-    return hashers;
-}
-
-/// The slower hash on a thread of its own, the other here. Small writes are not worth a thread.
-template <class Take>
-void takeAll(std::vector<std::pair<HashKind, Hasher>>& hashers, std::uint64_t size,
-             const Take& take) {
-    constexpr std::uint64_t worthAThread = std::uint64_t{128} << 10;
-    if (size < worthAThread) {
-        for (auto& [kind, hasher] : hashers)
-            take(hasher);
-        return;
-    }
-    const std::jthread second([&] { take(hashers[1].second); });
-    take(hashers[0].second);
-}
-
-std::vector<std::pair<std::string, std::string>> finishAll(
-    std::vector<std::pair<HashKind, Hasher>>& hashers) {
-    std::vector<std::pair<std::string, std::string>> values;
-    values.reserve(hashers.size());
-    for (auto& [kind, hasher] : hashers)
-        values.emplace_back(toString(kind), hexBytes(hasher.finish()));
-    return values;
-}
+constexpr HashKind firstKind = HashKind::sha256, secondKind = HashKind::blake2b;
 
 }  // namespace
 
-HashingSink::HashingSink(std::unique_ptr<Sink> inner)
-    : inner_(std::move(inner)), hashers_(newHashers()) {}
+/// The thread of the second hash: takes one task after another.
+struct StreamHashes::Helper {
+    explicit Helper(Hasher& hasher) : thread([this, &hasher] { run(hasher); }) {}
+    ~Helper() {
+        {
+            const std::lock_guard lock(mutex);
+            ended = true;
+        }
+        changed.notify_all();
+    }
+    Helper(const Helper&) = delete;
+    Helper& operator=(const Helper&) = delete;
+
+    void begin(const Task& given) {
+        {
+            const std::lock_guard lock(mutex);
+            task = given;
+            busy = true;
+        }
+        changed.notify_all();
+    }
+    void wait() {
+        std::unique_lock lock(mutex);
+        changed.wait(lock, [this] { return !busy; });
+    }
+    void run(Hasher& hasher) {
+        std::unique_lock lock(mutex);
+        for (;;) {
+            changed.wait(lock, [this] { return busy || ended; });
+            if (!busy) return;
+            const Task mine = task;
+            lock.unlock();
+            hasher.update(mine.bytes);
+            hasher.zeros(mine.zeros);
+            lock.lock();
+            busy = false;
+            changed.notify_all();
+        }
+    }
+
+    std::mutex mutex;
+    std::condition_variable changed;
+    Task task;
+    bool busy = false, ended = false;
+    std::jthread thread;  // last: it uses all of the above
+};
+
+StreamHashes::StreamHashes() : first_(firstKind), second_(secondKind) {}
+StreamHashes::~StreamHashes() = default;
+
+void StreamHashes::take(const Task& task) {
+    // Waking a thread takes longer than hashing a few pages.
+    constexpr std::uint64_t worthWaking = std::uint64_t{16} << 10;
+    const bool both = task.bytes.size() + task.zeros >= worthWaking;
+    if (both) {
+        if (!helper_) helper_ = std::make_unique<Helper>(second_);
+        helper_->begin(task);
+    }
+    first_.update(task.bytes);
+    first_.zeros(task.zeros);
+    if (both) {
+        helper_->wait();
+    } else {
+        second_.update(task.bytes);
+        second_.zeros(task.zeros);
+    }
+}
+
+void StreamHashes::update(std::span<const std::byte> bytes) {
+    take({bytes, 0});
+}
+
+void StreamHashes::zeros(std::uint64_t count) {
+    take({{}, count});
+}
+
+std::vector<std::pair<std::string, std::string>> StreamHashes::finish() {
+    std::vector<std::pair<std::string, std::string>> values;
+    values.emplace_back(toString(firstKind), hexBytes(first_.finish()));
+    values.emplace_back(toString(secondKind), hexBytes(second_.finish()));
+    return values;
+}
+
+HashingSink::HashingSink(std::unique_ptr<Sink> inner) : inner_(std::move(inner)) {}
 
 Result<void> HashingSink::write(std::span<const std::byte> bytes) {
-    takeAll(hashers_, bytes.size(), [&](Hasher& hasher) { hasher.update(bytes); });
+    if (!patched_) hashes_.update(bytes);
     TRY(inner_->write(bytes));
     position_ = inner_->position();
     return {};
 }
 
 Result<void> HashingSink::zeros(std::uint64_t count) {
-    takeAll(hashers_, count, [&](Hasher& hasher) { hasher.zeros(count); });
+    if (!patched_) hashes_.zeros(count);
     TRY(inner_->zeros(count));
+    position_ = inner_->position();
+    return {};
+}
+
+Result<void> HashingSink::reserve(std::uint64_t count) {
+    auto* const reserving = dynamic_cast<ReservingSink*>(inner_.get());
+    if (reserving == nullptr) return zeros(count);
+    patched_ = true;
+    TRY(reserving->reserve(count));
     position_ = inner_->position();
     return {};
 }
@@ -67,21 +133,20 @@ Result<void> HashingSink::finish() {
     return inner_->finish();
 }
 
-std::vector<std::pair<std::string, std::string>> HashingSink::hashes() {
-    return finishAll(hashers_);
-}
-
-Result<std::vector<std::pair<std::string, std::string>>> hashFile(const std::string& path) {
-    ASSIGN_OR_RETURN(const auto file, openMappedFile(path));
-    auto hashers = newHashers();
-    std::vector<std::byte> piece(std::size_t{1} << 20);
-    for (std::uint64_t at = 0; at < file->size();) {
-        ASSIGN_OR_RETURN(const std::size_t got, file->read(at, piece));
-        if (got == 0) return fail(Errc::truncated, "became shorter while it was read", path);
-        takeAll(hashers, got, [&](Hasher& hasher) { hasher.update(std::span(piece).first(got)); });
-        at += got;
+Result<std::vector<std::pair<std::string, std::string>>> hashFile(const std::string& path,
+                                                                  std::uint64_t size) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return fail(Errc::io, "cannot be opened to be hashed", path);
+    StreamHashes hashes;
+    std::vector<char> piece(std::size_t{1} << 20);
+    while (size > 0) {
+        const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(size, piece.size()));
+        if (!file.read(piece.data(), static_cast<std::streamsize>(count)))
+            return fail(Errc::io, "cannot be read to be hashed", path);
+        hashes.update(std::as_bytes(std::span(piece).first(count)));
+        size -= count;
     }
-    return finishAll(hashers);
+    return hashes.finish();
 }
 
 }  // namespace icecore::app

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "formats/image/translation.h"
 
 namespace icecore::app {
 
@@ -54,12 +55,11 @@ std::vector<std::pair<std::string, std::string>> machineLines(const Machine& mac
     if (system.arch != Arch::unknown)
         lines.emplace_back("CPU",
                            fmt::format("{}, {} CPUs", toString(system.arch), machine.cpus.size()));
-    for (const Machine::Cpu& cpu : machine.cpus) {
-        if (!cpu.translationRoot) continue;
-        lines.emplace_back("Page tables",
-                           fmt::format("root {} (CPU {})", hex(*cpu.translationRoot), cpu.number));
-        break;
-    }
+    if (const auto tables = image::translationOf(machine))
+        lines.emplace_back(
+            "Page tables",
+            fmt::format("root {} (by {}){}", hex(tables->root), tables->foundIn,
+                        tables->levels > 0 ? fmt::format(", {} levels", tables->levels) : ""));
     for (const auto& [hint, label] :
          {std::pair("current process", "Running"), std::pair("current thread", "Its thread")}) {
         if (const auto found = machine.hints.find(hint); found != machine.hints.end())
@@ -116,10 +116,9 @@ Json machineJson(const Machine& machine) {
                       {"version", system.version},
                       {"arch", toString(system.arch)},
                       {"cpus", machine.cpus.size()}};
-    for (const Machine::Cpu& cpu : machine.cpus) {
-        if (!cpu.translationRoot) continue;
-        json["page_table_root"] = hex(*cpu.translationRoot);
-        break;
+    if (const auto tables = image::translationOf(machine)) {
+        json["page_table_root"] = hex(tables->root);
+        if (tables->levels > 0) json["page_table_levels"] = tables->levels;
     }
     return json;
 }

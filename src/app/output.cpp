@@ -10,12 +10,12 @@ namespace icecore::app {
 
 namespace {
 
-constexpr std::string_view tcpPrefix = "tcp://";
+constexpr std::string_view tcpPrefix = "tcp://", tlsPrefix = "tls://";
 
 }  // namespace
 
 bool isFile(std::string_view target) {
-    return target != "-" && !target.starts_with(tcpPrefix);
+    return target != "-" && !target.starts_with(tcpPrefix) && !target.starts_with(tlsPrefix);
 }
 
 Result<std::unique_ptr<Sink>> openOutput(const std::string& target, const OutputOptions& options) {
@@ -26,6 +26,7 @@ Result<std::unique_ptr<Sink>> openOutput(const std::string& target, const Output
         return descriptorSink(binaryStandardOutput(), "standard output");
     }
     if (target.starts_with(tcpPrefix)) return connectTcp(target);
+    if (target.starts_with(tlsPrefix)) return connectTls(target, options.caCertificates);
     FileSinkOptions file;
     file.overwrite = options.overwrite;
     file.expected = options.expected;

@@ -163,7 +163,7 @@ Result<std::shared_ptr<const AddressSpace>> continuedMemory(
         return fail(Errc::unsupported,
                     std::string(format.description) +
                         " cannot be continued: what there is of it can only be read once it is "
-                        "whole. Take raw, lime, avml or elf where that matters",
+                        "whole. Take another format where that matters",
                     partPath(output).string());
     const auto part = partPath(output);
     std::error_code problem;
@@ -178,13 +178,11 @@ Result<std::shared_ptr<const AddressSpace>> continuedMemory(
     ASSIGN_OR_RETURN(const Snapshot earlier, format.open(std::move(file)));
     ASSIGN_OR_RETURN(const AddressSpace* const memory, image::physicalMemory(earlier));
     const std::vector<Range> had = image::storedRanges(*memory);
-    RangeSet known;
-    for (const Range& range : had)
-        known.add(range);
     // Only as far as the file goes: what lies behind gets another chance.
+    const Range reached = Range::between(0, image::endOf(had));
     std::vector<ram::Unread> unread;
     for (const ram::Unread& one : journal.unread) {
-        for (const Range& range : known.within(one.range))
+        if (const Range range = one.range.intersect(reached); !range.empty())
             unread.push_back({range, one.why});
     }
     return std::make_shared<ContinuedMemory>(earlier.machine->physical, had, std::move(unread),
@@ -198,6 +196,11 @@ Result<void> JournalSink::write(std::span<const std::byte> bytes) {
 
 Result<void> JournalSink::zeros(std::uint64_t count) {
     TRY(file_->zeros(count));
+    return advanced();
+}
+
+Result<void> JournalSink::reserve(std::uint64_t count) {
+    TRY(file_->reserve(count));
     return advanced();
 }
 

@@ -37,7 +37,7 @@ Result<std::shared_ptr<const AddressSpace>> continuedMemory(
     std::shared_ptr<const AddressSpace> live);
 
 /// Passes everything on, and every so often has it put on the disk and `keep` told how far that is.
-class JournalSink final : public Sink {
+class JournalSink final : public Sink, public ReservingSink {
 public:
     using Keep = std::function<Result<void>(std::uint64_t position)>;
     JournalSink(std::unique_ptr<PartFile> file, Keep keep)
@@ -45,6 +45,7 @@ public:
 
     [[nodiscard]] Result<void> write(std::span<const std::byte> bytes) override;
     [[nodiscard]] Result<void> zeros(std::uint64_t count) override;
+    [[nodiscard]] Result<void> reserve(std::uint64_t count) override;
     [[nodiscard]] bool canPatch() const override { return file_->canPatch(); }
     [[nodiscard]] Result<void> patch(std::uint64_t offset,
                                      std::span<const std::byte> bytes) override {

@@ -16,8 +16,9 @@ namespace icecore::app {
 struct RamTask {
     std::string source = "auto";  ///< as ram::openRam takes it, or the file of an image
     std::vector<Range> holes;     ///< of a file or device: addresses that it leaves out
-    std::string output;           ///< file, block device, "-", tcp://HOST:PORT
-    std::string manifest;         ///< empty: beside a file, none otherwise
+    std::string output;           ///< file, block device, "-", tcp://HOST:PORT, tls://HOST:PORT
+    std::string caCertificates;  ///< of whom a tls output's certificate may be; empty: the system's
+    std::string manifest;        ///< empty: beside a file, none otherwise
     const Format* format = nullptr;
     std::optional<Codec> codec;
     std::uint64_t bytesPerSecond = 0;  ///< 0: no limit

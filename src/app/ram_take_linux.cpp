@@ -22,7 +22,7 @@ namespace {
 // File systems whose files are memory (linux/magic.h).
 constexpr std::uint64_t tmpfsMagic = 0x01021994, ramfsMagic = 0x858458f6;
 
-constexpr std::uint64_t leastBuffer = std::uint64_t{256} << 10, mostBuffer = std::uint64_t{4} << 20;
+constexpr std::uint64_t leastBuffer = std::uint64_t{64} << 10, mostBuffer = std::uint64_t{4} << 20;
 
 TimePoint now() {
     return std::chrono::time_point_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now());
@@ -59,7 +59,6 @@ Snapshot snapshotOf(const ram::RamSource& source, std::shared_ptr<const AddressS
     snapshot.machine->physical = std::move(memory);
     snapshot.machine->system = source.system;
     snapshot.provenance.path = source.name;
-    snapshot.provenance.time = now();
     snapshot.provenance.tool = "icecore";
     snapshot.provenance.consistency = source.consistency;
     if (!source.notes.empty()) {
@@ -96,7 +95,9 @@ public:
         }
         recorded_ = std::make_shared<ram::RecordedMemory>(std::move(memory), task_.bytesPerSecond,
                                                           progress_);
-        const Snapshot snapshot = snapshotOf(source_, recorded_);
+        Snapshot snapshot = snapshotOf(source_, recorded_);
+        // Of whole seconds, as the journal has it: continued, the same bytes are to come of it.
+        snapshot.provenance.time = std::chrono::floor<std::chrono::seconds>(started_);
         TRY(openSink(keep));
         ImageOptions options;
         options.codec = task_.codec;
@@ -111,7 +112,7 @@ public:
         sink_.reset();
         // What was written and then corrected has another hash than what went by.
         if (again) {
-            ASSIGN_OR_RETURN(hashes_, hashFile(task_.output));
+            ASSIGN_OR_RETURN(hashes_, hashFile(task_.output, report->bytes));
         }
         RamManifest manifest = describe(snapshot, *report);
         manifest.seconds =
@@ -155,7 +156,7 @@ private:
             options.direct = task_.direct;
             options.keep = keep;
             options.bufferSize = static_cast<std::size_t>(std::clamp(
-                alignDown(image::bytesIn(journal_.ranges) / 2048, 4096), leastBuffer, mostBuffer));
+                alignDown(image::bytesIn(journal_.ranges) / 4096, 4096), leastBuffer, mostBuffer));
             if (!task_.resume && !task_.overwrite &&
                 std::filesystem::exists(partPath(task_.output), ignored_))
                 return fail(Errc::exists,
@@ -179,6 +180,7 @@ private:
         } else {
             OutputOptions options;
             options.overwrite = task_.overwrite;
+            options.caCertificates = task_.caCertificates;
             ASSIGN_OR_RETURN(sink_, openOutput(task_.output, options));
         }
         if (!task_.hash) return {};

@@ -61,7 +61,10 @@ class RamVerb final : public VerbRun {
 public:
     void declare(CLI::App& command) override {
         command.add_option("-o,--output", task_.output,
-                           "file, block device, - for standard output, or tcp://HOST:PORT");
+                           "file, block device, - for standard output, tcp://HOST:PORT or "
+                           "tls://HOST:PORT");
+        command.add_option("--cacert", task_.caCertificates,
+                           "certificates (PEM) that tls:// trusts, in place of the system's");
         command.add_option(
             "-f,--format", words_.format,
             "raw, joined, lime, avml, elf, kdump…; else the extension of -o decides");

@@ -147,7 +147,7 @@ private:
             checks_.push_back({"manifest", "is damaged, or is none", false});
             return;
         }
-        const auto hashes = hashFile(path_);
+        const auto hashes = hashFile(path_, std::filesystem::file_size(path_, ignored));
         if (!hashes) {
             checks_.push_back({"manifest", hashes.error().describe(), false});
             return;

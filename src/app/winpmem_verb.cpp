@@ -5,9 +5,12 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "app/image_report.h"
 #include "app/program.h"
 #include "app/report.h"
 #include "app/verbs.h"
+#include "base/text.h"
+#include "formats/format.h"
 
 namespace icecore::app {
 
@@ -46,9 +49,7 @@ public:
         if (driver_ || !unused_.empty())
             printError("winpmem", "note: no driver is needed here, its switches have no effect");
         if (input_.empty() && !images_.empty()) input_ = images_.front();
-        if (view_ || list_)
-            return input_.empty() ? wrong("-V and -l need an image")
-                                  : runProgram(std::vector<std::string>{"info", input_});
+        if (view_ || list_) return input_.empty() ? wrong("-V and -l need an image") : view();
         if (output_.empty()) {
             // The driver's own commands, which there is nothing to do for.
             return driver_ && !acquire_ ? done : wrong("--output is needed");
@@ -77,6 +78,23 @@ private:
         if (volume_ == "aff4") return "aff4";
         if (format_ == "map") return {};
         return format_;
+    }
+    /// By the parts that the static program has, too.
+    [[nodiscard]] int view() const {
+        const auto snapshot = openDump(input_);
+        if (!snapshot || !snapshot->machine) {
+            printError(
+                input_,
+                snapshot
+                    ? Error{Errc::unsupported, "is the dump of a process, not of a machine", {}, {}}
+                    : snapshot.error());
+            return failed;
+        }
+        fmt::print("{:<12} {}\n", "Format", snapshot->provenance.format);
+        for (const auto& [label, value] : machineLines(*snapshot->machine))
+            fmt::print("{:<12} {}\n", label, printable(value));
+        printIssues(input_, snapshot->issues);
+        return done;
     }
     static int wrong(std::string_view message) {
         printError("winpmem", message);

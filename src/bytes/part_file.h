@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "bytes/reserving_sink.h"
 #include "bytes/sink.h"
 
 namespace icecore {
@@ -19,7 +20,7 @@ struct PartFileOptions {
 };
 
 /// Where a writer that takes long can stop and be continued.
-class PartFile : public Sink {
+class PartFile : public Sink, public ReservingSink {
 public:
     /// Waits until everything taken so far is on the disk.
     [[nodiscard]] virtual Result<void> flush() = 0;

@@ -209,6 +209,12 @@ public:
         return write(std::span(block).first(static_cast<std::size_t>(count - hole)));
     }
 
+    [[nodiscard]] Result<void> reserve(std::uint64_t count) override {
+        const std::uint64_t there = std::min(count, parts_.keep - std::min(parts_.keep, position_));
+        position_ += there;
+        return zeros(count - there);
+    }
+
     [[nodiscard]] bool canPatch() const override { return true; }
     [[nodiscard]] Result<void> patch(std::uint64_t offset,
                                      std::span<const std::byte> bytes) override {
@@ -220,7 +226,9 @@ public:
             std::memcpy(buffer_.get() + (from - at_), tail.data(), tail.size());
             bytes = bytes.first(static_cast<std::size_t>(from - offset));
         }
-        TRY(background_.drain());
+        // What is on its way lies behind: only what may be part of it has to arrive before.
+        const std::uint64_t underWay = std::uint64_t{bufferCount} * parts_.bufferSize;
+        if (*end > at_ - std::min(at_, underWay)) TRY(background_.drain());
         return writePlain(offset, bytes);
     }
 

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t pageSize = 4096;
 /// Small, as it may be the machine's own memory that is copied.
-constexpr std::size_t blockSize = std::size_t{256} << 10;
+constexpr std::size_t blockSize = std::size_t{128} << 10;
 constexpr std::size_t blockCount = 4;
 /// Bounds what a block of very small pieces costs besides its bytes.
 constexpr std::size_t maxPieces = 8192;

@@ -21,20 +21,23 @@ struct GuestFiles {
     std::string kernel, initramfs, problem;
 };
 
-/// Made once for each build directory. With `extra` files in the guest's /bin (one called "autorun"
-/// is run) an initramfs of its own is made in `folder`.
+/// Made once for each build directory and kernel: the one that apt's package `kernel` depends on.
+/// With `extra` files in the guest's /bin (one called "autorun" is run) an initramfs of its own is
+/// made in the folder `own`.
 inline GuestFiles guestFiles(const std::vector<std::string>& extra = {},
-                             const std::string& own = {}) {
+                             const std::string& own = {},
+                             const std::string& kernel = "linux-image-amd64") {
     GuestFiles files;
     if (shell("command -v qemu-system-x86_64 >/dev/null").status != 0) {
         files.problem = "qemu-system-x86_64 is missing";
         return files;
     }
-    const std::string folder = std::filesystem::path(program()).parent_path().string() + "/guest";
+    const std::string folder =
+        std::filesystem::path(program()).parent_path().string() + "/guest/" + kernel;
+    const std::string make = sourceFile("tools/guest.sh") + " -k " + kernel + " ";
     // One at a time: test programs run side by side.
     std::filesystem::create_directories(folder);
-    const auto made =
-        shell("flock " + folder + "/lock " + sourceFile("tools/guest.sh") + " " + folder + " 2>&1");
+    const auto made = shell("flock " + folder + "/lock " + make + folder + " 2>&1");
     files.kernel = folder + "/vmlinuz";
     files.initramfs = folder + "/initramfs.gz";
     if (made.status != 0) {
@@ -43,7 +46,7 @@ inline GuestFiles guestFiles(const std::vector<std::string>& extra = {},
     }
     if (extra.empty()) return files;
     std::string command = "mkdir -p " + own + " && cp -r " + folder + "/modules " + files.kernel +
-                          " " + own + " && " + sourceFile("tools/guest.sh") + " " + own;
+                          " " + own + " && " + make + own;
     for (const std::string& file : extra)
         command += " " + file;
     if (const auto added = shell(command + " 2>&1"); added.status != 0)

@@ -21,9 +21,11 @@ namespace {
 
 using image::pageSize;
 
-constexpr std::uint64_t chunkSize = 32768, chunksInBevy = 1024;
+constexpr std::uint64_t chunkSize = 32768;
+/// Kept until it is whole, as its size stands before it.
+constexpr std::uint64_t mostInBevy = 1024 * chunkSize;
 /// Read, divided and packed by one thread at a time.
-constexpr std::uint64_t pieceSize = std::uint64_t{2} << 20;
+constexpr std::uint64_t mostInPiece = std::uint64_t{2} << 20;
 /// Shorter runs of zeros go into the stream, where they pack to nothing: entries of a map are kept
 /// in memory until its end.
 constexpr std::uint64_t worthAnEntry = std::uint64_t{64} << 10;
@@ -208,7 +210,8 @@ private:
 
     Result<void> writeMemory(const std::vector<Range>& ranges) {
         progress_.begin("writing", image::bytesIn(ranges));
-        const image::Pieces pieces(ranges, pieceSize);
+        chunksInBevy_ = image::pieceSizeFor(ranges, mostInBevy) / chunkSize;
+        const image::Pieces pieces(ranges, image::pieceSizeFor(ranges, mostInPiece));
         std::vector<std::unique_ptr<BlockPacker>> packers(workerCount(threads_));
         const auto work = [&](std::uint64_t index, unsigned worker) -> Result<PackedPiece> {
             if (progress_.cancelled()) return fail(Errc::cancelled, "cancelled");
@@ -235,7 +238,7 @@ private:
             blockHashes_.insert(blockHashes_.end(), hash.begin(), hash.end());
             at += size;
             streamSize_ += chunkSize;
-            if (++chunks_ == chunksInBevy) TRY(flushBevy());
+            if (++chunks_ == chunksInBevy_) TRY(flushBevy());
         }
         report_.zeroBytes += piece.zeroBytes;
         report_.unread.insert(report_.unread.end(), piece.unread.begin(), piece.unread.end());
@@ -351,7 +354,7 @@ private:
                 " .\n\n";
         text += uri(stream_) + "\n    a aff4:ImageStream ;\n    aff4:chunkSize " +
                 number(chunkSize, "int") + " ;\n    aff4:chunksInSegment " +
-                number(chunksInBevy, "int") + " ;\n    aff4:compressionMethod <" +
+                number(chunksInBevy_, "int") + " ;\n    aff4:compressionMethod <" +
                 std::string(uriOf(codec_)) + "> ;\n    aff4:size " + number(streamSize_, "long") +
                 " ;\n    aff4:stored " + uri(volume_) + " ;\n    aff4:target " + uri(map_) +
                 " ;\n    aff4:version \"1\"^^xsd:int .\n";
@@ -374,7 +377,7 @@ private:
     std::vector<std::byte> bevy_, index_, blockHashes_, blockHash_;
     Hasher hashOfHashes_{HashKind::sha512};
     std::string mapHash_, idxHash_, blockMapHash_;
-    std::uint64_t chunks_ = 0, bevies_ = 0, streamSize_ = 0, end_ = 0;
+    std::uint64_t chunksInBevy_ = 1, chunks_ = 0, bevies_ = 0, streamSize_ = 0, end_ = 0;
     WriteReport report_;
 };
 

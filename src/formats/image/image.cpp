@@ -1,6 +1,7 @@
 #include "formats/image/image.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/text.h"
 #include "bytes/zeros.h"
@@ -35,6 +36,11 @@ std::uint64_t bytesIn(const std::vector<Range>& ranges) {
 
 std::uint64_t endOf(const std::vector<Range>& ranges) {
     return ranges.empty() ? 0 : ranges.back().end();
+}
+
+std::uint64_t pieceSizeFor(const std::vector<Range>& ranges, std::uint64_t most) {
+    constexpr std::uint64_t least = std::uint64_t{128} << 10, part = 4096;
+    return std::clamp(std::bit_floor(bytesIn(ranges) / part), std::min(least, most), most);
 }
 
 Pieces::Pieces(std::vector<Range> ranges, std::uint64_t size)

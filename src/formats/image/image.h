@@ -27,6 +27,11 @@ std::uint64_t bytesIn(const std::vector<Range>& ranges);
 /// The end of the highest range; 0 of none.
 std::uint64_t endOf(const std::vector<Range>& ranges);
 
+/// How much to have in hand at once when `ranges` are copied: a power of two of at most `most` (one
+/// too). A thousandth part of a small machine, whose own memory it may be that is taken: what we
+/// need of it overwrites what was there.
+std::uint64_t pieceSizeFor(const std::vector<Range>& ranges, std::uint64_t most);
+
 /// Ranges cut into pieces at multiples of `size` (a power of two), numbered without being listed:
 /// a terabyte has many.
 class Pieces {

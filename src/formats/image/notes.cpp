@@ -7,6 +7,7 @@
 #include "formats/elfcore/core_note_writer.h"
 #include "formats/elfcore/core_registers.h"
 #include "formats/image/image.h"
+#include "formats/image/translation.h"
 #include "images/elf_image.h"
 
 namespace icecore::image {
@@ -21,6 +22,7 @@ constexpr std::uint32_t qemuStateVersion = 1;
 constexpr std::uint32_t virtualBoxMagic = 0xc01ac0de;
 /// VBCPU: eighteen registers, six segments of 24 bytes (their selector at 16), cr0, cr2, cr3, cr4.
 constexpr std::size_t segmentSize = 24, segmentBaseAt = 0, selectorAt = 16;
+constexpr std::uint64_t fiveLevels = std::uint64_t{1} << 12;  ///< CR4.LA57
 constexpr std::size_t maxHints = 2000;
 constexpr std::size_t maxCpus = 65536;
 
@@ -111,6 +113,8 @@ void takeNotes(Snapshot& snapshot, const SharedBytes& notes, const std::string& 
             Cursor cursor(note.content);
             cursor.seek(qemuControlRegisters + 3 * 8);
             const std::uint64_t cr3 = cursor.u64();
+            const std::uint64_t cr4 = cursor.u64();
+            machine.hints.emplace(levelsHint, (cr4 & fiveLevels) != 0 ? "5" : "4");
             if (qemuCpu < machine.cpus.size()) machine.cpus[qemuCpu].translationRoot = cr3;
             ++qemuCpu;
         } else if (note.name == "VBCORE") {

@@ -1,5 +1,7 @@
 #include "formats/kdump/page_source.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace icecore::kdump {
@@ -32,6 +34,20 @@ Result<PageDescriptor> PageSource::descriptorOf(std::uint64_t page) const {
     return readStructure<PageDescriptor>(
         *file_, shape_.descriptors + pages_.rank(page) * sizeof(PageDescriptor),
         "the table of pages");
+}
+
+std::uint64_t PageBits::endOfFirst(std::uint64_t count) const {
+    // A page's rank never falls: the least page that has `count` before it.
+    std::uint64_t low = first_;
+    std::uint64_t high = std::min(end_, bitmap_.size() * 8);
+    while (low < high) {
+        const std::uint64_t middle = low + (high - low) / 2;
+        if (rank(middle) >= count)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
 }
 
 }  // namespace icecore::kdump

@@ -45,6 +45,8 @@ public:
         return sum + static_cast<unsigned>(std::popcount(below));
     }
     [[nodiscard]] std::uint64_t total() const { return total_; }
+    /// The number behind that of the last of the file's first `count` pages.
+    [[nodiscard]] std::uint64_t endOfFirst(std::uint64_t count) const;
 
 private:
     static constexpr std::uint64_t bytesPerCount = 64;

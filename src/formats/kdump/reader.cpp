@@ -112,6 +112,13 @@ private:
         PageBits bits(stored, own.begin(), own.end());
         const PageBits known(there, 0, shape_.endPage);
         checkWhole(bits);
+        // What was to come behind the last page that an unfinished file has is cut off.
+        std::uint64_t reached = shape_.endPage;
+        if ((header_.status & incomplete) != 0) {
+            reached = bits.endOfFirst(wholePages(bits));
+            bits =
+                PageBits(stored, own.begin(), std::max(own.begin(), std::min(own.end(), reached)));
+        }
         auto first = std::make_shared<PageSource>(file_, shape_, std::move(bits));
         std::vector<PagePart> parts = {{own, std::move(first)}};
         const PageBits all(stored, 0, shape_.endPage);
@@ -119,10 +126,11 @@ private:
         const auto source = std::make_shared<const PartedPages>(file_->name(), block, parts);
         SegmentSpaceBuilder memory(source);
         std::size_t runs = 0;
-        // 0 nothing, 1 known but not stored, 2 stored, 3 stored in a file that is not there
+        // 0 nothing, 1 known but not stored, 2 stored, 3 cut off, or in a file that is not there
         const auto kind = [&](std::uint64_t page) {
             if (source->has(page)) return 2;
-            return all.has(page) ? 3 : known.has(page) ? 1 : 0;
+            if (all.has(page)) return 3;
+            return !known.has(page) ? 0 : page < reached ? 1 : 3;
         };
         for (std::uint64_t page = 0; page < shape_.endPage;) {
             if (page % 64 == 0 && nothingIn(there, page) && nothingIn(stored, page)) {
@@ -172,6 +180,26 @@ private:
         const auto at = static_cast<std::size_t>(page / 8);
         return at + 8 <= bitmap.size() &&
                loadInteger<std::uint64_t>(bitmap.span().data() + at) == 0;
+    }
+
+    /// How many pages, from the first one on, an unfinished file has whole: their descriptors were
+    /// written, and their bytes lie within it.
+    [[nodiscard]] std::uint64_t wholePages(const PageBits& bits) const {
+        std::vector<std::byte> raw(checkedDescriptors * sizeof(PageDescriptor));
+        std::uint64_t whole = 0;
+        while (whole < bits.total()) {
+            const auto got = file_->read(shape_.descriptors + whole * sizeof(PageDescriptor), raw);
+            const std::uint64_t count = std::min<std::uint64_t>(
+                got ? *got / sizeof(PageDescriptor) : 0, bits.total() - whole);
+            if (count == 0) return whole;
+            Cursor cursor{ByteView(raw)};
+            for (std::uint64_t i = 0; i < count; ++i, ++whole) {
+                const auto descriptor = cursor.structure<PageDescriptor>();
+                const auto end = checkedAdd(descriptor.offset, descriptor.size);
+                if (descriptor.offset == 0 || !end || *end > file_->size()) return whole;
+            }
+        }
+        return whole;
     }
 
     /// Says so where the table of pages or the last pages lie beyond the file's end.

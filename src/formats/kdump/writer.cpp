@@ -6,6 +6,7 @@
 #include "base/ordered_work.h"
 #include "base/text.h"
 #include "bytes/codec.h"
+#include "bytes/reserving_sink.h"
 #include "bytes/zeros.h"
 #include "formats/image/image.h"
 #include "formats/kdump/kdump_parts.h"
@@ -17,7 +18,9 @@ namespace {
 
 using namespace image;
 
-constexpr std::uint64_t pieceSize = std::uint64_t{1} << 20;
+constexpr std::uint64_t mostInPiece = std::uint64_t{1} << 20;
+/// Descriptors gathered before they are put where they belong.
+constexpr std::size_t descriptorsGathered = std::size_t{256} << 10;
 /// 64 TiB: what Linux on x86-64 takes with four levels of page tables. The bitmaps have a bit for
 /// each page below the highest address.
 constexpr std::uint64_t highestEnd = std::uint64_t{1} << 46;
@@ -28,6 +31,8 @@ constexpr std::uint64_t bitmapPiece = 65536;
 class Output {
 public:
     explicit Output(Sink& sink) : sink_(sink), flat_(!sink.canPatch()) {}
+
+    [[nodiscard]] bool goesBack() const { return !flat_; }
 
     Result<void> start() {
         if (!flat_) return {};
@@ -44,7 +49,7 @@ public:
             return sink_.write(bytes);
         }
         if (offset >= sink_.position()) {
-            TRY(sink_.zeros(offset - sink_.position()));
+            TRY(leave(offset - sink_.position()));
             return sink_.write(bytes);
         }
         return sink_.patch(offset, bytes);
@@ -55,6 +60,12 @@ public:
     }
 
 private:
+    /// Room between what is written in order: tables to be filled in, or nothing at all.
+    Result<void> leave(std::uint64_t count) {
+        if (count == 0) return {};
+        auto* const reserving = dynamic_cast<ReservingSink*>(&sink_);
+        return reserving != nullptr ? reserving->reserve(count) : sink_.zeros(count);
+    }
     Result<void> record(std::uint64_t offset, std::uint64_t size) {
         std::vector<std::byte> head;
         appendInteger(head, offset, std::endian::big);
@@ -115,10 +126,11 @@ public:
         tellPartialPages(stored);
         TRY(out_.start());
         TRY(writeHeaders());
-        TRY(writeBitmap(bitmapAt_, pages_));
+        TRY(writeBitmap(bitmapAt_, pages_, 0, bitmapBytes_));
         TRY(writeMemory(stored));
         TRY(flushDescriptors());
-        TRY(writeDumpedBitmap());
+        TRY(writeDumpedBitmap(endPage_));
+        if (out_.goesBack()) TRY(writeStatus());
         TRY(out_.end());
         report_.bytes = sink_.position();
         tellUnread(report_.unread, "left out of the image", report_.losses);
@@ -171,7 +183,8 @@ private:
                 static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(
                                                snapshot_.provenance.time->time_since_epoch())
                                                .count());
-        header.status = flagOf(codec_);
+        // Until it is complete, where that can be said afterwards.
+        header.status = flagOf(codec_) | (out_.goesBack() ? incomplete : 0);
         header.blockSize = static_cast<std::uint32_t>(pageSize);
         header.subHeaderBlocks = static_cast<std::uint32_t>(subHeaderBlocks_);
         header.bitmapBlocks = static_cast<std::uint32_t>(2 * bitmapBytes_ / pageSize);
@@ -202,11 +215,19 @@ private:
         return out_.put(pageSize + sizeof(SubHeader), notes_);
     }
 
-    /// Bits of the pages in `pages`, piece by piece; pieces without any are left to be a hole.
-    Result<void> writeBitmap(std::uint64_t at, const std::vector<Range>& pages) {
+    Result<void> writeStatus() {
+        std::vector<std::byte> status;
+        appendInteger(status, flagOf(codec_));
+        return out_.put(offsetof(Header, status), status);
+    }
+
+    /// Bits of the pages in `pages`, from one byte of the bitmap to another, piece by piece; pieces
+    /// without any are left to be a hole.
+    Result<void> writeBitmap(std::uint64_t at, const std::vector<Range>& pages, std::uint64_t from,
+                             std::uint64_t to) {
         std::size_t next = 0;
-        for (std::uint64_t byte = 0; byte < bitmapBytes_; byte += bitmapPiece) {
-            const std::uint64_t size = std::min(bitmapPiece, bitmapBytes_ - byte);
+        for (std::uint64_t byte = from; byte < to; byte += bitmapPiece) {
+            const std::uint64_t size = std::min(bitmapPiece, to - byte);
             const Range piece = Range::ofSize(byte * 8, size * 8);
             while (next < pages.size() && pages[next].end() <= piece.begin())
                 ++next;
@@ -223,13 +244,19 @@ private:
         return {};
     }
 
-    Result<void> writeDumpedBitmap() {
+    /// The second bitmap, on from where it was written last, up to the page `end`.
+    Result<void> writeDumpedBitmap(std::uint64_t end) {
+        const std::uint64_t from = dumpedPages_ / 8;
+        const Range part = Range::between(from * 8, std::max(from * 8, end));
         RangeSet dumped;
-        for (const Range& range : pages_)
-            dumped.add(range);
-        for (const Range& range : pagesOf(report_.unread))
-            dumped.subtract(range);
-        return writeBitmap(bitmapAt_ + bitmapBytes_, dumped.ranges());
+        for (const Range& range : pages_) {
+            if (const Range common = range.intersect(part); !common.empty()) dumped.add(common);
+        }
+        for (auto unread = report_.unread.rbegin();
+             unread != report_.unread.rend() && unread->end() > part.begin() * pageSize; ++unread)
+            dumped.subtract(pagesOf({*unread}).front());
+        dumpedPages_ = end;
+        return writeBitmap(bitmapAt_ + bitmapBytes_, dumped.ranges(), from, (end + 7) / 8);
     }
 
     PackedPiece pack(Range range, BlockPacker& packer) const {
@@ -274,7 +301,8 @@ private:
         for (const Range& range : pages_)
             ranges.push_back(Range::between(range.begin() * pageSize, range.end() * pageSize));
         clipTo(stored, ranges);
-        const Pieces pieces(std::move(ranges), pieceSize);
+        const std::uint64_t size = pieceSizeFor(ranges, mostInPiece);
+        const Pieces pieces(std::move(ranges), size);
         std::vector<std::unique_ptr<BlockPacker>> packers(workerCount(threads_));
         const auto work = [&](std::uint64_t index, unsigned worker) -> Result<PackedPiece> {
             if (progress_.cancelled()) return fail(Errc::cancelled, "cancelled");
@@ -299,8 +327,22 @@ private:
         }
     }
 
+    /// Where one can go back, the tables first: cut off anywhere, the file tells what it has.
     Result<void> use(const PackedPiece& piece) {
-        TRY(out_.put(next_, piece.bytes));
+        const std::uint64_t begin = next_;
+        describe(piece);
+        report_.unread.insert(report_.unread.end(), piece.unread.begin(), piece.unread.end());
+        progress_.advance(piece.range.size());
+        if (out_.goesBack()) {
+            TRY(flushDescriptors());
+            TRY(writeDumpedBitmap((piece.range.end() - 1) / pageSize + 1));
+            return out_.put(begin, piece.bytes);
+        }
+        TRY(out_.put(begin, piece.bytes));
+        return descriptors_.size() >= descriptorsGathered ? flushDescriptors() : Result<void>();
+    }
+
+    void describe(const PackedPiece& piece) {
         for (const PackedPiece::Page& page : piece.pages) {
             if (page.unread) continue;
             PageDescriptor descriptor{};
@@ -316,9 +358,6 @@ private:
             const auto bytes = bytesOf(descriptor);
             descriptors_.insert(descriptors_.end(), bytes.begin(), bytes.end());
         }
-        report_.unread.insert(report_.unread.end(), piece.unread.begin(), piece.unread.end());
-        progress_.advance(piece.range.size());
-        return descriptors_.size() >= pieceSize ? flushDescriptors() : Result<void>();
     }
 
     /// All zero pages share the bytes of one, which stands before all others.
@@ -352,7 +391,7 @@ private:
     std::vector<Range> pages_;  ///< numbers of pages
     std::vector<std::byte> notes_;
     std::uint64_t endPage_ = 0, subHeaderBlocks_ = 0, bitmapBytes_ = 0, bitmapAt_ = 0,
-                  descriptorsAt_ = 0, dataAt_ = 0, next_ = 0, flushed_ = 0;
+                  descriptorsAt_ = 0, dataAt_ = 0, next_ = 0, flushed_ = 0, dumpedPages_ = 0;
     PageDescriptor zeroPage_{};
     std::vector<std::byte> descriptors_;
     WriteReport report_;

@@ -20,7 +20,7 @@ using namespace lime;
 
 /// What AVML compresses in one piece is at most 16 MiB; smaller pieces are found sooner and take
 /// less memory on many CPUs.
-constexpr std::uint64_t blockSize = std::uint64_t{4} << 20;
+constexpr std::uint64_t mostInBlock = std::uint64_t{4} << 20;
 
 Result<Header> readHeader(const Source& source, std::uint64_t at) {
     std::array<std::byte, sizeof(Header)> raw{};
@@ -206,7 +206,7 @@ Result<WriteReport> writeAvml(const Snapshot& snapshot, const ImageOptions& opti
     WriteReport report;
     tellLosses(snapshot, {}, report.losses);
     progress.begin("writing", bytesIn(ranges));
-    const Pieces pieces(ranges, blockSize);
+    const Pieces pieces(ranges, pieceSizeFor(ranges, mostInBlock));
     const auto pack = [&](std::uint64_t index, unsigned) -> Result<Block> {
         if (progress.cancelled()) return fail(Errc::cancelled, "cancelled");
         return packBlock(*memory, pieces[index]);
