@@ -254,32 +254,6 @@ TEST(Minidump, LongZeroRunsAreNamedNotStored) {
     EXPECT_EQ(extents[0].range, terabyte);
 }
 
-TEST(Minidump, AContextOfAnotherPlaceThanTheExceptionIsNotItsOwn) {
-    Snapshot before = sample();
-    Process& process = *before.process;
-    const Context& own = *process.threads[0].context;
-    Exception exception;
-    exception.threadId = process.threads[0].id;
-    exception.code = 4;  // SIGILL, whose si_addr is the instruction's
-    exception.signalCode = 2;
-    exception.faultAddress = exception.address = own.registers.pc();
-    exception.context = own;
-    const RegisterId pc = archInfo(process.system.arch).pc;
-    exception.context->registers.set(pc, own.registers.pc() + 0x1000);
-    process.exception = exception;
-    const Snapshot after = reread(bytesOfDump(before, everything(before)));
-    ASSERT_TRUE(after.process->exception);
-    EXPECT_FALSE(after.process->exception->context);
-    EXPECT_EQ(after.process->exception->address, own.registers.pc());
-    EXPECT_NE(describeIssues(after).find("of another place"), std::string::npos);
-    // Of an access, the address is what was accessed: the exception's context counts.
-    process.exception->faultAddress = 0x18;
-    process.exception->code = 11;
-    const Snapshot access = reread(bytesOfDump(before, everything(before)));
-    ASSERT_TRUE(access.process->exception && access.process->exception->context);
-    EXPECT_EQ(access.process->exception->context->registers.pc(), own.registers.pc() + 0x1000);
-}
-
 TEST(Minidump, ReadsWhatBreakpadWrites) {
     const Snapshot dump = reread(goldenBytes());
     EXPECT_EQ(describeIssues(dump), "");

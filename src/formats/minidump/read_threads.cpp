@@ -133,16 +133,6 @@ void readException(Reading& reading, ByteView content) {
         exception.parameters.push_back(raw.record.parameters[i]);
 
     const Thread* thread = reading.threadById(exception.threadId);
-    // Where the exception's address is what the thread itself stands at, a context of another place
-    // is not the exception's, but of whoever wrote the dump.
-    if (exception.context && thread != nullptr && thread->context && raw.record.address != 0 &&
-        thread->context->registers.pc() == raw.record.address &&
-        exception.context->registers.pc() != raw.record.address) {
-        reading.issues.note(
-            "the context of the exception is of another place than the exception: "
-            "the thread's own is taken");
-        exception.context.reset();
-    }
     if (isUnixLike(reading)) {
         // Breakpad's convention: the signal, its si_code, its si_addr. Crashpad puts the program
         // counter where there is no si_addr.
