@@ -96,7 +96,7 @@ protected:
 };
 
 TEST_F(RamInside, NinetyNinePercentOfThePagesAreTheSame) {
-    take(older, "lime", "", {"-m", "384", "-smp", "2"});
+    take(older, "lime", "", {"-m", "512", "-smp", "2"});
     if (IsSkipped() || HasFatalFailure()) return;
     compare();
     const json said = manifest();
@@ -104,7 +104,7 @@ TEST_F(RamInside, NinetyNinePercentOfThePagesAreTheSame) {
     EXPECT_EQ(said["unread"], json::array());
     EXPECT_EQ(said["direct_io"], true);
     EXPECT_NE(said["vmcoreinfo"].get<std::string>().find("OSRELEASE=6.1."), std::string::npos);
-    EXPECT_GT(said["memory_bytes"].get<std::uint64_t>(), std::uint64_t{380} << 20);
+    EXPECT_GT(said["memory_bytes"].get<std::uint64_t>(), std::uint64_t{500} << 20);
     // The hash of what was written, as the host finds it on the disk.
     const auto theirs = shell("sha256sum < " + scratch_.file("disk"));
     EXPECT_EQ(theirs.text.substr(0, 64), said["hashes"]["sha256"]);
@@ -114,13 +114,13 @@ TEST_F(RamInside, NinetyNinePercentOfThePagesAreTheSame) {
 
 TEST_F(RamInside, ANewerKernelWithMemoryAboveFourGigabytesAndFiveLevelsOfPages) {
     take(newer, "aff4", "--no-hash",
-         {"-m", "512", "-smp", "2", "-machine", "pc,max-ram-below-4g=256M", "-cpu", "max,la57=on"});
+         {"-m", "1024", "-smp", "2", "-machine", "pc,max-ram-below-4g=256M", "-cpu", "max,la57=on"});
     if (IsSkipped() || HasFatalFailure()) return;
     const auto taken = openDump(scratch_.file("disk"));
     ASSERT_TRUE(taken);
     const auto ranges = image::storedRanges(*taken->machine->physical);
     ASSERT_FALSE(ranges.empty());
-    EXPECT_EQ(ranges.back().end(), (std::uint64_t{4} << 30) + (std::uint64_t{256} << 20));
+    EXPECT_EQ(ranges.back().end(), (std::uint64_t{4} << 30) + (std::uint64_t{768} << 20));
     compare();
     const std::string info = manifest()["vmcoreinfo"].get<std::string>();
     EXPECT_NE(info.find("OSRELEASE=6.12."), std::string::npos) << info;
