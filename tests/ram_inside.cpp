@@ -113,8 +113,9 @@ TEST_F(RamInside, NinetyNinePercentOfThePagesAreTheSame) {
 }
 
 TEST_F(RamInside, ANewerKernelWithMemoryAboveFourGigabytesAndFiveLevelsOfPages) {
-    take(newer, "aff4", "--no-hash",
-         {"-m", "1024", "-smp", "2", "-machine", "pc,max-ram-below-4g=256M", "-cpu", "max,la57=on"});
+    take(
+        newer, "aff4", "--no-hash",
+        {"-m", "1024", "-smp", "2", "-machine", "pc,max-ram-below-4g=256M", "-cpu", "max,la57=on"});
     if (IsSkipped() || HasFatalFailure()) return;
     const auto taken = openDump(scratch_.file("disk"));
     ASSERT_TRUE(taken);

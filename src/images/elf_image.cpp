@@ -275,13 +275,16 @@ Result<ByteView> ElfImage::content(const ElfSection& section) const {
     ASSIGN_OR_RETURN(const ByteView stored, parts_->fromFile(section.offset, section.size));
     const bool gnu = section.name.starts_with(gnuCompressedPrefix);
     if ((section.flags & elf::sectionCompressed) == 0 && !gnu) return stored;
-    const std::scoped_lock lock(parts_->mutex);
-    auto& kept = parts_->decompressed[section.offset];
-    if (kept.empty()) {
-        ASSIGN_OR_RETURN(
-            kept, gnu ? decompressGnuSection(stored) : decompressSection(stored, parts_->is64));
-    }
-    return ByteView(kept.span(), parts_->name);
+    // Several at once: none waits for another's.
+    auto& kept = [&]() -> Parts::Decompressed& {
+        const std::scoped_lock lock(parts_->mutex);
+        return parts_->decompressed[section.offset];
+    }();
+    std::call_once(kept.once, [&] {
+        kept.bytes = gnu ? decompressGnuSection(stored) : decompressSection(stored, parts_->is64);
+    });
+    if (!kept.bytes) return std::unexpected(kept.bytes.error());
+    return ByteView(kept.bytes->span(), parts_->name);
 }
 
 ByteView ElfImage::atAddress(std::uint64_t address, std::uint64_t size) const {

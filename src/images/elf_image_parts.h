@@ -30,8 +30,12 @@ struct ElfImage::Parts {
     // Bytes that cannot be shown in place: read from an unmapped source or from memory, or
     // decompressed. Nothing is ever let go: views stay valid.
     mutable std::mutex mutex;
-    mutable std::map<std::uint64_t, SharedBytes> pieces;        ///< by file offset or address
-    mutable std::map<std::uint64_t, SharedBytes> decompressed;  ///< by file offset
+    mutable std::map<std::uint64_t, SharedBytes> pieces;  ///< by file offset or address
+    struct Decompressed {
+        std::once_flag once;
+        Result<SharedBytes> bytes;
+    };
+    mutable std::map<std::uint64_t, Decompressed> decompressed;  ///< by file offset
     mutable std::vector<SharedBytes> outgrown;  ///< shorter pieces that views may still show
 
     mutable std::once_flag buildIdOnce, sonameOnce;

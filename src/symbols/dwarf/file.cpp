@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "bytes/elf_layout.h"
+
 namespace icecore::dwarf {
 
 namespace {
@@ -11,16 +13,30 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(SectionId::count
     ".debug_line",        ".debug_aranges", ".debug_loc",    ".debug_loclists"};
 }
 
+const ElfSection* File::find(SectionId id) const {
+    std::string name(names[static_cast<std::size_t>(id)]);
+    if (split_) name += ".dwo";
+    return image_->section(name);
+}
+
 ByteView File::section(SectionId id) const {
     Slot& slot = slots_[static_cast<std::size_t>(id)];
     std::call_once(slot.once, [&] {
-        std::string name(names[static_cast<std::size_t>(id)]);
-        if (split_) name += ".dwo";
-        const ElfSection* section = image_->section(name);
+        const ElfSection* section = find(id);
         if (section == nullptr) return;
+        if (id == SectionId::info && (section->flags & elf::sectionCompressed) != 0)
+            decompressBeside();
         if (const auto content = image_->content(*section)) slot.bytes = *content;
     });
     return slot.bytes;
+}
+
+void File::decompressBeside() const {
+    beside_ = std::jthread([this] {
+        for (const SectionId id : {SectionId::abbrev, SectionId::rnglists, SectionId::ranges,
+                                   SectionId::line, SectionId::str, SectionId::line_str})
+            (void)section(id);
+    });
 }
 
 const AbbreviationTable& File::abbreviations(std::uint64_t offset) const {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 #include "bytes/byte_view.h"
@@ -38,7 +39,8 @@ public:
 
     [[nodiscard]] const ElfImage& image() const { return *image_; }
     [[nodiscard]] bool split() const { return split_; }
-    /// Empty when there is none or it is damaged.
+    /// Empty when there is none or it is damaged. The first look at compressed .debug_info has the
+    /// others that a line needs decompressed beside it.
     [[nodiscard]] ByteView section(SectionId id) const;
     /// The abbreviations at an offset of .debug_abbrev; parsed once.
     [[nodiscard]] const AbbreviationTable& abbreviations(std::uint64_t offset) const;
@@ -48,11 +50,15 @@ private:
         std::once_flag once;
         ByteView bytes;
     };
+    [[nodiscard]] const ElfSection* find(SectionId id) const;
+    void decompressBeside() const;
+
     std::shared_ptr<const ElfImage> image_;
     bool split_;
     mutable std::array<Slot, static_cast<std::size_t>(SectionId::count)> slots_;
     mutable std::mutex mutex_;
     mutable std::map<std::uint64_t, std::unique_ptr<const AbbreviationTable>> tables_;
+    mutable std::jthread beside_;  // last: it uses all of the above
 };
 
 }  // namespace icecore::dwarf
