@@ -50,8 +50,11 @@ TEST(Counters, LevelsAreTheKernels) {
               kibibytes(pid, "RssAnon") + kibibytes(pid, "VmSwap"));
     EXPECT_EQ(values["Process\\Virtual Bytes"], kibibytes(pid, "VmSize"));
     EXPECT_GT(values["Process\\Virtual Bytes"], values["Process\\Working Set"]);
-    EXPECT_EQ(values["Memory\\Available MBytes"] * 1024 * 1024, values["Memory\\Available Bytes"]);
     EXPECT_GT(values["Memory\\Available MBytes"], 1);
+    // Of two moments: others allocate meanwhile.
+    EXPECT_NEAR(
+        values["Memory\\Available MBytes"] * 1024 * 1024 / values["Memory\\Available Bytes"], 1,
+        0.3);
     EXPECT_GE(values["Pressure\\CPU"], 0);
     EXPECT_LE(values["Pressure\\CPU"], 100);
     EXPECT_EQ(values.contains("Pressure\\Memory"),
