@@ -25,10 +25,7 @@ public:
     Named(const std::string& kind, const std::vector<std::string>& deeds)
         : name_(kind + std::to_string(::getpid() % 100'000)) {
         std::filesystem::create_symlink(target("events"), scratch_.file(name_));
-        victim_.emplace("events", std::vector<std::string>{}, [this] {
-            const std::string path = scratch_.file(name_);
-            ::execl(path.c_str(), path.c_str(), nullptr);
-        });
+        victim_.emplace(scratch_.file(name_));
         ready_ = victim_->line() == "ready";
         for (const std::string& deed : deeds) {
             victim_->tell(deed + "\n");
