@@ -229,6 +229,7 @@ TEST(DumpEvents, WatcherAndGuardianKilledAtOnceTheTargetGoesOn) {
         const pid_t watcher = ::fork();
         if (watcher == 0) {
             const int log = ::open(scratch.file("log").c_str(), O_WRONLY | O_CREAT, 0600);
+            if (log < 0) ::_exit(127);
             ::dup2(log, 2);
             ::execl(program().c_str(), "icecore", "dump", std::to_string(victim.pid()).c_str(),
                     "--exception", "first", "--show", "--count", "1000000", nullptr);

@@ -200,7 +200,9 @@ TEST_F(HandlerCrashSerial, AStormKeepsTheNewest) {
 TEST_F(HandlerCrashSerial, ASetUserIdProgramsDumpIsRootsAlone) {
     constexpr uid_t nobody = 65534;
     const std::string privileged = scratch.file("privileged");
-    std::filesystem::permissions(scratch.file(""), std::filesystem::perms(0711));
+    using std::filesystem::perms;
+    std::filesystem::permissions(scratch.file(""),
+                                 perms::owner_all | perms::group_exec | perms::others_exec);
     std::filesystem::copy_file(target("crasher"), privileged);
     struct statvfs system{};
     if (::geteuid() != 0 || ::chmod(privileged.c_str(), 04755) != 0 ||
