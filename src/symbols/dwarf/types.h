@@ -22,8 +22,8 @@ public:
     [[nodiscard]] std::optional<TypeId> find(std::string_view name) const override;
     [[nodiscard]] std::vector<std::string> matching(std::string_view pattern,
                                                     std::size_t limit) const override;
-    [[nodiscard]] TypeShape shape(TypeId type) const override;
-    [[nodiscard]] std::vector<TypeMember> members(TypeId type) const override;
+    [[nodiscard]] TypeShape shape(TypeId id) const override;
+    [[nodiscard]] std::vector<TypeMember> members(TypeId id) const override;
     [[nodiscard]] std::optional<TypeId> variableType(std::string_view name) const override;
     [[nodiscard]] std::vector<Variable> variablesAt(std::uint64_t address, std::size_t level,
                                                     const VariableFrame* frame) const override;
@@ -36,12 +36,12 @@ private:
         unsigned dimension = 0;  ///< of an array: how many of its dimensions were taken off
         bool nothing = false;    ///< void
     };
-    [[nodiscard]] Type typeAt(TypeId type, bool lookThrough) const;
+    [[nodiscard]] Type typeAt(TypeId id, bool lookThrough) const;
     /// Of an entry that only declares a structure: the one that defines it, where there is one.
     [[nodiscard]] Type complete(Type type) const;
     /// What a DW_AT_type means; void when there is none.
     [[nodiscard]] TypeId typeOf(const Unit& unit, const Value& reference) const;
-    [[nodiscard]] std::string nameOf(TypeId type, int depth) const;
+    [[nodiscard]] std::string nameOf(TypeId id, int depth) const;
     [[nodiscard]] std::string functionNameOf(const Type& type, std::string_view inner,
                                              int depth) const;
     [[nodiscard]] std::string qualifiedName(const Type& type) const;

@@ -119,7 +119,7 @@ public:
     /// the price of walking the whole unit.
     [[nodiscard]] const std::vector<FunctionRange>& functions(bool deep) const;
     /// The function that contains an address, or null.
-    [[nodiscard]] const FunctionRange* functionAt(std::uint64_t address) const;
+    [[nodiscard]] const FunctionRange* functionAt(std::uint64_t at) const;
     [[nodiscard]] const LineTable& lines() const;
 
     bool readValue(Cursor& cursor, const AttributeSpec& spec, Value& value) const;
