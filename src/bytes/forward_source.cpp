@@ -18,6 +18,12 @@ constexpr std::uint64_t mostParkedBytes = std::uint64_t{128} << 20;
 
 }  // namespace
 
+Issues ForwardSource::issues() const {
+    Issues all = issuesOf(*file_);
+    all.append(found_);
+    return all;
+}
+
 Result<BlockSource::Place> ForwardSource::locate(std::uint64_t offset) const {
     const std::uint64_t begin = alignDown(offset, pieceSize);
     return Place{begin, Range::ofSize(begin, pieceSize).intersect(Range::between(0, size()))};

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "bytes/block_source.h"
+#include "bytes/imperfect.h"
 
 namespace icecore {
 
@@ -29,13 +30,17 @@ public:
 /// Reads pieces of the content with decoders that stay where they stopped, so that reading on costs
 /// nothing extra, and reading elsewhere costs unpacking from the nearest place before. One piece is
 /// unpacked at a time: threads that read side by side would else each unpack everything.
-class ForwardSource : public BlockSource {
+class ForwardSource : public BlockSource, public ImperfectSource {
 public:
     [[nodiscard]] const std::string& name() const override { return file_->name(); }
+    /// Those of the compressed file, and what was found while its content was looked for.
+    [[nodiscard]] Issues issues() const final;
 
 protected:
     explicit ForwardSource(std::shared_ptr<const Source> file) : file_(std::move(file)) {}
     [[nodiscard]] const std::shared_ptr<const Source>& file() const { return file_; }
+    /// To be filled in while it is opened.
+    [[nodiscard]] Issues& found() { return found_; }
 
     /// The last place at or before `offset` (of the content) where unpacking can begin.
     [[nodiscard]] virtual std::uint64_t placeBefore(std::uint64_t offset) const = 0;
@@ -56,6 +61,7 @@ private:
     void park(Parked one) const;
 
     std::shared_ptr<const Source> file_;
+    Issues found_;
     mutable std::mutex decoding_;
     mutable std::list<Parked> parked_;  ///< most recently used first; guarded by decoding_
 };

@@ -5,7 +5,6 @@
 #include <filesystem>
 
 #include "base/text.h"
-#include "bytes/imperfect.h"
 #include "bytes/inflater.h"
 #include "bytes/zeros.h"
 
@@ -55,7 +54,7 @@ private:
     std::uint64_t bytes_ = 0, spacing_ = firstSpacing;
 };
 
-class GzipSource final : public ForwardSource, public ImperfectSource {
+class GzipSource final : public ForwardSource {
 public:
     GzipSource(std::shared_ptr<const Source> file, DeflateWrapping wrapping)
         : ForwardSource(std::move(file)), wrapping_(wrapping) {}
@@ -71,12 +70,12 @@ public:
             const auto got = inflater->decodeBlock(piece);
             if (!got && size_ == 0) return std::unexpected(got.error());
             if (!got) {
-                issues_.loss(got.error());
+                found().loss(got.error());
                 break;
             }
             size_ += *got;
             if (size_ >= mostMeasured) {
-                issues_.loss(tooMuch(mostMeasured));
+                found().loss(tooMuch(mostMeasured));
                 break;
             }
             if (inflater->finished() || !inflater->atPoint() || !points.wanted(size_)) continue;
@@ -90,11 +89,6 @@ public:
     }
 
     [[nodiscard]] std::uint64_t size() const override { return size_; }
-    [[nodiscard]] Issues issues() const override {
-        Issues all = issuesOf(*file());
-        all.append(issues_);
-        return all;
-    }
 
 protected:
     [[nodiscard]] std::uint64_t placeBefore(std::uint64_t offset) const override {
@@ -116,13 +110,12 @@ private:
         if (left == 0) return;
         const auto bytes = file()->load(end, std::min(left, paddingLooked));
         if (!bytes || !allZero(bytes->span()))
-            issues_.note("something else follows the compressed content", file()->where(end));
+            found().note("something else follows the compressed content", file()->where(end));
     }
 
     DeflateWrapping wrapping_;
     Points points_;
     std::uint64_t size_ = 0;
-    Issues issues_;
 };
 
 /// RFC 1950: deflate, a window of at most 32 KiB, no preset dictionary, and a check of both bytes.

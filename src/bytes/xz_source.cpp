@@ -4,7 +4,6 @@
 #include <array>
 
 #include "base/text.h"
-#include "bytes/imperfect.h"
 #include "bytes/xz_blocks.h"
 
 namespace icecore {
@@ -15,22 +14,17 @@ constexpr std::array<unsigned char, 6> magic = {0xfd, '7', 'z', 'X', 'Z', 0x00};
 /// Reading back in a block of more than this is slow enough to be told.
 constexpr std::uint64_t slowBlock = std::uint64_t{128} << 20;
 
-class XzSource final : public ForwardSource, public ImperfectSource {
+class XzSource final : public ForwardSource {
 public:
     XzSource(std::shared_ptr<const Source> file, XzBlocks blocks)
         : ForwardSource(std::move(file)), blocks_(std::move(blocks)) {
-        if (blocks_.damage) issues_.loss(*blocks_.damage);
+        if (blocks_.damage) found().loss(*blocks_.damage);
         const auto longest = std::ranges::max_element(blocks_.blocks, {}, &XzBlock::size);
         if (longest != blocks_.blocks.end() && longest->size > slowBlock)
-            issues_.note("compressed in blocks of up to " + humanBytes(longest->size) +
+            found().note("compressed in blocks of up to " + humanBytes(longest->size) +
                          ": going back in one begins at its front (`xz -T0` writes small ones)");
     }
     [[nodiscard]] std::uint64_t size() const override { return blocks_.size(); }
-    [[nodiscard]] Issues issues() const override {
-        Issues all = issuesOf(*file());
-        all.append(issues_);
-        return all;
-    }
 
 protected:
     [[nodiscard]] std::uint64_t placeBefore(std::uint64_t offset) const override {
@@ -47,7 +41,6 @@ private:
         return static_cast<std::size_t>(after - blocks_.blocks.begin()) - 1;
     }
     XzBlocks blocks_;
-    Issues issues_;
 };
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <array>
 
 #include "bytes/forward_source.h"
-#include "bytes/imperfect.h"
 #include "bytes/zstd_frames.h"
 
 namespace icecore {
@@ -81,7 +80,7 @@ struct Frame {
     std::uint64_t file = 0, content = 0;
 };
 
-class ZstdFrames final : public ForwardSource, public ImperfectSource {
+class ZstdFrames final : public ForwardSource {
 public:
     explicit ZstdFrames(std::shared_ptr<const Source> file) : ForwardSource(std::move(file)) {}
 
@@ -100,7 +99,7 @@ public:
                                file()->where(frame.file), nullptr};
         }
         if (damage && frames_.empty() && content == 0) return std::unexpected(*damage);
-        if (damage) issues_.loss(*damage);
+        if (damage) found().loss(*damage);
         if (content > mostContent - size_)
             return fail(Errc::malformed, "impossible sizes", file()->where(frame.file));
         if (content == 0) return {};
@@ -110,11 +109,6 @@ public:
         return {};
     }
     [[nodiscard]] std::uint64_t size() const override { return size_; }
-    [[nodiscard]] Issues issues() const override {
-        Issues all = issuesOf(*file());
-        all.append(issues_);
-        return all;
-    }
 
 protected:
     [[nodiscard]] std::uint64_t placeBefore(std::uint64_t offset) const override {
@@ -131,7 +125,6 @@ private:
     }
     std::vector<Frame> frames_;
     std::uint64_t size_ = 0, end_ = 0;
-    Issues issues_;
 };
 
 }  // namespace
