@@ -5,19 +5,10 @@
 #include <vector>
 
 #include "bytes/block_source.h"
-#include "bytes/cursor.h"
+#include "bytes/read_structure.h"
 #include "formats/kdump/layout.h"
 
 namespace icecore::kdump {
-
-template <class T>
-Result<T> readStructure(const Source& source, std::uint64_t at, std::string_view what) {
-    std::array<std::byte, sizeof(T)> raw{};
-    ASSIGN_OR_RETURN(const std::size_t got, source.read(at, raw));
-    if (got < raw.size())
-        return fail(Errc::truncated, std::string(what) + " is cut off", source.where(at));
-    return Cursor(ByteView(raw)).structure<T>();
-}
 
 /// The bits of the pages in the file, and which descriptor each has.
 class PageBits {

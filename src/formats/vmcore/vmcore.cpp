@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "bytes/cursor.h"
 #include "bytes/elf_layout.h"
+#include "bytes/read_structure.h"
 #include "formats/copy_memory.h"
 #include "formats/elfcore/core_note_writer.h"
 #include "formats/elfcore/own_notes.h"
@@ -29,15 +30,6 @@ struct Tables {
     elf::Header64 header{};
     std::uint64_t programCount = 0;
 };
-
-template <class T>
-Result<T> readStructure(const Source& source, std::uint64_t at, std::string_view what) {
-    std::array<std::byte, sizeof(T)> raw{};
-    ASSIGN_OR_RETURN(const std::size_t got, source.read(at, raw));
-    if (got < raw.size())
-        return fail(Errc::truncated, std::string(what) + " is cut off", source.where(at));
-    return Cursor(ByteView(raw)).structure<T>();
-}
 
 Result<Tables> readTables(const Source& source) {
     Tables tables;
