@@ -52,7 +52,8 @@ struct ThreadRecord {
     bool hasRegisters = false;
     bool groupStopped = false;  ///< by SIGSTOP or another stop signal
     bool hasSignalInfo = false;
-    bool repeat = false;  ///< we broke off its system call: it is to be made again
+    bool repeat = false;   ///< we broke off its system call: it is to be made again
+    bool running = false;  ///< had work in hand when it was about to be stopped
     bool is32bit = false;
     std::int32_t signal = 0;  ///< a fatal signal about to be delivered to it
     native::RegisterSet registers{};

@@ -76,7 +76,9 @@ private:
     GuardianReply seizeNew(std::uint32_t& found) noexcept;
     [[nodiscard]] std::uint64_t threadCount() const noexcept;
     GuardianReply seizeOne(pid_t thread, std::uint32_t& found) noexcept;
-    void askAll() noexcept;
+    void markRunning() noexcept;
+    void ask(bool running) noexcept;
+    void awaitAsked(std::int64_t deadline) noexcept;
     /// Takes in the stops that have come; returns how many threads are still awaited.
     std::uint32_t collect() noexcept;
     bool note(ThreadRecord& record, int status) noexcept;

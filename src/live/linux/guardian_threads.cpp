@@ -124,9 +124,18 @@ GuardianReply GuardianServer::seizeNew(std::uint32_t& found) noexcept {
     }
 }
 
-void GuardianServer::askAll() noexcept {
+/// Notes of each thread that is to be stopped whether it has work in hand.
+void GuardianServer::markRunning() noexcept {
     for (ThreadRecord& record : records()) {
-        if (record.state != ThreadState::seized) continue;
+        if (record.state == ThreadState::seized)
+            record.running = traced::stateOf(setup_.taskDirectory, record.id) == 'R';
+    }
+}
+
+/// Tells those to stop that are `running`, or those that are not.
+void GuardianServer::ask(bool running) noexcept {
+    for (ThreadRecord& record : records()) {
+        if (record.state != ThreadState::seized || record.running != running) continue;
         if (header_.stoppedAt == 0) header_.stoppedAt = traced::now();
         record.state = ::ptrace(PTRACE_INTERRUPT, record.id, 0, 0) == 0 ? ThreadState::asked
                                                                         : ThreadState::gone;
@@ -215,6 +224,14 @@ std::uint32_t GuardianServer::collect() noexcept {
             describe(record);
     }
     return awaited;
+}
+
+/// Until all who have been asked stand still; nor longer than `deadline`. Not even without an owner
+/// is it broken off: who has been told to stop must have done so before we can put back what the
+/// stop broke off.
+void GuardianServer::awaitAsked(std::int64_t deadline) noexcept {
+    while (collect() > 0 && traced::now() <= deadline)
+        traced::sleepForChild(2'000'000);
 }
 
 void GuardianServer::letGo(ThreadRecord& record) noexcept {
