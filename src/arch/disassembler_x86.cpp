@@ -219,6 +219,13 @@ void addImplicit(const cs_insn& from, Arch arch, Instruction& out) {
     }
 }
 
+/// 0F B9, which Capstone calls so since its version 5.
+#if CS_API_MAJOR >= 5
+constexpr x86_insn ud1 = X86_INS_UD1;
+#else
+constexpr x86_insn ud1 = X86_INS_UD2B;
+#endif
+
 Flow flowOf(const cs_insn& from) {
     switch (from.id) {
     case X86_INS_CALL:
@@ -233,7 +240,7 @@ Flow flowOf(const cs_insn& from) {
     case X86_INS_IRETQ: return Flow::ret;
     case X86_INS_UD0:
     case X86_INS_UD2:
-    case X86_INS_UD2B:
+    case ud1:
     case X86_INS_INT3:
     case X86_INS_INT1:
     case X86_INS_HLT: return Flow::trap;
