@@ -89,18 +89,6 @@ std::multimap<std::string, std::string> values(std::string_view text) {
     return all;
 }
 
-/// What stands between lines "NEXT".
-std::vector<std::string> parts(const std::string& text) {
-    std::vector<std::string> result(1);
-    for (const std::string_view line : split(text, '\n')) {
-        if (line == "NEXT")
-            result.emplace_back();
-        else
-            result.back() += std::string(line) + "\n";
-    }
-    return result;
-}
-
 struct Build {
     const char* name;
     const char* compile;  ///< empty: the target of the tests

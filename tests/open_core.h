@@ -59,6 +59,18 @@ private:
     Scratch scratch_;
 };
 
+/// What stands between the lines "NEXT" of an output.
+inline std::vector<std::string> parts(std::string_view text) {
+    std::vector<std::string> result(1);
+    for (const std::string_view line : split(text, '\n')) {
+        if (line == "NEXT")
+            result.emplace_back();
+        else
+            result.back() += std::string(line) + "\n";
+    }
+    return result;
+}
+
 /// The fields of each line that `accept` takes.
 inline std::vector<std::vector<std::string>> fieldsOf(std::string_view text) {
     std::vector<std::vector<std::string>> rows;

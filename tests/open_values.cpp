@@ -26,16 +26,6 @@ protected:
             line += (line.empty() ? "" : "; .echo NEXT; ") + command;
         return parts(core_->open(line).text);
     }
-    static std::vector<std::string> parts(const std::string& text) {
-        std::vector<std::string> result(1);
-        for (const std::string_view line : split(text, '\n')) {
-            if (line == "NEXT")
-                result.emplace_back();
-            else
-                result.back() += std::string(line) + "\n";
-        }
-        return result;
-    }
     static std::unique_ptr<CrasherCore> core_;
 };
 std::unique_ptr<CrasherCore> OpenValues::core_;
