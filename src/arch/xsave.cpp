@@ -116,14 +116,14 @@ std::vector<std::byte> xsaveInIntelLayout(std::span<const std::byte> area) {
     if (area.size() < legacySize) return {};
     const auto enabled = loadInteger<std::uint64_t>(area.data() + enabledAt);
     if ((enabled & ~understood) != 0) return {};
-    std::size_t packed = legacySize;
+    std::size_t packedSize = legacySize;
     std::size_t intel = legacySize;
     for (const Component& component : components) {
         if ((enabled >> component.bit & 1U) == 0) continue;
-        packed += component.size;
+        packedSize += component.size;
         intel = component.intelOffset + component.size;
     }
-    if (area.size() != packed || packed == intel) return {};
+    if (area.size() != packedSize || packedSize == intel) return {};
     std::vector<std::byte> moved(intel);
     std::ranges::copy(area.first(legacySize), moved.begin());
     std::size_t from = legacySize;

@@ -27,9 +27,9 @@ void readFunctionTables(Reading& reading, ByteView content) {
             at + std::uint64_t{header.descriptorSize} + header.nativeSize;
         const std::uint64_t size = std::uint64_t{raw.entryCount} * header.entrySize;
         if (!each.ok() || entriesAt > content.size() || size > content.size() - entriesAt) {
-            reading.issues.loss(
-                fmt::format("{}: {} tables promised, {} are in the file", what, header.count, i),
-                content.where(at));
+            reading.issues.loss(fmt::format("{}: {} tables promised, {} are in the file", what,
+                                            std::uint32_t{header.count}, i),
+                                content.where(at));
             return;
         }
         const ByteView entries = content.slice(entriesAt, size);
