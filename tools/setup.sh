@@ -9,9 +9,9 @@ for group in "$@"; do
     mapfile -t -O "${#wanted[@]}" wanted < <(awk -v g="$group" '$1 == g { print $2 }' packages.txt)
 done
 
+# What could not be had is told once per checkout, and not asked for again.
+stamp=../build/.setup-told
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
-    # Once per checkout is enough.
-    stamp=../build/.setup-told
     if [[ ! -e $stamp ]]; then
         echo "icecore: no apt here; needed are (by their Debian names): ${wanted[*]}" >&2
         mkdir -p ../build && touch "$stamp"
@@ -30,7 +30,7 @@ for names in "${wanted[@]}"; do
     for name in ${names//|/ }; do
         [[ -n ${have[$name]:-} ]] && found=1
     done
-    [[ -n $found ]] || missing+=("$names")
+    [[ -n $found ]] || grep -qxsF "$names" "$stamp" || missing+=("$names")
 done
 [[ ${#missing[@]} -gt 0 ]] || exit 0
 
@@ -51,13 +51,18 @@ apt() {
 apt update
 chosen=()
 for names in "${missing[@]}"; do
-    pick=${names%%|*}
+    pick=
     for name in ${names//|/ }; do
         if [[ -n $(apt-cache policy "$name" | grep -v '(none)' | grep 'Candidate:') ]]; then
             pick=$name
             break
         fi
     done
-    chosen+=("$pick")
+    if [[ -n $pick ]]; then
+        chosen+=("$pick")
+    else
+        echo "icecore: this system does not offer $names; what needs it is left out" >&2
+        mkdir -p ../build && echo "$names" >>"$stamp"
+    fi
 done
-apt install --no-install-recommends "${chosen[@]}"
+[[ ${#chosen[@]} -eq 0 ]] || apt install --no-install-recommends "${chosen[@]}"
