@@ -33,6 +33,7 @@ std::string targetText(const Row& row) {
     case Target::Kind::peerAtLeast: return fmt::format("≥ {:g}×", row.target->bound);
     case Target::Kind::peerAtMost: return fmt::format("≤ {:g}×", row.target->bound);
     case Target::Kind::valueBelow: return "< " + text(row.target->bound, row.unit);
+    case Target::Kind::valueAbove: return "> " + text(row.target->bound, row.unit);
     }
     return "";
 }
@@ -96,6 +97,7 @@ std::optional<double> Row::ratio() const {
 std::optional<bool> Row::met() const {
     if (!target || ours.empty()) return std::nullopt;
     if (target->kind == Target::Kind::valueBelow) return ours.median() < target->bound;
+    if (target->kind == Target::Kind::valueAbove) return ours.median() > target->bound;
     const auto measured = ratio();
     if (!measured) return std::nullopt;
     return target->kind == Target::Kind::peerAtLeast ? *measured >= target->bound

@@ -22,6 +22,7 @@ struct Target {
         peerAtLeast,  ///< the peer takes at least `bound` times as much as we
         peerAtMost,   ///< we take at most `bound` times as much as the peer
         valueBelow,   ///< our own value is below `bound`
+        valueAbove,   ///< our own value is above `bound`
     };
     Kind kind;
     double bound;
