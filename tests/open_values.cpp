@@ -53,11 +53,13 @@ TEST_F(OpenValues, StacksOfEveryKindShowTheSameFrames) {
         });
     };
     for (const Row& row : rows) {
-        for (const std::size_t kind : {1U, 2U, 4U, 6U})
+        EXPECT_TRUE(withWords(said[2], {row.sp, row.returns})) << said[2] << row.sp;
+        for (const std::size_t kind : {1U, 4U, 6U})
             EXPECT_TRUE(withWords(said[kind], {row.sp, row.returns, row.site}))
                 << said[kind] << row.sp;
         EXPECT_TRUE(withWords(said[3], {row.returns, row.site})) << said[3] << row.returns;
     }
+    EXPECT_THAT(said[2], HasSubstr(" = ")) << "parameters have values";
     EXPECT_THAT(said[1], HasSubstr("\n00 "));
     EXPECT_THAT(said[1], HasSubstr("\n0a "));
     EXPECT_THAT(said[5], HasSubstr(rows[1].sp));

@@ -243,7 +243,7 @@ TEST_F(WindowsDumps, CommandsOfASession) {
     EXPECT_THAT(run("!error c0000005"), HasSubstr("STATUS_ACCESS_VIOLATION"));
     EXPECT_THAT(run("!error 5"), HasSubstr("ERROR_ACCESS_DENIED"));
     EXPECT_THAT(run(".foreach (m { lm1m }) { .printf \"<%p>\", ${m} }"),
-                HasSubstr("<00000001`40000000>"));
+                HasSubstr("<0000000140000000>"));
     EXPECT_THAT(run(".effmach"), HasSubstr("x64 (AMD64)"));
     EXPECT_THAT(run("!pebb"), HasSubstr("did you mean"));
     EXPECT_THAT(run(".symfix /tmp/store"),

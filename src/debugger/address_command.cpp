@@ -25,6 +25,11 @@ std::string sizeText(std::uint64_t bytes) {
     return fmt::format("({:>8.3f} {})", value, units[unit]);
 }
 
+/// Only committed memory has a protection.
+std::string protectOf(const AddressRow& row) {
+    return stateText(row) == "MEM_COMMIT" ? protectText(row.region->protection) : std::string();
+}
+
 void printTable(CommandCall& call, const std::vector<AddressRow>& rows) {
     call.out.write(
         "        BaseAddress      EndAddress+1        RegionSize     Type       State"
@@ -35,12 +40,14 @@ void printTable(CommandCall& call, const std::vector<AddressRow>& rows) {
         std::string line = fmt::format(
             "+ {} {} {} {:<11} {:<11} {:<34} {:<10} {}", columnAddress(row.range.begin()),
             columnAddress(row.range.end()), columnAddress(row.range.size()), typeText(row),
-            stateText(row), row.region != nullptr ? protectText(row.region->protection) : "",
-            row.usage, row.detail);
+            stateText(row), protectOf(row), row.usage, row.detail);
         line.erase(line.find_last_not_of(' ') + 1);
         call.out.write(line + "\n");
     }
 }
+
+/// What stands for regions of dumps that do not list them.
+constexpr std::string_view notRecorded = "(not recorded)";
 
 struct Sum {
     std::size_t count = 0;
@@ -65,7 +72,7 @@ void printSums(CommandCall& call, std::string_view title, const Sums& sums, std:
         const auto percent = [&](std::uint64_t of) {
             return of == 0 ? 0.0 : 100.0 * static_cast<double>(sum.bytes) / static_cast<double>(of);
         };
-        const bool free = name == "Free" || name == "MEM_FREE";
+        const bool free = name == "Free" || name == "MEM_FREE" || name == notRecorded;
         call.out.print("{:<34} {:>8} {} {} {} {:>6.2f}%\n", name, sum.count,
                        columnAddress(sum.bytes), sizeText(sum.bytes),
                        free ? std::string(7, ' ') : fmt::format("{:>6.2f}%", percent(busy)),
@@ -81,8 +88,9 @@ void printSummary(CommandCall& call, const std::vector<AddressRow>& rows) {
     for (const AddressRow& row : rows) {
         const bool isBusy =
             row.usage != "Free" && (row.region != nullptr || row.usage == "<captured>");
-        const std::string name =
-            row.region == nullptr && row.usage == "<unknown>" ? "(not recorded)" : row.usage;
+        const std::string name = row.region == nullptr && row.usage == "<unknown>"
+                                     ? std::string(notRecorded)
+                                     : row.usage;
         add(usage, name, row);
         total += row.range.size();
         const AddressRow*& best = largest[name];
@@ -92,7 +100,7 @@ void printSummary(CommandCall& call, const std::vector<AddressRow>& rows) {
         busy += row.range.size();
         if (row.region == nullptr) continue;
         add(type, std::string(typeText(row)), row);
-        add(protect, protectText(row.region->protection), row);
+        if (stateText(row) == "MEM_COMMIT") add(protect, protectOf(row), row);
     }
     call.out.write("\n");
     printSums(call, "Usage Summary", usage, busy, total);
@@ -142,7 +150,7 @@ Result<void> printOne(CommandCall& call, const std::vector<AddressRow>& rows,
     field("Region Size:", hexTicked(row->range.size()) + " " + sizeText(row->range.size()));
     field("State:", std::string(stateText(*row)));
     if (row->region != nullptr) {
-        field("Protect:", protectText(row->region->protection));
+        field("Protect:", protectOf(*row));
         field("Type:", std::string(typeText(*row)));
         if (row->region->allocationBase)
             field("Allocation Base:", hexTicked(*row->region->allocationBase));
@@ -166,10 +174,33 @@ Result<void> printOne(CommandCall& call, const std::vector<AddressRow>& rows,
     return {};
 }
 
+/// Whether a row is of one of the kinds that `-f:` names: a usage, a type, a state, a protection.
+bool passes(const AddressRow& row, const std::vector<std::string_view>& filters) {
+    const std::string protection = protectOf(row);
+    return std::ranges::all_of(filters, [&](std::string_view filter) {
+        // VAR is what no other word fits.
+        if (equalsIgnoreCase(filter, "VAR")) return row.usage == "<unknown>";
+        if (equalsIgnoreCase(filter, "FileMap")) return row.usage == "MappedFile";
+        const std::vector<std::string_view> parts = split(protection, '|');
+        return equalsIgnoreCase(filter, row.usage) || equalsIgnoreCase(filter, typeText(row)) ||
+               equalsIgnoreCase(filter, stateText(row)) ||
+               std::ranges::any_of(
+                   parts, [&](std::string_view part) { return equalsIgnoreCase(filter, part); });
+    });
+}
+
 }  // namespace
 
 Result<void> describeAddresses(CommandCall& call) {
-    const std::vector<AddressRow> rows = addressRows(call.session);
+    std::vector<AddressRow> rows = addressRows(call.session);
+    const std::string_view word = call.arguments.peekWord();
+    if (word.starts_with("-f:") || word.starts_with("/f:")) {
+        const auto filters = split(call.arguments.takeWord().substr(3), ',');
+        TRY(call.arguments.finish());
+        std::erase_if(rows, [&](const AddressRow& row) { return !passes(row, filters); });
+        printTable(call, rows);
+        return {};
+    }
     if (call.arguments.takeKeyword("-summary")) {
         TRY(call.arguments.finish());
         printSummary(call, rows);

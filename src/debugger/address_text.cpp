@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <unordered_map>
 
 #include "base/text.h"
@@ -11,17 +12,54 @@ namespace icecore::debugger {
 
 namespace {
 
-/// Threads by the region their stack pointer lies in.
-std::unordered_map<const Region*, std::size_t> stackOwners(const Session& session) {
-    std::unordered_map<const Region*, std::size_t> owners;
+/// What regions are used for beyond what the dump says of them.
+struct KnownUses {
+    /// Threads, by the allocation their stack pointer lies in: what it keeps in reserve and its
+    /// guard page are the stack's as well.
+    std::unordered_map<std::uint64_t, std::size_t> stacks;
+    std::unordered_map<const Region*, std::size_t> threadBlocks;  ///< threads
+    const Region* processBlock = nullptr;
+    std::map<std::uint64_t, std::size_t> heaps;  ///< their numbers, by address
+};
+
+/// PEB: NumberOfHeaps, MaximumNumberOfHeaps, 32 bits each, then ProcessHeaps, a pointer to the
+/// list; unchanged since Windows XP (geoffchappell.com).
+std::map<std::uint64_t, std::size_t> heapsOf(const Process& process, std::size_t pointer) {
+    std::map<std::uint64_t, std::size_t> heaps;
+    if (process.system.os != Os::windows || !process.peb) return heaps;
+    constexpr std::uint32_t most = 4096;
+    const std::uint64_t count = *process.peb + (pointer == 8 ? 0xe8 : 0x88);
+    const AddressSpace& memory = *process.memory;
+    const auto number = memory.readInteger<std::uint32_t>(count);
+    const auto list = memory.readPointer(count + 8, pointer);
+    if (!number || !list || *number > most) return heaps;
+    for (std::size_t i = 0; i < *number; ++i) {
+        if (const auto heap = memory.readPointer(*list + i * pointer, pointer))
+            heaps.emplace(*heap, i);
+    }
+    return heaps;
+}
+
+std::uint64_t allocationOf(const Region& region) {
+    return region.allocationBase.value_or(region.range.begin());
+}
+
+KnownUses knownUses(const Session& session) {
+    KnownUses uses;
     const Process& process = session.process();
+    const bool windows = process.system.os == Os::windows;
     for (std::size_t i = 0; i < process.threads.size(); ++i) {
         const Thread& thread = process.threads[i];
-        if (!thread.context) continue;
-        if (const Region* region = process.regionAt(thread.context->registers.sp()))
-            owners.emplace(region, i);
+        if (thread.context) {
+            if (const Region* region = process.regionAt(thread.context->registers.sp()))
+                uses.stacks.emplace(allocationOf(*region), i);
+        }
+        const Region* block = windows && thread.tls ? process.regionAt(*thread.tls) : nullptr;
+        if (block != nullptr) uses.threadBlocks.emplace(block, i);
     }
-    return owners;
+    if (windows && process.peb) uses.processBlock = process.regionAt(*process.peb);
+    uses.heaps = heapsOf(process, session.pointerSize());
+    return uses;
 }
 
 std::string_view usageWord(RegionKind kind) {
@@ -41,14 +79,31 @@ std::string_view usageWord(RegionKind kind) {
     return "<unknown>";
 }
 
-AddressRow rowOf(const Session& session, const Region& region,
-                 const std::unordered_map<const Region*, std::size_t>& owners) {
+AddressRow rowOf(const Session& session, const Region& region, const KnownUses& uses) {
     AddressRow row{region.range, &region, std::string(usageWord(region.kind)), {}};
-    if (const auto owner = owners.find(&region);
-        owner != owners.end() && region.kind != RegionKind::image) {
-        row.usage = "Stack";
-        row.detail = fmt::format("[~{}; {:x}.{:x}]", owner->second, session.process().pid,
-                                 session.process().threads[owner->second].id);
+    const auto use = [&](std::string_view usage, std::size_t thread) {
+        row.usage = usage;
+        row.detail = fmt::format("[~{}; {:x}.{:x}]", thread, session.process().pid,
+                                 session.process().threads[thread].id);
+        return row;
+    };
+    const auto stack = uses.stacks.find(allocationOf(region));
+    if (stack != uses.stacks.end() && region.kind != RegionKind::image &&
+        region.kind != RegionKind::free)
+        return use("Stack", stack->second);
+    if (const auto block = uses.threadBlocks.find(&region); block != uses.threadBlocks.end())
+        return use("TEB", block->second);
+    if (&region == uses.processBlock) {
+        row.usage = "PEB";
+        row.detail = fmt::format("[{:x}]", session.process().pid);
+        return row;
+    }
+    const auto heap = uses.heaps.find(allocationOf(region));
+    if (heap != uses.heaps.end() && region.kind != RegionKind::free) {
+        row.usage = "Heap";
+        row.detail =
+            fmt::format("[ID: {}; Handle: {}; Type: Segment]", heap->second,
+                        hexDigits(heap->first, static_cast<int>(session.pointerSize() * 2)));
         return row;
     }
     if (const Module* module = session.process().moduleAt(region.range.begin())) {
@@ -65,7 +120,7 @@ AddressRow rowOf(const Session& session, const Region& region,
 
 std::vector<AddressRow> addressRows(const Session& session) {
     const Process& process = session.process();
-    const auto owners = stackOwners(session);
+    const KnownUses uses = knownUses(session);
     std::vector<AddressRow> rows;
     std::uint64_t at = 0;
     const bool complete = process.regions.coverage == Coverage::complete;
@@ -78,7 +133,7 @@ std::vector<AddressRow> addressRows(const Session& session) {
     };
     for (const Region& region : process.regions) {
         gap(region.range.begin());
-        rows.push_back(rowOf(session, region, owners));
+        rows.push_back(rowOf(session, region, uses));
         at = region.range.end();
     }
     if (process.regions.empty()) {

@@ -97,10 +97,15 @@ std::size_t wordLength(std::string_view text) {
     return length;
 }
 
-bool definesAliases(std::string_view line) {
-    const std::string_view word = line.substr(0, wordLength(line));
-    return equalsIgnoreCase(word, "as") || equalsIgnoreCase(word, "ad") ||
-           equalsIgnoreCase(word, "al");
+/// How much of the line an alias takes: all of it, but `aS` and what is measured at once end at
+/// ';'.
+std::size_t aliasLength(std::string_view word, std::string_view text) {
+    const std::string_view option = skipBlanks(text);
+    constexpr std::array<std::string_view, 6> values = {"/e ",   "/ma ",  "/mu ",
+                                                        "/msa ", "/msu ", "/x "};
+    const bool measured =
+        std::ranges::any_of(values, [&](std::string_view one) { return option.starts_with(one); });
+    return word == "aS" || measured ? commandLength(text) : text.size();
 }
 
 }  // namespace
@@ -142,10 +147,8 @@ Result<CutCommand> cutCommand(std::string_view& line) {
             cut.thread.kind != ThreadPrefix::Kind::none) {
             cut.word = line.substr(0, 1);
             line.remove_prefix(1);
-            const std::string_view inner = skipBlanks(line);
-            const std::size_t end = isControlWord(inner.substr(0, wordLength(inner)))
-                                        ? controlLength(line)
-                                        : commandLength(line);
+            // `~*e` takes the whole rest of the line.
+            const std::size_t end = cut.word == "e" ? line.size() : commandLength(line);
             cut.arguments = trim(line.substr(0, end));
             line.remove_prefix(end);
             return cut;
@@ -158,55 +161,18 @@ Result<CutCommand> cutCommand(std::string_view& line) {
     // `.sympath` alone may be followed by other commands.
     const bool bare = skipBlanks(line).starts_with(';');
     const bool whole = found.command != nullptr && found.command->wholeLine && !bare;
-    const std::size_t end = whole                     ? line.size()
-                            : isControlWord(cut.word) ? controlLength(line)
-                                                      : commandLength(line);
+    const std::size_t end = equalsIgnoreCase(cut.word, "as") ? aliasLength(cut.word, line)
+                            : whole                          ? line.size()
+                            : isControlWord(cut.word)        ? controlLength(line)
+                                                             : commandLength(line);
     cut.arguments = trim(line.substr(0, end));
     line.remove_prefix(end);
     return cut;
 }
 
-std::string expandAliases(const Aliases& aliases, std::string_view line) {
-    return definesAliases(skipBlanks(line)) ? std::string(line) : putAliases(aliases, line);
-}
-
-std::string putAliases(const Aliases& aliases, std::string_view text) {
-    if (aliases.empty()) return std::string(text);
-    std::string result;
-    const auto ends = [](char c) {
-        constexpr std::string_view breaks = " \t;\"(){},";
-        return breaks.find(c) != std::string_view::npos;
-    };
-    std::size_t at = 0;
-    while (at < text.size()) {
-        if (text.substr(at).starts_with("${")) {
-            const std::size_t close = text.find('}', at);
-            if (close != std::string_view::npos) {
-                const auto alias = aliases.find(text.substr(at + 2, close - at - 2));
-                result += alias != aliases.end() ? std::string_view(alias->second)
-                                                 : text.substr(at, close - at + 1);
-                at = close + 1;
-                continue;
-            }
-        }
-        if (ends(text[at])) {
-            result += text[at++];
-            continue;
-        }
-        std::size_t end = at;
-        while (end < text.size() && !ends(text[end]) && !text.substr(end).starts_with("${"))
-            ++end;
-        const std::string_view word = text.substr(at, end - at);
-        const auto alias = aliases.find(word);
-        result += alias != aliases.end() ? std::string_view(alias->second) : word;
-        at = std::max(end, at + 1);
-    }
-    return result;
-}
-
 bool isControlWord(std::string_view word) {
-    constexpr std::array<std::string_view, 5> words = {".if", ".foreach", ".for", ".while",
-                                                       ".block"};
+    constexpr std::array<std::string_view, 7> words = {".if", ".foreach", ".for",  ".while",
+                                                       ".do", ".block",   ".catch"};
     return std::ranges::any_of(words,
                                [&](std::string_view one) { return equalsIgnoreCase(one, word); });
 }

@@ -1,9 +1,7 @@
-// Cuts lines into commands: thread prefixes, names, arguments, aliases.
+// Cuts lines into commands: thread prefixes, names, arguments.
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <map>
 #include <string>
 #include <string_view>
 
@@ -30,14 +28,6 @@ struct CutCommand {
 /// Cuts the first command off `line` and moves `line` behind it; `usage` for an unfinished prefix.
 /// An empty word means that nothing was left (blanks, a comment).
 Result<CutCommand> cutCommand(std::string_view& line);
-
-using Aliases = std::map<std::string, std::string, std::less<>>;
-
-/// `text` with aliases put in: `${NAME}` anywhere, NAME where it stands between blanks, brackets or
-/// ';'. One pass, no recursion.
-std::string putAliases(const Aliases& aliases, std::string_view text);
-/// As putAliases, but lines that define aliases (`as`, `ad`, `al`) stay as they are.
-std::string expandAliases(const Aliases& aliases, std::string_view line);
 
 /// `.if`, `.foreach`…: their arguments hold commands in braces, and semicolons with them.
 bool isControlWord(std::string_view word);

@@ -78,6 +78,8 @@ Result<void> describeAddresses(CommandCall& call);
 // process_commands.cpp
 Result<void> processEnvironment(CommandCall& call);
 Result<void> threadEnvironment(CommandCall& call);
+
+// handle_command.cpp
 Result<void> listHandles(CommandCall& call);
 
 // error_commands.cpp
@@ -86,18 +88,24 @@ Result<void> lastError(CommandCall& call);
 
 // source_commands.cpp
 Result<void> listSource(CommandCall& call);
+Result<void> listSourceAt(CommandCall& call);
+Result<void> currentSource(CommandCall& call);
 Result<void> sourcePathCommand(CommandCall& call);
 
 // text_commands.cpp
 Result<void> echo(CommandCall& call);
 Result<void> clearScreen(CommandCall& call);
-Result<void> openLog(CommandCall& call);
-Result<void> closeLog(CommandCall& call);
-Result<void> setAlias(CommandCall& call);
-Result<void> deleteAlias(CommandCall& call);
-Result<void> listAliases(CommandCall& call);
 Result<void> showHelp(CommandCall& call);
 Result<void> quit(CommandCall& call);
+
+// log_commands.cpp
+Result<void> openLog(CommandCall& call);
+Result<void> closeLog(CommandCall& call);
+Result<void> showLog(CommandCall& call);
+
+// alias_commands.cpp
+Result<void> deleteAlias(CommandCall& call);
+Result<void> listAliases(CommandCall& call);
 
 // print_command.cpp
 Result<void> printFormatted(CommandCall& call);

@@ -1,4 +1,5 @@
-// .if, .foreach, .for, .while, .block: commands in braces, run when and as often as they say.
+// .if, .foreach, .for, .while, .do, .block, .catch, j: commands in braces, run when and as often as
+// they say.
 #include <fmt/format.h>
 
 #include <fstream>
@@ -31,6 +32,20 @@ Result<void> nothingMore(std::string_view text) {
                                          printable(trim(text))));
 }
 
+/// What stands before the braces: brackets around it are usual, but not needed.
+Result<std::string_view> takeCondition(std::string_view& text) {
+    bool quoted = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '"') quoted = !quoted;
+        if (text[i] != '{' || quoted) continue;
+        const std::string_view condition = trim(text.substr(0, i));
+        text.remove_prefix(i);
+        if (condition.empty()) return fail(Errc::usage, "the condition is missing");
+        return condition;
+    }
+    return fail(Errc::usage, "expected '{'");
+}
+
 /// Text files that `.foreach /f` reads are no longer than this, in bytes.
 constexpr std::uint64_t longestTokens = 16U << 20U;
 
@@ -57,16 +72,18 @@ bool Interpreter::executeControl(std::string_view word, std::string_view argumen
     if (equalsIgnoreCase(word, ".foreach")) return executeForEach(arguments, depth);
     if (equalsIgnoreCase(word, ".for")) return executeFor(arguments, depth);
     if (equalsIgnoreCase(word, ".while")) return executeWhile(arguments, depth);
+    if (equalsIgnoreCase(word, ".do")) return executeDo(arguments, depth);
+    if (equalsIgnoreCase(word, ".catch")) return executeCatch(arguments, depth);
     const auto body = takeBracketed(arguments, '{', '}');
     if (!body) return report(std::unexpected(body.error()));
     if (const auto more = nothingMore(arguments); !more) return report(more);
-    return executeLine(*body, depth + 1);
+    return executeBlock(*body, depth);
 }
 
 bool Interpreter::executeIf(std::string_view text, int depth) {
     bool done = false, good = true;
     while (true) {
-        const auto condition = takeBracketed(text, '(', ')');
+        const auto condition = takeCondition(text);
         if (!condition) return report(std::unexpected(condition.error()));
         const auto body = takeBracketed(text, '{', '}');
         if (!body) return report(std::unexpected(body.error()));
@@ -75,14 +92,14 @@ bool Interpreter::executeIf(std::string_view text, int depth) {
             if (!value) return report(std::unexpected(value.error()));
             if (*value != 0) {
                 done = true;
-                good = executeLine(*body, depth + 1);
+                good = executeBlock(*body, depth);
             }
         }
         if (takeKeyword(text, ".elsif")) continue;
         if (!takeKeyword(text, ".else")) break;
         const auto otherwise = takeBracketed(text, '{', '}');
         if (!otherwise) return report(std::unexpected(otherwise.error()));
-        if (!done) good = executeLine(*otherwise, depth + 1);
+        if (!done) good = executeBlock(*otherwise, depth);
         break;
     }
     const auto more = nothingMore(text);
@@ -101,12 +118,10 @@ bool Interpreter::loop(std::string_view condition, std::string_view body, std::s
             if (!value) return report(std::unexpected(value.error()));
             if (*value == 0) break;
         }
-        good = executeLine(body, depth + 1) && good;
-        if (leaving_ == Leaving::loop) break;
-        leaving_ = Leaving::nothing;
+        good = executeBlock(body, depth) && good;
+        if (!nextTurn()) break;
         if (!trim(step).empty()) good = executeLine(step, depth + 1) && good;
     }
-    leaving_ = Leaving::nothing;
     return good;
 }
 
@@ -124,12 +139,60 @@ bool Interpreter::executeFor(std::string_view text, int depth) {
 }
 
 bool Interpreter::executeWhile(std::string_view text, int depth) {
-    const auto condition = takeBracketed(text, '(', ')');
+    const auto condition = takeCondition(text);
     if (!condition) return report(std::unexpected(condition.error()));
     const auto body = takeBracketed(text, '{', '}');
     if (!body) return report(std::unexpected(body.error()));
     if (const auto more = nothingMore(text); !more) return report(more);
     return loop(*condition, *body, "", depth);
+}
+
+bool Interpreter::executeDo(std::string_view text, int depth) {
+    const auto body = takeBracketed(text, '{', '}');
+    if (!body) return report(std::unexpected(body.error()));
+    const auto condition = takeBracketed(text, '(', ')');
+    if (!condition) return report(std::unexpected(condition.error()));
+    if (const auto more = nothingMore(text); !more) return report(more);
+    const bool good = executeBlock(*body, depth);
+    if (!nextTurn()) return good;
+    return loop(*condition, *body, "", depth) && good;
+}
+
+/// `j CONDITION 'COMMANDS' ; 'COMMANDS'`; without quotes each is one command.
+bool Interpreter::executeEither(std::string_view text, int depth) {
+    const auto condition = evaluatePrefix(text, session_);
+    if (!condition) return report(std::unexpected(condition.error()));
+    text = trim(condition->rest);
+    const auto take = [&] {
+        const bool quoted = text.starts_with('\'');
+        if (quoted) text.remove_prefix(1);
+        const std::size_t end = std::min(text.find(quoted ? '\'' : ';'), text.size());
+        const std::string_view commands = text.substr(0, end);
+        text = trim(text.substr(std::min(end + (quoted ? 1 : 0), text.size())));
+        return commands;
+    };
+    const std::string_view first = take();
+    if (text.starts_with(';')) text = trim(text.substr(1));
+    const std::string_view second = take();
+    return executeLine(condition->value != 0 ? first : second, depth + 1);
+}
+
+bool Interpreter::executeCatch(std::string_view text, int depth) {
+    const auto body = takeBracketed(text, '{', '}');
+    if (!body) return report(std::unexpected(body.error()));
+    if (const auto more = nothingMore(text); !more) return report(more);
+    ++guards_;
+    executeBlock(*body, depth);
+    --guards_;
+    if (leaving_ == Leaving::guarded) leaving_ = Leaving::nothing;
+    return true;  // what failed was caught
+}
+
+bool Interpreter::nextTurn() {
+    const bool goesOn = leaving_ == Leaving::nothing || leaving_ == Leaving::iteration;
+    // An error in `.catch` is for the block around the loop.
+    if (leaving_ != Leaving::guarded) leaving_ = Leaving::nothing;
+    return goesOn;
 }
 
 /// `.foreach [/pS N] [/ps N] (NAME {COMMANDS}) {COMMANDS}`, `/s (NAME "TEXT")`, `/f (NAME "FILE")`.
@@ -180,11 +243,7 @@ bool Interpreter::executeForEach(std::string_view text, int depth) {
     } else {
         const auto commands = takeBracketed(source, '{', '}');
         if (!commands) return report(fail(Errc::usage, usage));
-        TextOutput caught;
-        Output* before = out_.redirect(&caught);
-        good = executeLine(*commands, depth + 1);
-        out_.redirect(before);
-        tokens = caught.take();
+        good = captureLine(*commands, depth, tokens);
     }
     std::string flat = tokens;
     for (char& c : flat) {
@@ -198,11 +257,9 @@ bool Interpreter::executeForEach(std::string_view text, int depth) {
             continue;
         }
         skip = between;
-        good = executeLine(putAliases({{name, std::string(token)}}, *body), depth + 1) && good;
-        if (leaving_ == Leaving::loop) break;
-        leaving_ = Leaving::nothing;
+        good = executeBlock(putAliases({{name, std::string(token)}}, *body), depth) && good;
+        if (!nextTurn()) break;
     }
-    leaving_ = Leaving::nothing;
     return good;
 }
 

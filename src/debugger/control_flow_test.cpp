@@ -44,6 +44,10 @@ TEST_F(ControlFlow, If) {
               "b\nafter\n");
     EXPECT_EQ(run(".if (1) { .if (0) { .echo a } .else { .echo b } }"), "b\n");
     EXPECT_EQ(run(".echo x;.if(1){.echo y};.echo z"), "x\ny\nz\n");
+    EXPECT_EQ(run(".if 1 { .echo y }"), "y\n");
+    EXPECT_EQ(run(".if (1) & (2 > 1) { .echo y }"), "y\n");
+    EXPECT_EQ(run("j (1) .echo a; .echo b"), "a\n");
+    EXPECT_EQ(run("j (@eax = 1) '.echo a; .echo c'; '.echo b; .echo d'"), "b\nd\n");
     EXPECT_TRUE(good_);
 }
 
@@ -54,7 +58,22 @@ TEST_F(ControlFlow, Loops) {
     EXPECT_EQ(run(".for (r $t0 = 0; @$t0 < 9; r $t0 = @$t0 + 1) { .if (@$t0 == 2) { .continue }; "
                   ".if (@$t0 == 4) { .break }; .printf \"%d\", @$t0 }; .echo end"),
               "013end\n");
+    EXPECT_EQ(
+        run("r $t0 = 0; .do { r $t0 = @$t0 + 1; .printf \"%x\", @$t0 } (@$t0 < 3); .echo end"),
+        "123end\n");
+    EXPECT_EQ(run(".do { .echo once; .break } (1)"), "once\n");
     EXPECT_EQ(run(".block { .echo a; .echo b }"), "a\nb\n");
+}
+
+TEST_F(ControlFlow, WhatIsCaughtEndsTheBlockAlone) {
+    EXPECT_THAT(run(".catch { .echo a; nosuch; .echo b }; .echo c"),
+                ::testing::AllOf(StartsWith("a\nUnknown"), ::testing::EndsWith(")\nc\n"),
+                                 ::testing::Not(HasSubstr("b\n"))));
+    EXPECT_TRUE(good_);
+    EXPECT_EQ(run(".catch { .echo a; .if (1) { .leave }; .echo b }; .echo c"), "a\nc\n");
+    EXPECT_THAT(run(".catch { .while (1) { nosuch } }; .echo c"), ::testing::EndsWith(")\nc\n"));
+    run(".leave");
+    EXPECT_FALSE(good_);
 }
 
 TEST_F(ControlFlow, ForEach) {
@@ -70,9 +89,9 @@ TEST_F(ControlFlow, ForEach) {
 
 TEST_F(ControlFlow, WhatIsWrongIsSaid) {
     for (const char* wrong :
-         {".if", ".if (1)", ".if 1 { k }", ".if (1) { k", ".if (1) { } k", ".foreach (w) { }",
-          ".foreach /x (w \"a\") { }", ".for (1; 2) { }", ".while { }", ".block k",
-          ".if (nosuch) { }", "$<", "$</nosuch/script", "$$>a<"}) {
+         {".if", ".if (1)", ".if { k }", ".if (1) { k", ".do { }", ".catch k", "j", ".if (1) { } k",
+          ".foreach (w) { }", ".foreach /x (w \"a\") { }", ".for (1; 2) { }", ".while { }",
+          ".block k", ".if (nosuch) { }", "$<", "$</nosuch/script", "$$>a<"}) {
         EXPECT_NE(run(wrong), "") << wrong;
         EXPECT_FALSE(good_) << wrong;
     }
@@ -116,9 +135,10 @@ TEST_F(ControlFlow, PrintsFormatted) {
               "-1 10 ff FF 10 A %\n");
     EXPECT_EQ(run(".printf \"[%08x] [%5d] [%-5d]\", 1234, 5, 5"), "[00001234] [    5] [5    ]");
     EXPECT_EQ(run(".printf \"%I64x %p\", 1122334455667788, 10"),
-              "1122334455667788 00000000`00000010");
+              "1122334455667788 0000000000000010");
     EXPECT_EQ(run(".printf \"%ma|%mu\\n\", 10050, 10060"), "Hello, ice core|Wide\n");
-    EXPECT_EQ(run(".printf \"%y\", 500010"), "libstdc+++0x10");
+    EXPECT_EQ(run(".printf \"%y %N\", 500010, 1234"),
+              "libstdc+++0x10 (00000000`00500010) 0000000000001234");
     for (const char* wrong : {".printf x", ".printf \"%d\"", ".printf \"%q\", 1", ".printf \"%\"",
                               ".printf \"a\", 1"}) {
         run(wrong);

@@ -60,16 +60,42 @@ Result<std::uint64_t> errnoAddress(Session& session) {
 
 }  // namespace
 
+namespace {
+
+std::string statusText(std::uint32_t code) {
+    const auto words = statusWords(code);
+    constexpr std::uint32_t waits = 64;  // STATUS_WAIT_0 … STATUS_WAIT_63: which object it was
+    if (code > 0 && code < waits)
+        return fmt::format("(NTSTATUS) {:#x} ({}) - STATUS_WAIT_{}", code, code, code);
+    return fmt::format("(NTSTATUS) {:#x} ({}) - {}", code, code,
+                       words ? fmt::format("{}: {}", words->name, words->text)
+                             : "<Unable to get error code text>");
+}
+
+/// What a number means on Windows: an NTSTATUS when it is one or `status` says so, else an HRESULT
+/// made of a Win32 error (FACILITY_WIN32, winerror.h), else a Win32 error.
+std::string windowsErrorText(std::uint32_t code, bool status) {
+    constexpr std::uint32_t win32Result = 0x80070000, facility = 0xffff0000;
+    if (!status && (code & facility) == win32Result) {
+        return fmt::format("(HRESULT) {:#x} ({}) - {}", code, code,
+                           win32ErrorText(code & ~facility));
+    }
+    if (status || (code > UINT16_MAX && statusWords(code))) return statusText(code);
+    return win32ErrorText(code);
+}
+
+}  // namespace
+
 Result<void> explainError(CommandCall& call) {
     ASSIGN_OR_RETURN(const std::uint64_t number, call.arguments.takeExpression());
-    call.arguments.takeRest();  // WinDbg's flag: which table to look in
-    if (call.session.process().system.os == Os::windows) {
-        const auto code = static_cast<std::uint32_t>(number);
-        const auto status = statusWords(code);
-        call.out.print("Error code: {}\n", status
-                                               ? fmt::format("(NTSTATUS) {:#x} ({}) - {}: {}", code,
-                                                             code, status->name, status->text)
-                                               : win32ErrorText(code));
+    std::uint64_t flags = 0;
+    if (!call.arguments.empty()) {
+        ASSIGN_OR_RETURN(flags, call.arguments.takeExpression());
+    }
+    TRY(call.arguments.finish());
+    if (call.session.process().system.os == Os::windows || (flags & 1U) != 0) {
+        call.out.print("Error code: {}\n",
+                       windowsErrorText(static_cast<std::uint32_t>(number), (flags & 1U) != 0));
         return {};
     }
     // System calls return the number negated.
@@ -99,9 +125,7 @@ Result<void> lastError(CommandCall& call) {
             call.out.print("LastErrorValue: {}\n",
                            errors ? win32ErrorText(errors->error) : "not in the dump");
             if (errors && errors->status) {
-                const auto words = statusWords(*errors->status);
-                call.out.print("LastStatusValue: (NTSTATUS) {:#x}{}\n", *errors->status,
-                               words ? fmt::format(" - {}: {}", words->name, words->text) : "");
+                call.out.print("LastStatusValue: {}\n", statusText(*errors->status));
             }
             if (!all) break;
             continue;

@@ -1,6 +1,7 @@
 // .exr, .lastevent, vertarget, .time, .effmach.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "analysis/bug_checks.h"
@@ -111,15 +112,52 @@ Result<void> lastEvent(CommandCall& call) {
     return {};
 }
 
+namespace {
+
+/// "Windows 10 Version 19045 MP (4 procs) Free x64": how WinDbg calls a Windows.
+std::string windowsText(const SystemInfo& system) {
+    struct Release {
+        std::uint32_t major, minor, build;
+        std::string_view name;
+    };
+    constexpr std::array<Release, 8> releases = {{{10, 0, 22000, "11"},
+                                                  {10, 0, 0, "10"},
+                                                  {6, 3, 0, "8.1"},
+                                                  {6, 2, 0, "8"},
+                                                  {6, 1, 0, "7"},
+                                                  {6, 0, 0, "Vista"},
+                                                  {5, 2, 0, "Server 2003"},
+                                                  {5, 1, 0, "XP"}}};
+    const auto release = std::ranges::find_if(releases, [&](const Release& row) {
+        return row.major == system.major && row.minor == system.minor && row.build <= system.build;
+    });
+    std::string text = "Windows ";
+    if (release != releases.end()) text += fmt::format("{} ", release->name);
+    text += fmt::format("Version {} ", system.build);
+    // Of newer ones it is the build's full name, which has a line of its own.
+    if (system.distribution.starts_with("Service Pack"))
+        text += fmt::format("({}) ", printable(system.distribution));
+    text += system.cpuCount > 1 ? fmt::format("MP ({} procs) ", system.cpuCount) : "UP ";
+    const std::string_view arch = system.arch == Arch::x86_64  ? "x64"
+                                  : system.arch == Arch::x86   ? "x86 compatible"
+                                  : system.arch == Arch::arm64 ? "ARM 64-bit (AArch64)"
+                                                               : toString(system.arch);
+    return text + fmt::format("Free {}", arch);
+}
+
+}  // namespace
+
 Result<void> showTarget(CommandCall& call) {
     TRY(call.arguments.finish());
     const Process& process = call.session.process();
     const SystemInfo& system = process.system;
+    const bool windows = system.os == Os::windows && system.build != 0;
     std::string line = fmt::format("{} ", toString(system.os));
     if (!system.version.empty()) line += printable(system.version) + " ";
     if (system.cpuCount != 0) line += fmt::format("MP ({} procs) ", system.cpuCount);
-    call.out.print("{}{}\n", line, toString(system.arch));
-    if (!system.distribution.empty())
+    line += toString(system.arch);
+    call.out.print("{}\n", windows ? windowsText(system) : line);
+    if (!system.distribution.empty() && !system.distribution.starts_with("Service Pack"))
         call.out.print("Product: {}\n", printable(system.distribution));
     if (!system.cpuModel.empty()) call.out.print("Processor: {}\n", printable(system.cpuModel));
     if (!system.hostName.empty()) call.out.print("Machine Name: {}\n", printable(system.hostName));

@@ -271,6 +271,7 @@ private:
             if (equalsIgnoreCase(text, "hi")) return value >> 16U & 0xffffU;
             return value & 0xffffU;
         }
+        if (text.front() == '$' && peek() == '(') return function(text, depth);
         if (const auto value = scope_.registerValue(text)) return *value;
         at_ = begin;
         takeSymbolName();
@@ -281,6 +282,77 @@ private:
             name = text_.substr(begin, at_ - begin);
         }
         return scope_.symbolValue(name);
+    }
+
+    /// `$scmp("a", "b")` and `$sicmp` (as strcmp: -1, 0, 1), `$spat("text", "pattern")`,
+    /// `$vvalid(ADDRESS, LENGTH)`, `$iment(MODULE)`.
+    Result<std::uint64_t> function(std::string_view name, int depth) {
+        ++at_;
+        Result<std::uint64_t> value = std::uint64_t{0};
+        if (equalsIgnoreCase(name, "$vvalid")) {
+            value = validMemory(depth);
+        } else if (equalsIgnoreCase(name, "$iment")) {
+            value = entryOf(depth);
+        } else {
+            ASSIGN_OR_RETURN(const std::string_view first, takeQuoted());
+            TRY(takeCharacter(','));
+            ASSIGN_OR_RETURN(const std::string_view second, takeQuoted());
+            value = compareTexts(name, first, second);
+        }
+        if (value) TRY(takeCharacter(')'));
+        return value;
+    }
+
+    Result<std::uint64_t> compareTexts(std::string_view name, std::string_view first,
+                                       std::string_view second) const {
+        if (equalsIgnoreCase(name, "$spat"))
+            return std::uint64_t{matchesWildcard(toLower(first), toLower(second))};
+        int order = 0;
+        if (equalsIgnoreCase(name, "$sicmp"))
+            order = toLower(first).compare(toLower(second));
+        else if (equalsIgnoreCase(name, "$scmp"))
+            order = first.compare(second);
+        else
+            return syntaxError();
+        return static_cast<std::uint64_t>(std::int64_t{order < 0 ? -1 : order > 0 ? 1 : 0});
+    }
+
+    /// Whether all of a range is in the dump: a byte of each page is asked for.
+    Result<std::uint64_t> validMemory(int depth) {
+        constexpr std::uint64_t page = 4096, longest = std::uint64_t{1} << 30U;
+        ASSIGN_OR_RETURN(const std::uint64_t address, binary(1, depth + 1));
+        TRY(takeCharacter(','));
+        ASSIGN_OR_RETURN(const std::uint64_t length, binary(1, depth + 1));
+        if (length == 0 || length > longest || address + length < address) return std::uint64_t{0};
+        for (std::uint64_t at = address; at < address + length; at = (at / page + 1) * page) {
+            if (!scope_.readMemory(at, 1)) return std::uint64_t{0};
+        }
+        return std::uint64_t{scope_.readMemory(address + length - 1, 1).has_value()};
+    }
+
+    /// AddressOfEntryPoint of a PE image's headers in memory.
+    Result<std::uint64_t> entryOf(int depth) {
+        constexpr std::uint64_t headers = 0x3c, entry = 0x28;
+        ASSIGN_OR_RETURN(const std::uint64_t base, binary(1, depth + 1));
+        ASSIGN_OR_RETURN(const std::uint64_t offset, scope_.readMemory(base + headers, 4));
+        ASSIGN_OR_RETURN(const std::uint64_t start, scope_.readMemory(base + offset + entry, 4));
+        return base + start;
+    }
+
+    Result<std::string_view> takeQuoted() {
+        TRY(takeCharacter('"'));
+        const std::size_t close = text_.find('"', at_);
+        if (close == std::string_view::npos) return syntaxError();
+        const std::string_view inside = text_.substr(at_, close - at_);
+        at_ = close + 1;
+        return inside;
+    }
+
+    Result<void> takeCharacter(char c) {
+        skipBlanks();
+        if (peek() != c) return syntaxError();
+        ++at_;
+        return {};
     }
 
     [[nodiscard]] std::size_t readSize(std::string_view text) const {

@@ -177,6 +177,19 @@ TEST(Expression, NestingIsBounded) {
     EXPECT_EQ(value(sum), 10'001U);
 }
 
+TEST(Expression, FunctionsCompareTextsAndAskForMemory) {
+    EXPECT_EQ(value("$scmp(\"a\", \"a\")"), 0U);
+    EXPECT_EQ(value("$scmp(\"a\", \"b\")"), UINT64_MAX);
+    EXPECT_EQ(value("$scmp(\"b\",\"A\") + 1"), 2U);
+    EXPECT_EQ(value("$sicmp(\"A\", \"a\") == 0"), 1U);
+    EXPECT_EQ(value("$spat(\"kernel32\", \"KERN*\")"), 1U);
+    EXPECT_EQ(value("$spat(\"kernel32\", \"n*\")"), 0U);
+    EXPECT_EQ(value("$vvalid(0, 10)"), 0U);
+    for (const char* text : {"$scmp(\"a\")", "$scmp(\"a\", \"b\"", "$nosuch(\"a\", \"b\")",
+                             "$spat(a, b)", "$vvalid(1)"})
+        EXPECT_EQ(errorOf(text), Errc::usage) << text;
+}
+
 TEST(Expression, CharactersAreTheirCodes) {
     EXPECT_EQ(value("'a'"), 0x61U);
     EXPECT_EQ(value("'ab' + 1"), 0x6163U);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "debugger/frame_variables.h"
 #include "debugger/symbol_text.h"
 
 namespace icecore::debugger {
@@ -61,6 +62,23 @@ std::string inlineArguments(const Session& session) {
     return fmt::format("{} {} {} {}", one, one, one, one);
 }
 
+/// "(int first = 0n-1, char third = 0n99 'c')"; empty where nothing is known of the parameters.
+std::string parametersText(const Session& session, const NamedStack& stack, std::size_t index,
+                           StackStyle::Parameters style) {
+    const auto frame = frameVariables(session, stack, index);
+    if (!frame) return {};
+    std::string text;
+    for (const Variable& variable : frame->variables) {
+        if (!variable.parameter) continue;
+        const std::string_view separator =
+            style == StackStyle::Parameters::inLine ? ", " : ", \n\t\t\t";
+        text += text.empty() ? separator.substr(2) : separator;
+        text += fmt::format("{} {} = {}", declaredTypeText(*frame->module.types, variable.type),
+                            printable(variable.name), variableText(session, *frame, variable));
+    }
+    return "(" + text + ")";
+}
+
 }  // namespace
 
 std::string stackHeader(const Session& session, const StackStyle& style) {
@@ -112,10 +130,12 @@ std::string frameLine(const Session& session, const NamedStack& stack, std::size
         }
     }
     std::string where = frameText(session, frame);
-    if (!style.modules) {
-        if (const std::size_t bang = where.find('!'); bang != std::string::npos)
-            where.erase(0, bang + 1);
-    }
+    const std::size_t offset = where.rfind("+0x");
+    const std::size_t nameEnd =
+        frame.function.empty() || offset == std::string::npos ? where.size() : offset;
+    if (style.bare) where.resize(nameEnd);
+    if (style.parameters != StackStyle::Parameters::none)
+        where.insert(nameEnd, parametersText(session, stack, index, style.parameters));
     text += where;
     if (frame.signalFrame && session.process().system.os != Os::windows)
         text += " <signal handler called>";

@@ -1,6 +1,7 @@
 // The lines of a stack.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "debugger/output.h"
@@ -14,9 +15,10 @@ struct StackStyle {
     bool arguments = false;  ///< b, v: four words above the return address
     bool trust = false;      ///< v: how every frame was found, also where it is certain
     bool distance = false;   ///< f: bytes of stack between frames
-    bool bare = false;       ///< c: call sites only
-    bool lines = true;       ///< L: without file and line
-    bool modules = true;     ///< M: frame text without "module!"
+    bool bare = false;       ///< c: function names only
+    bool lines = true;       ///< L, M, c: without file and line
+    /// p and P: parameters with their values, in one line or a line each.
+    enum class Parameters : std::uint8_t { none, inLine, lines } parameters = Parameters::none;
 };
 
 std::string stackHeader(const Session& session, const StackStyle& style);

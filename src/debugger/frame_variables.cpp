@@ -125,18 +125,20 @@ VariableFrame framed(const Session& session, const Frame& frame, std::uint64_t b
 }  // namespace
 
 Result<FrameVariables> frameVariables(const Session& session) {
-    const NamedStack& stack = session.stack();
-    if (session.frame() >= stack.frames.size())
-        return fail(Errc::not_found, "the thread has no frames");
-    const NamedFrame& named = stack.frames[session.frame()];
+    return frameVariables(session, session.stack(), session.frame());
+}
+
+Result<FrameVariables> frameVariables(const Session& session, const NamedStack& stack,
+                                      std::size_t index) {
+    if (index >= stack.frames.size()) return fail(Errc::not_found, "the thread has no frames");
+    const NamedFrame& named = stack.frames[index];
     FrameVariables frame;
     frame.physical = stack.stack.frames[named.physical];
     frame.innermost = named.physical == 0;
     if (named.physical + 1 < stack.stack.frames.size())
         frame.callerSp = stack.stack.frames[named.physical + 1].sp;
     std::size_t level = 0;
-    while (level < session.frame() &&
-           stack.frames[session.frame() - level - 1].physical == named.physical)
+    while (level < index && stack.frames[index - level - 1].physical == named.physical)
         ++level;
     const bool back =
         frame.physical.pcIsReturnAddress || (frame.innermost && session.pcIsReturnAddress());
@@ -208,6 +210,16 @@ VariableValue locateVariable(const Session& session, const FrameVariables& frame
     }
     value.where = "<in pieces>";
     return value;
+}
+
+std::string variableText(const Session& session, const FrameVariables& frame,
+                         const Variable& variable) {
+    const VariableValue value = locateVariable(session, frame, variable);
+    const TypeShape shape = frame.module.types->shape(variable.type);
+    // Of arrays the type is shown, wherever they are.
+    if (!value.bytes.empty() || shape.kind == TypeKind::array)
+        return valueText(session, frame.module, variable.type, value.bytes, ValueStyle::dv);
+    return value.optimizedOut ? "<optimized out>" : "<value unavailable>";
 }
 
 }  // namespace icecore::debugger

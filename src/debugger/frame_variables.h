@@ -16,7 +16,11 @@ struct FrameVariables {
     bool innermost = false;  ///< no frame was unwound: vector registers are the thread's own
     std::vector<Variable> variables;
 };
-/// `not_found` when there is no frame, or no file that tells about its variables.
+/// Of one frame of a stack of the current context. `not_found` when there is no such frame, or no
+/// file that tells about its variables.
+Result<FrameVariables> frameVariables(const Session& session, const NamedStack& stack,
+                                      std::size_t index);
+/// Of the current frame.
 Result<FrameVariables> frameVariables(const Session& session);
 
 /// Where a variable is, and what is there.
@@ -29,5 +33,8 @@ struct VariableValue {
 };
 VariableValue locateVariable(const Session& session, const FrameVariables& frame,
                              const Variable& variable);
+/// Its value in the words of `dv`, "<optimized out>" or "<value unavailable>".
+std::string variableText(const Session& session, const FrameVariables& frame,
+                         const Variable& variable);
 
 }  // namespace icecore::debugger

@@ -127,20 +127,14 @@ Result<void> disassembleFunction(CommandCall& call) {
             targets[*line.instruction->target] = true;
     }
     std::uint64_t expected = lines.begin()->first;
-    std::uint32_t lastLine = 0;
     for (const auto& [at, line] : lines) {
         if (session.interrupted()) break;
         const CodePlace place = placeOf(session, at);
         if (at != expected || isLabel(lines, at, targets)) {
             if (at != lines.begin()->first) call.out.write("\n");
             call.out.write(place.heading() + "\n");
-            lastLine = 0;
         }
-        if (place.line != 0) {
-            call.out.write(place.line == lastLine ? std::string("      ")
-                                                  : fmt::format("{:>5} ", place.line));
-        }
-        lastLine = place.line;
+        if (place.line != 0) call.out.print("{:>5} ", place.line);
         call.out.write(line.text);
         expected = line.next;
     }

@@ -63,12 +63,27 @@ bool Interpreter::executeLine(std::string_view line, int depth) {
             if (line.empty()) break;
             continue;
         }
-        good = executeOne(*command, depth) && good;
+        const bool went = executeOne(*command, depth);
+        good = went && good;
+        if (!went && guards_ > 0 && leaving_ == Leaving::nothing) leaving_ = Leaving::guarded;
     }
     if (session_.interrupted() && depth == 0) {
         out_.write("^C interrupted\n");
         return false;
     }
+    return good;
+}
+
+bool Interpreter::executeBlock(std::string_view block, int depth) {
+    return executeLine(expandAliases(session_.aliases, block), depth + 1);
+}
+
+bool Interpreter::captureLine(std::string_view line, int depth, std::string& caught) {
+    TextOutput output;
+    Output* before = out_.redirect(&output);
+    const bool good = executeLine(line, depth + 1);
+    out_.redirect(before);
+    caught = output.take();
     return good;
 }
 
@@ -139,7 +154,7 @@ bool Interpreter::executeForThreads(const CutCommand& command, int depth) {
     for (std::size_t i = first; i < last && !stopped(); ++i) {
         const std::size_t home = session_.threadIndex();
         const ThreadVisit visit(session_, i);
-        if (all && (stacks || command.word == "e")) {
+        if (all && stacks) {
             // The mark shows where the person stands, not where the loop is.
             out_.write("\n" + threadLine(session_, i, home));
         }
@@ -160,6 +175,13 @@ bool Interpreter::executeForThreads(const CutCommand& command, int depth) {
 bool Interpreter::dispatch(std::string_view word, std::string_view arguments, int depth) {
     if (isControlWord(word)) return executeControl(word, arguments, depth);
     if (!scriptWord(word).empty()) return runScript(word, arguments, depth);
+    if (equalsIgnoreCase(word, "as")) return executeAlias(word, arguments, depth);
+    if (equalsIgnoreCase(word, "j")) return executeEither(arguments, depth);
+    if (equalsIgnoreCase(word, ".leave")) {
+        if (guards_ == 0) return report(fail(Errc::usage, ".leave outside of .catch"));
+        leaving_ = Leaving::guarded;
+        return true;
+    }
     if (equalsIgnoreCase(word, ".break") || equalsIgnoreCase(word, ".continue")) {
         leaving_ = equalsIgnoreCase(word, ".break") ? Leaving::loop : Leaving::iteration;
         return true;

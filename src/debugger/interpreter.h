@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "debugger/aliases.h"
 #include "debugger/command_cutter.h"
 #include "debugger/output.h"
 #include "debugger/session.h"
@@ -24,8 +25,9 @@ public:
     [[nodiscard]] std::string prompt() const;
 
 private:
-    /// What `.break` and `.continue` leave, until the loop around them takes note.
-    enum class Leaving : std::uint8_t { nothing, iteration, loop };
+    /// What `.break`, `.continue`, `.leave` and an error in `.catch` leave, until the loop or the
+    /// block around them takes note.
+    enum class Leaving : std::uint8_t { nothing, iteration, loop, guarded };
 
     bool executeOne(const CutCommand& command, int depth);
     bool executeLine(std::string_view line, int depth);
@@ -36,14 +38,29 @@ private:
     void tellSymbolSearches();
     [[nodiscard]] bool stopped() const;
 
+    /// A line whose output is not printed but goes to `caught`.
+    bool captureLine(std::string_view line, int depth, std::string& caught);
+    /// Commands in braces: aliases that were set before on the same line are known in them.
+    bool executeBlock(std::string_view block, int depth);
+
+    // alias_commands.cpp
+    bool executeAlias(std::string_view word, std::string_view arguments, int depth);
+    Result<std::string> aliasValue(std::string_view option, std::string_view text, int depth);
+
     // control_flow.cpp
     bool executeControl(std::string_view word, std::string_view arguments, int depth);
     bool executeIf(std::string_view text, int depth);
     bool executeForEach(std::string_view text, int depth);
     bool executeFor(std::string_view text, int depth);
     bool executeWhile(std::string_view text, int depth);
+    bool executeDo(std::string_view text, int depth);
+    bool executeEither(std::string_view text, int depth);
+    bool executeCatch(std::string_view text, int depth);
     /// Condition true: the body once, until it is false, `.break` or an error.
     bool loop(std::string_view condition, std::string_view body, std::string_view step, int depth);
+
+    /// Behind a turn of a loop: whether there may be another one.
+    bool nextTurn();
 
     // script.cpp
     bool runScript(std::string_view word, std::string_view arguments, int depth);
@@ -65,6 +82,7 @@ private:
     };
     Tee out_;
     Leaving leaving_ = Leaving::nothing;
+    int guards_ = 0;                ///< `.catch` around what runs
     std::size_t commandsLeft_ = 0;  ///< of the line that is run
 };
 

@@ -127,18 +127,17 @@ TEST_F(Interpreting, StartsAtTheThreadOfTheExceptionAndMoves) {
 }
 
 TEST_F(Interpreting, VisitsLeaveTheCurrentThreadAlone) {
-    EXPECT_THAT(run("~0s; ~*e r $tid; r $tid").text,
+    EXPECT_THAT(run("~0s; ~* r $tid; r $tid").text,
                 ::testing::AllOf(HasSubstr("$tid=0000000000001235"),
                                  ::testing::EndsWith("$tid=0000000000001234\n")));
     EXPECT_TRUE(run("~1r rip").good);
     EXPECT_EQ(interpreter_.prompt(), "0:000> ");
 }
 
-TEST_F(Interpreting, EReachesToTheFirstSemicolonOrOverQuotes) {
-    const std::string plain = run("~*e .echo x; .echo y").text;
-    EXPECT_EQ(std::count(plain.begin(), plain.end(), 'y'), 1);
-    const std::string quoted = run("~*e \".echo x; .echo y\"").text;
-    EXPECT_EQ(std::count(quoted.begin(), quoted.end(), 'y'), 2);
+TEST_F(Interpreting, EReachesToTheEndOfTheLineOrOverQuotes) {
+    EXPECT_EQ(run("~*e .echo x; .echo y").text, "x\ny\nx\ny\n");
+    EXPECT_EQ(run("~*e \".echo x; .echo y\"").text, "x\ny\nx\ny\n");
+    EXPECT_EQ(run("~0e .echo x; .echo y").text, "x\ny\n");
 }
 
 TEST_F(Interpreting, NestingIsBounded) {
@@ -146,13 +145,52 @@ TEST_F(Interpreting, NestingIsBounded) {
     EXPECT_FALSE(run("~*e ~*e ~*e ~*e ~*e ~*e ~*e .echo x").good);
 }
 
+// What is expected of aliases is what Microsoft's dbgeng does with the same lines.
 TEST_F(Interpreting, AliasesStandForText) {
     run("as Where .echo here");
     EXPECT_EQ(run("Where").text, "here\n");
     EXPECT_EQ(run(".echo ${Where}!").text, ".echo here!\n");
-    EXPECT_THAT(run("al").text, HasSubstr("Where"));
+    EXPECT_EQ(run("al").text,
+              "  Alias            Value  \n -------          ------- \n"
+              " Where            .echo here \n");
     EXPECT_TRUE(run("ad Where").good);
     EXPECT_FALSE(run("Where").good);
+    EXPECT_FALSE(run("ad Where").good);
+    EXPECT_TRUE(run("ad /q Where").good);
+    EXPECT_EQ(run("al").text, "No aliases\n");
+}
+
+TEST_F(Interpreting, AliasesTakeTheLineOrUpToASemicolon) {
+    EXPECT_EQ(run("as All .echo one; .echo two").text, "");
+    EXPECT_EQ(run("All").text, "one\ntwo\n");
+    EXPECT_EQ(run("aS Short .echo one; .echo two").text, "two\n");
+    EXPECT_EQ(run("Short").text, "one\n");
+    EXPECT_EQ(run("aS Quoted \".echo one; .echo two\"; .echo three").text, "three\n");
+    EXPECT_EQ(run("Quoted").text, "one\ntwo\n");
+    run("as Kept \"a b\"");
+    EXPECT_EQ(run(".printf \"%d\", ${/d:Kept}; .printf \"%d\", ${/d:None}").text, "10");
+    EXPECT_EQ(run(".echo x${/f:None}y ${/n:Kept} ${/n:None} ${/v:Kept} ${/f:Short}").text,
+              "xy Kept ${/n:None} ${/v:Kept} .echo one\n");
+    // What is set on a line is known in blocks behind it, and there only.
+    EXPECT_EQ(run("aS Late 10; .block { ? Late }").text,
+              "Evaluate expression: 16 = 00000000`00000010\n");
+    EXPECT_EQ(run("aS Later 10; .echo Later").text, "Later\n");
+}
+
+TEST_F(Interpreting, AliasesOfValuesTextAndOutput) {
+    EXPECT_EQ(run("as /x Value 5 + 1; .block { .echo ${Value} }").text, "0x6\n");
+    run("as /ma Narrow 10050");
+    run("as /mu Wide 10060");
+    EXPECT_EQ(run(".echo Narrow, ${Wide}").text, "Hello, ice core, Wide\n");
+    run("as /c Out .echo some; .echo text");
+    EXPECT_EQ(session_->aliases["Out"], "some\ntext\n");
+    run("as /e Path PATH");
+    EXPECT_EQ(session_->aliases["Path"], std::getenv("PATH"));  // NOLINT(concurrency-mt-unsafe)
+    for (const char* wrong :
+         {"as", "as x", "as /x", "as /x v", "as /x v nosuch", "as /ma v 10040", "as /q v 1",
+          "aS /f v /nosuch/file", "as /e v ICECORE_NO_SUCH", "as /msa v 10040"})
+        EXPECT_FALSE(run(wrong).good) << wrong;
+    EXPECT_FALSE(session_->aliases.contains("v"));
 }
 
 TEST_F(Interpreting, QuitEndsTheLine) {

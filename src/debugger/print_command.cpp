@@ -71,9 +71,13 @@ Result<std::string> convert(const Session& session, const Conversion& conversion
     if (conversion.letters == "X")
         return fmt::format("{}{:X}", conversion.prefix ? "0X" : "", number);
     if (conversion.letters == "c") return std::string(1, static_cast<char>(number & 0x7fU));
-    if (conversion.letters == "p") return addressText(session, value);
-    if (conversion.letters == "N") return fmt::format("{:X}", value);
-    if (conversion.letters == "y") return symbolOrAddressText(session, value);
+    if (conversion.letters == "p" || conversion.letters == "N")
+        return hexDigits(value, static_cast<int>(session.pointerSize() * 2));
+    if (conversion.letters == "y") {
+        const std::string symbol = symbolText(session, value);
+        const std::string address = addressText(session, value);
+        return symbol.empty() ? address : fmt::format("{} ({})", symbol, address);
+    }
     if (conversion.letters == "ma")
         return session.memory().readCString(value, longestText).value_or("");
     if (conversion.letters == "mu") return wideText(session, value);

@@ -1,10 +1,8 @@
-// !peb, !teb, !handle.
+// !peb, !teb.
 #include <fmt/format.h>
 
-#include <map>
 #include <string>
 
-#include "analysis/mutex_owners.h"
 #include "base/text.h"
 #include "bytes/elf_layout.h"
 #include "debugger/commands.h"
@@ -150,50 +148,6 @@ Result<void> threadEnvironment(CommandCall& call) {
         call.out.print("    {:<21} {}\n", field.label,
                        value ? hexTicked(*value) : unknownAddressText(session));
     }
-    return {};
-}
-
-Result<void> listHandles(CommandCall& call) {
-    std::optional<std::uint64_t> wanted;
-    if (!call.arguments.empty()) {
-        ASSIGN_OR_RETURN(wanted, call.arguments.takeExpression());
-        if (wanted == std::uint64_t{0}) wanted.reset();  // `!handle 0 f`: all, in full
-        call.arguments.takeRest();
-    }
-    const auto& handles = call.session.process().handles;
-    if (handles.coverage == Coverage::absent) {
-        return fail(Errc::not_found,
-                    "this dump does not hold open handles (dump with "
-                    "MiniDumpWithHandleData to have them)");
-    }
-    std::size_t shown = 0;
-    std::map<std::string, std::size_t> types;
-    const auto owners = mutexOwners(call.session.snapshot());
-    for (const Handle& handle : handles) {
-        if (call.session.interrupted()) break;
-        if (wanted && handle.value != *wanted) continue;
-        ++shown;
-        call.out.print("Handle {}\n  Type         \t{}\n", hexTicked(handle.value),
-                       handle.type.empty() ? "<unknown>" : printable(handle.type));
-        if (!handle.name.empty()) call.out.print("  Name         \t{}\n", printable(handle.name));
-        if (handle.access != 0) call.out.print("  GrantedAccess\t{:#x}\n", handle.access);
-        if (handle.handleCount != 0) {
-            call.out.print("  HandleCount  \t{}\n  PointerCount \t{}\n", handle.handleCount,
-                           handle.pointerCount);
-        }
-        if (handle.position) call.out.print("  Position     \t{:#x}\n", *handle.position);
-        if (const auto owner = owners.find(handle.value); owner != owners.end()) {
-            call.out.print(
-                "  Object specific information\n    Mutex is Owned\n    Mutant Owner {:x}.{:x}\n",
-                call.session.process().pid, owner->second);
-        }
-        ++types[handle.type.empty() ? std::string("<unknown>") : handle.type];
-    }
-    if (wanted && shown == 0) return fail(Errc::not_found, "no such handle is open");
-    if (wanted) return {};
-    call.out.print("{} Handles\nType           \tCount\n", shown);
-    for (const auto& [type, count] : types)
-        call.out.print("{:<15}\t{}\n", printable(type), count);
     return {};
 }
 

@@ -204,6 +204,8 @@ std::size_t findPattern(CommandCall& call, const Search& search, const Range& ra
         for (std::size_t at = bytes.find(search.pattern);
              at != std::string_view::npos && found < mostHits && !call.session.interrupted();
              at = bytes.find(search.pattern, at + 1)) {
+            // Values are looked for at every whole step from the range's start, as WinDbg does.
+            if ((address + at - search.range.begin()) % unitOf(search.kind) != 0) continue;
             printHit(call, search, address + at);
             ++found;
         }

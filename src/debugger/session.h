@@ -5,7 +5,6 @@
 #include <atomic>
 #include <cstdint>
 #include <fstream>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "analysis/analysis.h"
+#include "debugger/aliases.h"
 #include "debugger/expression.h"
 #include "debugger/extensions.h"
 #include "debugger/module_names.h"
@@ -86,15 +86,16 @@ public:
     std::set<const Module*> toldSymbols;
     /// `.srcpath`: directories, ';'-separated.
     std::string sourcePath;
-    /// The file `lsa` showed last; `ls` goes on in it.
+    /// The file `lsa` showed last and the line behind what was shown; `ls` goes on there.
     std::string lastSource;
+    std::uint32_t nextSourceLine = 1;
 
     // --- memory commands go on where they ended ---
     std::optional<std::uint64_t> nextData, nextCode;
     std::string lastDisplay = "db";  ///< what `d` repeats
 
     // --- text ---
-    std::map<std::string, std::string, std::less<>> aliases;
+    Aliases aliases;
     /// Commands that one typed line may come to, loops and scripts included.
     std::size_t commandLimit = 10'000'000;
     /// `.load`.

@@ -1,6 +1,7 @@
-// ls, lsa, .srcpath.
+// ls, lsa, lsc, .srcpath.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -14,7 +15,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint32_t linesBefore = 5, linesAfter = 5;
+/// WinDbg's: ten lines, four of them before the one asked for.
+constexpr std::uint32_t linesBefore = 4, linesShown = 10;
+constexpr std::uint64_t mostLines = 100'000;
 /// Source files longer than this are not shown: something else hides behind the name.
 constexpr std::uintmax_t longestFile = 64U << 20U;
 
@@ -53,20 +56,22 @@ std::optional<fs::path> findSource(const Session& session, const std::string& re
     return std::nullopt;
 }
 
-Result<void> printLines(CommandCall& call, const Place& place, std::uint32_t first,
-                        std::uint32_t last, bool mark) {
-    const auto path = findSource(call.session, place.file);
+/// Lines from `first` on; `mark`: that one is marked.
+Result<void> printLines(CommandCall& call, const std::string& source, std::uint64_t first,
+                        std::uint64_t count, std::uint32_t mark) {
+    const auto path = findSource(call.session, source);
     if (!path) {
-        return fail(Errc::not_found,
-                    fmt::format("the source {} is not here (line {}); .srcpath DIRECTORY helps",
-                                printable(place.file), place.line));
+        return fail(Errc::not_found, fmt::format("the source {} is not here (line {}); .srcpath "
+                                                 "DIRECTORY helps",
+                                                 printable(source), mark != 0 ? mark : first));
     }
     std::error_code error;
     if (fs::file_size(*path, error) > longestFile || error)
         return fail(Errc::limit, "the source file is too long", path->string());
     std::ifstream file(*path);
     std::string line;
-    for (std::uint32_t number = 1; number <= last && std::getline(file, line); ++number) {
+    std::uint64_t number = 1;
+    for (; number < first + count && std::getline(file, line); ++number) {
         if (number < first || call.session.interrupted()) continue;
         if (!line.empty() && line.back() == '\r') line.pop_back();
         std::string shown;
@@ -76,52 +81,82 @@ Result<void> printLines(CommandCall& call, const Place& place, std::uint32_t fir
             else
                 shown += c;
         }
-        call.out.print("{}{:>5}: {}\n", mark && number == place.line ? '>' : ' ', number,
-                       printable(shown));
+        call.out.print("{}{:>6}: {}\n", number == mark ? '>' : ' ', number, printable(shown));
     }
+    call.session.lastSource = source;
+    call.session.nextSourceLine = static_cast<std::uint32_t>(std::max(number, first));
     return {};
+}
+
+/// `FIRST[, COUNT]`, decimal as lines are counted in the file; what is not given stays as it is.
+bool takeLines(Arguments& arguments, std::uint64_t& first, std::uint64_t& count) {
+    std::string text(arguments.takeRest());
+    std::ranges::replace(text, ',', ' ');
+    const auto words = splitBlanks(text);
+    if (words.size() > 2) return false;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        const auto number = parseDecimal(words[i]);
+        if (!number || *number == 0 || *number > (i == 0 ? UINT32_MAX : mostLines)) return false;
+        (i == 0 ? first : count) = *number;
+    }
+    return true;
+}
+
+/// The line of the current frame.
+Place placeOfFrame(const Session& session) {
+    const NamedStack& stack = session.stack();
+    if (session.frame() >= stack.frames.size()) return {};
+    const NamedFrame& frame = stack.frames[session.frame()];
+    return {frame.file, frame.line};
 }
 
 }  // namespace
 
+/// `ls [.] [FIRST[, COUNT]]`: goes on where the last one ended.
 Result<void> listSource(CommandCall& call) {
     Session& session = call.session;
-    Place place;
-    if (call.name == "ls" && !call.arguments.empty()) {
-        // ls FIRST [COUNT]: lines of the file last looked at, or of where we stand; decimal as in
-        // the file.
-        const auto first = parseDecimal(call.arguments.takeWord());
-        const auto count = call.arguments.empty() ? std::optional<std::uint64_t>(10)
-                                                  : parseDecimal(call.arguments.takeWord());
-        TRY(call.arguments.finish());
-        if (!first || !count || *first == 0 || *first > UINT32_MAX || *count > 100'000)
-            return fail(Errc::usage, "ls [FIRST [COUNT]], decimal");
-        place.file = session.lastSource;
-        if (place.file.empty())
-            place.file =
-                placeOf(session, session.registers().pc(), session.pcIsReturnAddress()).file;
-        if (place.file.empty()) return fail(Errc::not_found, "no source is current; lsa finds it");
-        place.line = static_cast<std::uint32_t>(*first);
-        return printLines(call, place, place.line, static_cast<std::uint32_t>(*first + *count - 1),
-                          false);
+    const bool here = call.arguments.takeKeyword(".");
+    if (call.arguments.rest().starts_with(',')) call.arguments.skip(1);
+    std::string file = session.lastSource;
+    std::uint64_t first = session.nextSourceLine, count = linesShown;
+    if (here || file.empty()) {
+        const Place place = placeOfFrame(session);
+        file = place.file;
+        first = place.line > linesBefore ? place.line - linesBefore : 1;
     }
+    if (!takeLines(call.arguments, first, count))
+        return fail(Errc::usage, "ls [.] [FIRST[, COUNT]], decimal");
+    if (file.empty()) return fail(Errc::not_found, "no source is current; lsa finds it");
+    return printLines(call, file, first, count, 0);
+}
+
+/// `lsa ADDRESS[, FIRST[, COUNT]]`.
+Result<void> listSourceAt(CommandCall& call) {
+    Session& session = call.session;
+    Place place;
     if (call.arguments.empty() || call.arguments.rest() == ".") {
         call.arguments.takeRest();
-        const NamedStack& stack = session.stack();
-        if (session.frame() < stack.frames.size()) {
-            const NamedFrame& frame = stack.frames[session.frame()];
-            place = {frame.file, frame.line};
-        }
+        place = placeOfFrame(session);
     } else {
         ASSIGN_OR_RETURN(const std::uint64_t address, call.arguments.takeExpression());
-        TRY(call.arguments.finish());
         place = placeOf(session, address, false);
     }
+    if (call.arguments.rest().starts_with(',')) call.arguments.skip(1);
+    std::uint64_t first = place.line > linesBefore ? place.line - linesBefore : 1;
+    std::uint64_t count = linesShown;
+    if (!takeLines(call.arguments, first, count))
+        return fail(Errc::usage, "lsa [ADDRESS[, FIRST[, COUNT]]]");
     if (place.line == 0) return fail(Errc::not_found, "no line information for this address");
-    session.lastSource = place.file;
-    call.out.print("{} @ {}\n", printable(place.file), place.line);
-    return printLines(call, place, place.line > linesBefore ? place.line - linesBefore : 1,
-                      place.line + linesAfter, true);
+    return printLines(call, place.file, first, count, place.line);
+}
+
+Result<void> currentSource(CommandCall& call) {
+    TRY(call.arguments.finish());
+    if (call.session.lastSource.empty())
+        return fail(Errc::not_found, "no source is current; lsa finds it");
+    call.out.print("Current: {}({})\n", printable(call.session.lastSource),
+                   call.session.nextSourceLine);
+    return {};
 }
 
 Result<void> sourcePathCommand(CommandCall& call) {

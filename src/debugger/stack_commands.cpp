@@ -20,10 +20,18 @@ StackStyle styleOf(std::string_view flags) {
         case 'b': style.arguments = true; break;
         case 'v': style.arguments = style.trust = true; break;
         case 'f': style.distance = true; break;
-        case 'c': style.bare = true; break;
+        case 'c':
+            style.bare = true;
+            style.lines = false;
+            break;
         case 'L': style.lines = false; break;
-        case 'M': style.modules = false; break;
-        default: break;  // p, P: names carry their parameters already
+        case 'M':  // WinDbg's links: what they name is the frame's number
+            style.numbers = true;
+            style.lines = false;
+            break;
+        case 'p': style.parameters = StackStyle::Parameters::inLine; break;
+        case 'P': style.parameters = StackStyle::Parameters::lines; break;
+        default: break;
         }
     }
     return style;
@@ -97,7 +105,10 @@ Result<void> selectFrame(CommandCall& call) {
     style.numbers = true;
     call.out.write(frameLine(session, stack, index, style));
     const Frame& physical = stack.stack.frames[stack.frames[index].physical];
-    if (show) call.out.write(registersText(session, physical.registers));
+    if (show || context) {
+        call.out.write(registersText(session, physical.registers));
+        call.out.write(instructionAt(session, physical.registers));
+    }
     if (context) {
         const Frame kept = physical;  // the stack it stands in goes with the old context
         session.useContext(ContextKind::frame, kept.registers, kept.pcIsReturnAddress);

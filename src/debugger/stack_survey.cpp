@@ -32,6 +32,8 @@ Result<void> uniqueStacks(CommandCall& call) {
             style.arguments = true;
         } else if (call.arguments.takeSwitch('v')) {
             style.arguments = style.trust = true;
+        } else if (call.arguments.takeSwitch('p')) {
+            style.parameters = StackStyle::Parameters::inLine;
         } else {
             return call.arguments.finish();
         }
@@ -52,6 +54,8 @@ Result<void> uniqueStacks(CommandCall& call) {
             continue;
         }
         call.out.write("\n" + threadLine(session, i, session.threadIndex()));
+        if (const auto& priority = session.process().threads[i].priority)
+            call.out.print("      Priority: {}\n", *priority);
         if (group.size() > 1) {
             call.out.print("      the same in {} threads: {}\n", group.size(),
                            fmt::join(group, ", "));

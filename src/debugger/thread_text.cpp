@@ -27,9 +27,12 @@ std::string daysText(std::chrono::nanoseconds time) {
 }
 
 std::string timeText(TimePoint time) {
-    const auto system = std::chrono::time_point_cast<std::chrono::system_clock::duration>(time);
-    return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC",
-                       fmt::gmtime(std::chrono::system_clock::to_time_t(system)));
+    const auto millis = std::chrono::floor<std::chrono::milliseconds>(time);
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(millis);
+    const auto system = std::chrono::time_point_cast<std::chrono::system_clock::duration>(seconds);
+    const auto parts = fmt::gmtime(std::chrono::system_clock::to_time_t(system));
+    return fmt::format("{:%a %b %e %H:%M:%S}.{:03} {:%Y} (UTC + 0:00)", parts,
+                       (millis - seconds).count(), parts);
 }
 
 }  // namespace icecore::debugger

@@ -12,7 +12,7 @@ namespace icecore::debugger {
 std::string threadLine(const Session& session, std::size_t index, std::size_t current);
 /// "0 days 0:00:01.234".
 std::string daysText(std::chrono::nanoseconds time);
-/// "2026-11-24 10:00:00 UTC".
+/// "Tue Nov 24 10:00:00.000 2026 (UTC + 0:00)".
 std::string timeText(TimePoint time);
 
 }  // namespace icecore::debugger

@@ -35,21 +35,13 @@ Result<void> displayVariables(CommandCall& call) {
     for (const Variable& variable : frame.variables) {
         if (session.interrupted()) break;
         if (!matchesWildcard(variable.name, pattern)) continue;
-        const VariableValue value = locateVariable(session, frame, variable);
         std::string line;
         if (kinds) line += variable.parameter ? "prv param  " : "prv local  ";
-        if (places) line += fmt::format("{:<17} ", value.where);
+        if (places) line += fmt::format("{:<17} ", locateVariable(session, frame, variable).where);
         if (types) line += declaredTypeText(*frame.module.types, variable.type) + " ";
         line += types || places || kinds ? printable(variable.name)
                                          : fmt::format("{:>15}", printable(variable.name));
-        const TypeShape shape = frame.module.types->shape(variable.type);
-        // Of arrays the type is shown, wherever they are.
-        const bool known = !value.bytes.empty() || shape.kind == TypeKind::array;
-        call.out.print(
-            "{} = {}\n", line,
-            known ? valueText(session, frame.module, variable.type, value.bytes, ValueStyle::dv)
-            : value.optimizedOut ? "<optimized out>"
-                                 : "<value unavailable>");
+        call.out.print("{} = {}\n", line, variableText(session, frame, variable));
     }
     if (frame.variables.empty()) call.out.write("(the function has no variables here)\n");
     return {};
