@@ -65,8 +65,22 @@ public:
         }
         return {done, Absence::none};
     }
+    /// Where there is memory, the machine says as before; where it is zero now, it was perhaps not.
     [[nodiscard]] std::vector<Extent> extents(Range within) const override {
-        return live_->extents(within);
+        const std::uint64_t end =
+            parts_.entries().empty() ? 0 : parts_.entries().back().range.end();
+        std::vector<Extent> all;
+        for (const Extent& extent : live_->extents(within)) {
+            const std::uint64_t middle = std::min(end, extent.range.end());
+            if (!extent.zero || extent.range.begin() >= middle) {
+                all.push_back(extent);
+                continue;
+            }
+            all.push_back({Range::between(extent.range.begin(), middle), extent.absence, false});
+            if (middle < extent.range.end())
+                all.push_back({Range::between(middle, extent.range.end()), extent.absence, true});
+        }
+        return all;
     }
     [[nodiscard]] std::string explain(std::uint64_t address) const override {
         for (const ram::Unread& one : unread_) {
@@ -156,26 +170,34 @@ Result<RamJournal> loadJournal(const std::string& output) {
     return journal;
 }
 
-Result<std::shared_ptr<const AddressSpace>> continuedMemory(
-    const std::string& output, const Format& format, const RamJournal& journal,
-    std::shared_ptr<const AddressSpace> live) {
-    if (!format.continuable)
-        return fail(Errc::unsupported,
-                    std::string(format.description) +
-                        " cannot be continued: what there is of it can only be read once it is "
-                        "whole. Take another format where that matters",
-                    partPath(output).string());
+Result<Continued> continuedMemory(const std::string& output, const Format& format,
+                                  RamJournal& journal, std::shared_ptr<const AddressSpace> live) {
     const auto part = partPath(output);
+    if (format.wholeBytes == nullptr)
+        return fail(Errc::unsupported,
+                    std::string(format.description) + " cannot be continued: take another format",
+                    part.string());
     std::error_code problem;
     const auto size = std::filesystem::file_size(part, problem);
     if (problem || size < journal.position)
         return fail(Errc::truncated, "is shorter than its journal says", part.string());
+    const auto cut = [&]() -> Result<void> {
+        std::filesystem::resize_file(part, journal.position, problem);
+        if (problem) return fail(Errc::io, "cannot be cut to what is certain", part.string());
+        return {};
+    };
     // What was written behind that may or may not have reached the disk.
-    std::filesystem::resize_file(part, journal.position, problem);
-    if (problem) return fail(Errc::io, "cannot be cut to what is certain", part.string());
-    if (journal.position == 0) return live;
+    TRY(cut());
+    if (journal.position == 0) return Continued{std::move(live), nullptr};
+    {
+        ASSIGN_OR_RETURN(const auto file, openMappedFile(part));
+        journal.position = format.wholeBytes(file);
+    }
+    TRY(saveJournal(output, journal));
+    TRY(cut());
+    if (journal.position == 0) return Continued{std::move(live), nullptr};
     ASSIGN_OR_RETURN(auto file, openMappedFile(part));
-    ASSIGN_OR_RETURN(const Snapshot earlier, format.open(std::move(file)));
+    ASSIGN_OR_RETURN(const Snapshot earlier, format.open(file));
     ASSIGN_OR_RETURN(const AddressSpace* const memory, image::physicalMemory(earlier));
     const std::vector<Range> had = image::storedRanges(*memory);
     // Only as far as the file goes: what lies behind gets another chance.
@@ -185,8 +207,9 @@ Result<std::shared_ptr<const AddressSpace>> continuedMemory(
         if (const Range range = one.range.intersect(reached); !range.empty())
             unread.push_back({range, one.why});
     }
-    return std::make_shared<ContinuedMemory>(earlier.machine->physical, had, std::move(unread),
-                                             std::move(live));
+    return Continued{std::make_shared<ContinuedMemory>(earlier.machine->physical, had,
+                                                       std::move(unread), std::move(live)),
+                     std::move(file)};
 }
 
 Result<void> JournalSink::write(std::span<const std::byte> bytes) {

@@ -28,13 +28,17 @@ std::string journalPath(const std::string& output);
 Result<void> saveJournal(const std::string& output, const RamJournal& journal);
 Result<RamJournal> loadJournal(const std::string& output);
 
-/// The memory to go on with: what the unfinished file has comes from there, what could not be read
-/// stays unread, everything else comes from `live`. The same bytes are then written again up to
-/// where it ended, so that formats need not know. `unsupported` for formats whose unfinished files
-/// cannot be read.
-Result<std::shared_ptr<const AddressSpace>> continuedMemory(
-    const std::string& output, const Format& format, const RamJournal& journal,
-    std::shared_ptr<const AddressSpace> live);
+/// What an acquisition goes on with.
+struct Continued {
+    std::shared_ptr<const AddressSpace> memory;
+    std::shared_ptr<const Source> begun;  ///< the unfinished file; null where none of it counts
+};
+/// What the unfinished file has comes from there, what could not be read stays unread, everything
+/// else comes from `live`. The same bytes are then written again up to where the file ends, which
+/// is cut to what is whole of it; `journal`, on the disk too, says how long it is then.
+/// `unsupported` for formats whose unfinished files cannot be gone on with.
+Result<Continued> continuedMemory(const std::string& output, const Format& format,
+                                  RamJournal& journal, std::shared_ptr<const AddressSpace> live);
 
 /// Passes everything on, and every so often has it put on the disk and `keep` told how far that is.
 class JournalSink final : public Sink, public ReservingSink {

@@ -87,10 +87,13 @@ public:
         journal_.started =
             std::chrono::duration_cast<std::chrono::seconds>(started_.time_since_epoch()).count();
         std::uint64_t keep = 0;
+        std::shared_ptr<const Source> begun;
         if (task_.resume) {
             TRY(loadEarlier());
-            ASSIGN_OR_RETURN(memory,
+            ASSIGN_OR_RETURN(Continued continued,
                              continuedMemory(task_.output, *task_.format, journal_, memory));
+            memory = std::move(continued.memory);
+            begun = std::move(continued.begun);
             keep = journal_.position;
         }
         recorded_ = std::make_shared<ram::RecordedMemory>(std::move(memory), task_.bytesPerSecond,
@@ -102,6 +105,7 @@ public:
         ImageOptions options;
         options.codec = task_.codec;
         options.threads = task_.threads;
+        options.begun = std::move(begun);
         auto report = task_.format->writeImage(snapshot, options, *sink_, progress_);
         if (report && progress_.cancelled()) report = fail(Errc::cancelled, "cancelled");
         Result<void> finished;
@@ -200,7 +204,7 @@ private:
     std::unexpected<Error> broken(Error error) {
         if (checkpoint_ == nullptr) return std::unexpected(std::move(error));
         const std::string part = partPath(task_.output).string();
-        if (!task_.format->continuable) {
+        if (task_.format->wholeBytes == nullptr) {
             sink_.reset();
             std::filesystem::remove(part, ignored_);
             std::filesystem::remove(journalPath(task_.output), ignored_);

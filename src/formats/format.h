@@ -30,6 +30,8 @@ struct WriteReport {
 struct ImageOptions {
     std::optional<Codec> codec;  ///< one of the format's; its first when none is given
     int threads = 0;             ///< 0: as many as the machine has
+    /// The unfinished file that is gone on with, of `Format::wholeBytes` bytes.
+    std::shared_ptr<const Source> begun;
 };
 
 /// One thing that a file says of itself, looked at.
@@ -63,9 +65,10 @@ struct Format {
     std::span<const Codec> codecs{};
     /// Other extensions that mean this format, of outputs and where nothing else tells.
     std::span<const std::string_view> moreExtensions{};
-    /// What was written of an image that was broken off can be opened, and comes out the same when
-    /// it is written again: so an acquisition can go on where it ended.
-    bool continuable = false;
+    /// How many bytes of a file that was broken off count when its image is written once more: what
+    /// `open` gives back of them comes out the same, and what stands behind them is of something
+    /// that is not whole. So an acquisition can go on where it ended; null where it cannot.
+    std::uint64_t (*wholeBytes)(const std::shared_ptr<const Source>& begun) = nullptr;
     /// Checks every hash that the file has of its own content.
     Result<std::vector<FormatCheck>> (*verify)(std::shared_ptr<const Source> source,
                                                Progress& progress) = nullptr;

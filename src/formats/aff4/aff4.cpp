@@ -3,6 +3,7 @@
 #include <array>
 
 #include "formats/aff4/aff4_parts.h"
+#include "formats/aff4/unfinished.h"
 
 namespace icecore {
 
@@ -13,6 +14,11 @@ constexpr std::array<std::string_view, 1> extensions = {".af4"};
 
 bool probe(const Source& source) {
     return aff4::isVolume(source);
+}
+
+std::uint64_t wholeBytes(const std::shared_ptr<const Source>& begun) {
+    const auto found = aff4::readBegun(aff4::ZipReader::walk(begun), true);
+    return found ? found->size : 0;
 }
 
 }  // namespace
@@ -26,6 +32,7 @@ Format aff4Format() {
     format.probe = probe;
     format.open = aff4::open;
     format.writeImage = aff4::writeImage;
+    format.wholeBytes = wholeBytes;
     format.codecs = codecs;
     format.verify = aff4::verify;
     return format;

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/text.h"
+#include "formats/aff4/unfinished.h"
 #include "formats/aff4/zip_layout.h"
 
 namespace icecore::aff4 {
@@ -75,7 +76,12 @@ bool isVolume(const Source& file) {
 
 Result<Container> Container::open(std::shared_ptr<const Source> file, Issues& issues) {
     Container container;
-    TRY(container.addVolume(std::move(file)));
+    const auto added = container.addVolume(file);
+    if (!added) {
+        if (!container.addBegun(file)) return std::unexpected(added.error());
+        issues.loss("was broken off before its directory: what its whole bevies hold is there",
+                    file->name());
+    }
     container.addNeighbours(issues);
     return container;
 }
@@ -91,6 +97,16 @@ Result<void> Container::addVolume(std::shared_ptr<const Source> file) {
     std::string urn = volumeUrn(zip);
     volumes_.push_back(
         std::make_shared<const Volume>(Volume{std::move(urn), std::move(file), std::move(zip)}));
+    return {};
+}
+
+Result<void> Container::addBegun(const std::shared_ptr<const Source>& file) {
+    ZipReader zip = ZipReader::walk(file);
+    ASSIGN_OR_RETURN(Begun begun, readBegun(zip, false));
+    graph_.merge(begun.graph);
+    begunMap_ = SharedBytes::own(std::move(begun.map));
+    volumes_.push_back(
+        std::make_shared<const Volume>(Volume{std::move(begun.volume), file, std::move(zip)}));
     return {};
 }
 

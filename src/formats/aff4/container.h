@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,17 +38,22 @@ public:
     /// The member that `object` (an URN) keeps under `name` ("map", "00000000.index"); an empty
     /// name is the object itself.
     [[nodiscard]] Place find(std::string_view object, std::string_view name) const;
+    /// Of an archive that was broken off, as `unfinished.h` finds them: the map's entries. Else
+    /// null.
+    [[nodiscard]] const SharedBytes* begunMap() const { return begunMap_ ? &*begunMap_ : nullptr; }
     [[nodiscard]] Result<SharedBytes> load(const Place& place, std::uint64_t limit) const {
         return place.volume->zip.load(*place.member, limit);
     }
 
 private:
     Result<void> addVolume(std::shared_ptr<const Source> file);
+    Result<void> addBegun(const std::shared_ptr<const Source>& file);
     void addNeighbours(Issues& issues);
     [[nodiscard]] bool has(std::string_view urn) const;
 
     std::vector<std::shared_ptr<const Volume>> volumes_;
     Graph graph_;
+    std::optional<SharedBytes> begunMap_;
 };
 
 /// Whether the file is a ZIP archive that says it is an AFF4 volume.

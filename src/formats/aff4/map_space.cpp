@@ -179,7 +179,8 @@ Result<std::shared_ptr<const AddressSpace>> openMap(std::shared_ptr<const Contai
     RangeMap<Part> parts;
     const std::uint64_t size =
         std::min<std::uint64_t>(graph.number(urn, "aff4:size").value_or(INT64_MAX), INT64_MAX);
-    if (!map) {  // a stream that is the whole image
+    const SharedBytes* const begun = container->begunMap();
+    if (!map && begun == nullptr) {  // a stream that is the whole image
         targets.push_back(openTarget(container, urn, issues));
         if (!targets.front().stream)
             return fail(Errc::malformed, "an image without a map or a stream", urn);
@@ -196,7 +197,12 @@ Result<std::shared_ptr<const AddressSpace>> openMap(std::shared_ptr<const Contai
             return fail(Errc::limit, "a map of too many streams", urn);
         targets.push_back(openTarget(container, shortened(name), issues));
     }
-    ASSIGN_OR_RETURN(const SharedBytes entries, container->load(map, maxMap));
+    SharedBytes entries;
+    if (begun != nullptr) {
+        entries = *begun;
+    } else {
+        ASSIGN_OR_RETURN(entries, container->load(map, maxMap));
+    }
     ASSIGN_OR_RETURN(parts,
                      readParts(ByteView(entries.span(), urn), targets.size(), INT64_MAX, issues));
     // What no entry speaks of, where the map has a stream for that.

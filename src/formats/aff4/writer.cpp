@@ -2,7 +2,6 @@
 #include <array>
 #include <chrono>
 #include <memory>
-#include <random>
 
 #include "base/ordered_work.h"
 #include "base/text.h"
@@ -10,8 +9,10 @@
 #include "bytes/hash.h"
 #include "bytes/zeros.h"
 #include "formats/aff4/aff4_parts.h"
+#include "formats/aff4/description.h"
 #include "formats/aff4/image_stream.h"
 #include "formats/aff4/map_space.h"
+#include "formats/aff4/unfinished.h"
 #include "formats/aff4/zip_writer.h"
 #include "formats/image/image.h"
 
@@ -51,35 +52,6 @@ struct PackedPiece {
     std::uint64_t zeroBytes = 0;
 };
 
-std::string newUrn() {
-    std::random_device random;
-    std::array<std::byte, 16> bytes{};
-    for (std::size_t i = 0; i < bytes.size(); i += 4)
-        storeInteger(bytes.data() + i, static_cast<std::uint32_t>(random()));
-    // RFC 4122, 4.4: version 4.
-    bytes[6] = (bytes[6] & std::byte{0x0f}) | std::byte{0x40};
-    bytes[8] = (bytes[8] & std::byte{0x3f}) | std::byte{0x80};
-    const std::string digits = hexBytes(bytes);
-    return "aff4://" + digits.substr(0, 8) + "-" + digits.substr(8, 4) + "-" +
-           digits.substr(12, 4) + "-" + digits.substr(16, 4) + "-" + digits.substr(20);
-}
-
-std::string timeText(std::optional<TimePoint> time) {
-    if (!time) return {};
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(*time);
-    const auto day = std::chrono::floor<std::chrono::days>(seconds);
-    const std::chrono::year_month_day date(day);
-    const std::chrono::hh_mm_ss clock(seconds - day);
-    const auto two = [](auto value) {
-        const std::string digits = std::to_string(value);
-        return digits.size() < 2 ? "0" + digits : digits;
-    };
-    return std::to_string(static_cast<int>(date.year())) + "-" +
-           two(static_cast<unsigned>(date.month())) + "-" + two(static_cast<unsigned>(date.day())) +
-           "T" + two(clock.hours().count()) + ":" + two(clock.minutes().count()) + ":" +
-           two(clock.seconds().count()) + "Z";
-}
-
 std::string hashText(HashKind kind, std::span<const std::byte> bytes) {
     Hasher hasher(kind);
     hasher.update(bytes);
@@ -93,7 +65,7 @@ public:
 
     /// The bytes for the stream, filled up to whole chunks.
     std::vector<std::byte> run() {
-        if (piece_.zero) {
+        if (piece_.zero && piece_.bytes.empty()) {
             add(piece_.range, zeroStream);
             packed_.zeroBytes = piece_.range.size();
             return {};
@@ -119,7 +91,7 @@ private:
             ++unread_;
         if (unread_ < piece_.unread.size() && piece_.unread[unread_].overlaps(page))
             return unreadableStream;
-        return allZero(bytesOfRange(page)) ? zeroStream : dataStream;
+        return page.size() == pageSize && allZero(bytesOfRange(page)) ? zeroStream : dataStream;
     }
     void add(Range range, Target target) {
         if (!packed_.runs.empty() && packed_.runs.back().target == target)
@@ -160,6 +132,7 @@ public:
           memory_(memory),
           codec_(options.codec.value_or(Codec::snappy)),
           threads_(options.threads),
+          begun_(options.begun),
           sink_(sink),
           zip_(sink),
           progress_(progress) {}
@@ -167,26 +140,48 @@ public:
     Result<WriteReport> run() {
         const std::vector<Range> ranges = image::storedRanges(memory_);
         end_ = image::endOf(ranges);
+        chunksInBevy_ = image::pieceSizeFor(ranges, mostInBevy) / chunkSize;
+        TRY(nameAll());
         image::tellLosses(snapshot_, {.cpus = true, .kernelInfo = true, .absences = true},
                           report_.losses);
-        TRY(zip_.add("container.description", volume_));
+        TRY(zip_.add("container.description", names_.volume));
         TRY(zip_.add("version.txt",
                      "major=1\nminor=0\ntool=icecore " + std::string(versionText) + "\n"));
+        TRY(zip_.add(begunDescription, describe(description())));
+        TRY(writeNames());
         TRY(writeMemory(ranges));
         TRY(flushBevy());
         addAbsent();
         TRY(writeMap());
         TRY(writeExtras());
-        TRY(zip_.add("information.turtle", description()));
-        TRY(zip_.finish(volume_));
+        Description whole = description();
+        whole.content = content_;
+        TRY(zip_.add("information.turtle", describe(whole)));
+        TRY(zip_.finish(names_.volume));
         report_.bytes = sink_.position();
         image::tellUnread(report_.unread, "marked as unreadable in the image", report_.losses);
         return std::move(report_);
     }
 
 private:
+    /// The same names and pieces as before, where an archive is gone on with.
+    Result<void> nameAll() {
+        if (!begun_) {
+            names_ = namesIn(newUrn());
+            return {};
+        }
+        ASSIGN_OR_RETURN(Begun begun, readBegun(ZipReader::walk(begun_), false));
+        names_ = namesIn(begun.volume);
+        bevyEnds_ = std::move(begun.ends);
+        return {};
+    }
+
     [[nodiscard]] PackedPiece pack(Range range, BlockPacker& packer) const {
-        const image::Piece piece = image::readPiece(memory_, range);
+        image::Piece piece = image::readPiece(memory_, range);
+        // Divided as part of a larger piece would be.
+        if (piece.zero && (range.size() < worthAnEntry || range.begin() % pageSize != 0 ||
+                           range.end() % pageSize != 0))
+            piece.bytes.resize(static_cast<std::size_t>(range.size()));
         PackedPiece packed;
         packed.content = range.size();
         packed.unread = piece.unread;
@@ -210,8 +205,7 @@ private:
 
     Result<void> writeMemory(const std::vector<Range>& ranges) {
         progress_.begin("writing", image::bytesIn(ranges));
-        chunksInBevy_ = image::pieceSizeFor(ranges, mostInBevy) / chunkSize;
-        const image::Pieces pieces(ranges, image::pieceSizeFor(ranges, mostInPiece));
+        const image::Pieces pieces(cutAtBevies(ranges), image::pieceSizeFor(ranges, mostInPiece));
         std::vector<std::unique_ptr<BlockPacker>> packers(workerCount(threads_));
         const auto work = [&](std::uint64_t index, unsigned worker) -> Result<PackedPiece> {
             if (progress_.cancelled()) return fail(Errc::cancelled, "cancelled");
@@ -220,6 +214,23 @@ private:
         };
         return inOrder<PackedPiece>(pieces.count(), threads_, work,
                                     [&](const PackedPiece& piece) { return use(piece); });
+    }
+
+    /// Where a bevy ended in the middle of a piece, what comes behind is read anew and may be
+    /// divided otherwise; what lies before must not be. Division depends on nothing behind a byte
+    /// that is data, and with such a one each bevy ends.
+    [[nodiscard]] std::vector<Range> cutAtBevies(const std::vector<Range>& ranges) const {
+        std::vector<Range> cut;
+        auto end = bevyEnds_.begin();
+        for (Range range : ranges) {
+            for (; end != bevyEnds_.end() && *end < range.end(); ++end) {
+                if (*end <= range.begin()) continue;
+                cut.push_back(Range::between(range.begin(), *end));
+                range = Range::between(*end, range.end());
+            }
+            cut.push_back(range);
+        }
+        return cut;
     }
 
     Result<void> use(const PackedPiece& piece) {
@@ -248,16 +259,46 @@ private:
 
     Result<void> flushBevy() {
         if (chunks_ == 0) return {};
-        const std::string name = escaped(stream_) + "/" + bevyName(bevies_++);
+        const std::string name = escaped(names_.stream) + "/" + bevyName(bevies_++);
         TRY(zip_.add(name, bevy_));
         TRY(zip_.add(name + ".index", index_));
         TRY(zip_.add(name + ".blockHash.sha256", blockHashes_));
+        const std::vector<MapEntry> part = mapPart();
+        TRY(zip_.add(escaped(names_.map) + "/" + mapPartName(bevies_ - 1),
+                     std::as_bytes(std::span(part))));
         hashOfHashes_.update(blockHashes_);
         bevy_.clear();
         index_.clear();
         blockHashes_.clear();
         chunks_ = 0;
         return {};
+    }
+
+    /// The entries behind those of the bevy before, up to the last byte that this one has. What
+    /// stands behind that one is the next bevy's, as something may still become of it.
+    std::vector<MapEntry> mapPart() {
+        const auto endOf = [](const MapEntry& entry) { return entry.mapOffset + entry.length; };
+        while (partEntry_ < entries_.size() && endOf(entries_[partEntry_]) <= partBegin_)
+            ++partEntry_;
+        std::vector<MapEntry> part;
+        for (const MapEntry& whole : std::span(entries_).subspan(partEntry_)) {
+            MapEntry entry = whole;
+            const std::uint64_t had =
+                std::max<std::uint64_t>(partBegin_, entry.mapOffset) - entry.mapOffset;
+            entry.mapOffset = entry.mapOffset + had;
+            entry.targetOffset = entry.targetOffset + had;
+            entry.length = entry.length - had;
+            if (entry.target == dataStream) {
+                if (entry.targetOffset >= streamSize_) break;
+                entry.length =
+                    std::min<std::uint64_t>(entry.length, streamSize_ - entry.targetOffset);
+            }
+            part.push_back(entry);
+        }
+        while (!part.empty() && part.back().target != dataStream)
+            part.pop_back();
+        if (!part.empty()) partBegin_ = endOf(part.back());
+        return part;
     }
 
     /// Entries go on where the last one ends as long as they can.
@@ -292,92 +333,70 @@ private:
                           [](const MapEntry& entry) { return std::uint64_t{entry.mapOffset}; });
     }
 
+    Result<void> writeNames() {
+        idx_ = names_.stream + "\n";
+        for (const std::string_view uri : std::span(symbolicUris).subspan(1))
+            idx_ += std::string(uri) + "\n";
+        return zip_.add(escaped(names_.map) + "/idx", idx_);
+    }
+
     Result<void> writeMap() {
         const auto map = std::as_bytes(std::span(entries_));
-        std::string idx = stream_ + "\n";
-        for (const std::string_view uri : std::span(symbolicUris).subspan(1))
-            idx += std::string(uri) + "\n";
-        const auto names = std::as_bytes(std::span(idx));
-        TRY(zip_.add(escaped(map_) + "/map", map));
-        TRY(zip_.add(escaped(map_) + "/idx", names));
-        mapHash_ = hashText(HashKind::sha512, map);
-        idxHash_ = hashText(HashKind::sha512, names);
-        blockHash_ = hashOfHashes_.finish();
+        const auto names = std::as_bytes(std::span(idx_));
+        TRY(zip_.add(escaped(names_.map) + "/map", map));
+        content_.imageSize = end_;
+        content_.streamSize = streamSize_;
+        content_.mapHash = hashText(HashKind::sha512, map);
+        content_.idxHash = hashText(HashKind::sha512, names);
+        const std::vector<std::byte> blockHash = hashOfHashes_.finish();
         Hasher all(HashKind::sha512);
-        if (bevies_ > 0) all.update(blockHash_);
+        if (bevies_ > 0) {
+            all.update(blockHash);
+            content_.blockHash = hexBytes(blockHash);
+        }
         for (const auto part : {map, names}) {
             Hasher one(HashKind::sha512);
             one.update(part);
             all.update(one.finish());
         }
-        blockMapHash_ = hexBytes(all.finish());
+        content_.blockMapHash = hexBytes(all.finish());
         return {};
     }
 
     /// What is known of the CPUs and the kernel, as members of the map's folder.
     Result<void> writeExtras() {
         if (const SharedBytes* info = snapshot_.attachment(image::kernelInfoAttachment))
-            TRY(zip_.add(escaped(map_) + "/vmcoreinfo", info->span()));
+            TRY(zip_.add(escaped(names_.map) + "/vmcoreinfo", info->span()));
         if (snapshot_.attachment(image::notesAttachment) != nullptr ||
             !snapshot_.machine->cpus.empty())
-            TRY(zip_.add(escaped(map_) + "/notes", image::notesToWrite(snapshot_)));
+            TRY(zip_.add(escaped(names_.map) + "/notes", image::notesToWrite(snapshot_)));
         return {};
     }
 
-    [[nodiscard]] std::string description() const {
-        const auto uri = [](const std::string& urn) { return "<" + urn + ">"; };
-        const auto number = [](std::uint64_t value, const char* type) {
-            return "\"" + std::to_string(value) + "\"^^xsd:" + type;
-        };
-        std::string text =
-            "@prefix rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#> .\n"
-            "@prefix xsd: <http://www.w3.org/2001/XMLSchema#> .\n"
-            "@prefix aff4: <http://aff4.org/Schema#> .\n\n";
-        text += uri(volume_) + "\n    a aff4:ZipVolume ;\n";
-        if (const std::string time = timeText(snapshot_.provenance.time); !time.empty())
-            text += "    aff4:creationTime \"" + time + "\"^^xsd:dateTime ;\n";
-        text += "    aff4:interface aff4:Volume ;\n    aff4:contains " + uri(image_) + " , " +
-                uri(map_) + " , " + uri(stream_) + " .\n\n";
-        text += uri(image_) +
-                "\n    a aff4:Image , aff4:DiscontiguousImage ;\n"
-                "    aff4:category <http://aff4.org/Schema#memory/physical> ;\n"
-                "    aff4:dataStream " +
-                uri(map_) + " ;\n    aff4:hash \"" + blockMapHash_ +
-                "\"^^aff4:blockMapHashSHA512 ;\n    aff4:size " + number(end_, "long") +
-                " ;\n    aff4:stored " + uri(volume_) + " .\n\n";
-        text += uri(map_) + "\n    a aff4:Map ;\n    aff4:blockMapHash \"" + blockMapHash_ +
-                "\"^^aff4:SHA512 ;\n    aff4:dependentStream " + uri(stream_) +
-                " ;\n    aff4:mapGapDefaultStream aff4:UnknownData ;\n    aff4:mapIdxHash \"" +
-                idxHash_ + "\"^^aff4:SHA512 ;\n    aff4:mapPointHash \"" + mapHash_ +
-                "\"^^aff4:SHA512 ;\n    aff4:size " + number(end_, "long") +
-                " ;\n    aff4:stored " + uri(volume_) + " ;\n    aff4:target " + uri(image_) +
-                " .\n\n";
-        text += uri(stream_) + "\n    a aff4:ImageStream ;\n    aff4:chunkSize " +
-                number(chunkSize, "int") + " ;\n    aff4:chunksInSegment " +
-                number(chunksInBevy_, "int") + " ;\n    aff4:compressionMethod <" +
-                std::string(uriOf(codec_)) + "> ;\n    aff4:size " + number(streamSize_, "long") +
-                " ;\n    aff4:stored " + uri(volume_) + " ;\n    aff4:target " + uri(map_) +
-                " ;\n    aff4:version \"1\"^^xsd:int .\n";
-        if (bevies_ > 0)
-            text += "\n" + uri(stream_ + "/blockhash.sha256") +
-                    "\n    a aff4:BlockHashes ;\n    aff4:hash \"" + hexBytes(blockHash_) +
-                    "\"^^aff4:SHA512 .\n";
-        return text;
+    [[nodiscard]] Description description() const {
+        Description description{names_, snapshot_.provenance.time, chunkSize, chunksInBevy_, codec_,
+                                {}};
+        return description;
     }
 
     const Snapshot& snapshot_;
     const AddressSpace& memory_;
     Codec codec_;
     int threads_;
+    std::shared_ptr<const Source> begun_;
     Sink& sink_;
     ZipWriter zip_;
     Progress& progress_;
-    const std::string volume_ = newUrn(), image_ = newUrn(), map_ = newUrn(), stream_ = newUrn();
+    Names names_;
+    std::string idx_;
+    Description::Content content_;
+    std::vector<std::uint64_t> bevyEnds_;  ///< of an archive that is gone on with
     std::vector<MapEntry> entries_;
-    std::vector<std::byte> bevy_, index_, blockHashes_, blockHash_;
+    std::vector<std::byte> bevy_, index_, blockHashes_;
     Hasher hashOfHashes_{HashKind::sha512};
-    std::string mapHash_, idxHash_, blockMapHash_;
     std::uint64_t chunksInBevy_ = 1, chunks_ = 0, bevies_ = 0, streamSize_ = 0, end_ = 0;
+    std::size_t partEntry_ = 0;    ///< the entry in which the next part of the map begins,
+    std::uint64_t partBegin_ = 0;  ///< and the address where it does
     WriteReport report_;
 };
 

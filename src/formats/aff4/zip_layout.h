@@ -54,6 +54,7 @@ inline constexpr std::uint32_t zipLocalMagic = 0x04034b50, zipCentralMagic = 0x0
                                zip64LocatorMagic = 0x07064b50;
 inline constexpr std::uint16_t zipStored = 0, zipDeflated = 8, zip64Extra = 1;
 inline constexpr std::uint16_t zip64Version = 45;
-inline constexpr std::uint16_t zipUtf8Names = 1U << 11;
+/// Flags: names are UTF-8; sizes and checksum stand behind the bytes.
+inline constexpr std::uint16_t zipUtf8Names = 1U << 11, zipSizesBehind = 1U << 3;
 
 }  // namespace icecore::aff4

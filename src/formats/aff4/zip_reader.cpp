@@ -87,6 +87,30 @@ Result<ZipReader> ZipReader::open(std::shared_ptr<const Source> file) {
     return reader;
 }
 
+ZipReader ZipReader::walk(std::shared_ptr<const Source> file) {
+    ZipReader reader(std::move(file));
+    const Source& bytes = *reader.file_;
+    for (std::uint64_t at = 0; reader.members_.size() < maxMembers;) {
+        const auto local = structureAt<ZipLocal>(bytes, at);
+        if (!local || local->magic != zipLocalMagic || local->method != zipStored ||
+            (local->flags & zipSizesBehind) != 0 || local->packed != local->size ||
+            local->size == UINT32_MAX)
+            break;
+        const auto name = bytes.load(at + sizeof(ZipLocal), local->nameSize);
+        const ZipMember member{at, local->packed, local->size, local->crc, local->method};
+        const auto end = reader.endOf(member);
+        if (!name || !end) break;
+        reader.members_.try_emplace(std::string(name->text()), member);
+        at = *end;
+    }
+    return reader;
+}
+
+Result<std::uint64_t> ZipReader::endOf(const ZipMember& member) const {
+    ASSIGN_OR_RETURN(const std::uint64_t begin, bytesBehindHeader(member));
+    return begin + member.packed;
+}
+
 Result<void> ZipReader::readDirectory() {
     ASSIGN_OR_RETURN(const Directory directory, findDirectory(*file_, comment_));
     ASSIGN_OR_RETURN(const SharedBytes bytes, file_->load(directory.offset, directory.size));

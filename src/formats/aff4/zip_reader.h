@@ -22,12 +22,17 @@ class ZipReader {
 public:
     /// Reads the central directory; `malformed` where there is none.
     static Result<ZipReader> open(std::shared_ptr<const Source> file);
+    /// Of an archive that has no directory yet: the members, one behind the other from its
+    /// beginning, that are whole and whose sizes stand before them, not packed. May find none.
+    static ZipReader walk(std::shared_ptr<const Source> file);
 
     [[nodiscard]] const ZipMember* find(std::string_view name) const;
     [[nodiscard]] const std::map<std::string, ZipMember, std::less<>>& members() const {
         return members_;
     }
     [[nodiscard]] const std::string& comment() const { return comment_; }
+    /// Where a member ends in the file.
+    [[nodiscard]] Result<std::uint64_t> endOf(const ZipMember& member) const;
     [[nodiscard]] const Source& file() const { return *file_; }
 
     /// Where a stored member's bytes begin; `unsupported` for packed ones.

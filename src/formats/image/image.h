@@ -73,6 +73,9 @@ void tellLosses(const Snapshot& snapshot, const Holds& holds, Issues& losses);
 /// Pages that could not be read while writing, which the format shows as zeros.
 void tellUnread(const std::vector<Range>& unread, std::string_view standIn, Issues& losses);
 
+/// Format::wholeBytes of formats in which each byte stands for itself.
+std::uint64_t everyByte(const std::shared_ptr<const Source>& begun);
+
 /// Starts the Snapshot of an image file.
 Snapshot startSnapshot(const Source& source, std::string_view format);
 

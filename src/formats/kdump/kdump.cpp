@@ -20,7 +20,7 @@ Format kdumpFormat() {
     format.probe = kdump::probe;
     format.open = kdump::open;
     format.writeImage = kdump::writeImage;
-    format.continuable = true;
+    format.wholeBytes = kdump::wholeBytes;
     format.codecs = codecs;
     return format;
 }

@@ -44,6 +44,8 @@ public:
         TRY(readNotes());
         return readPages();
     }
+    /// Of an unfinished file: where its last whole page ends. After `run`.
+    [[nodiscard]] std::uint64_t wholeEnd() const { return wholeEnd_; }
 
 private:
     static std::string text(std::span<const char> field) {
@@ -184,7 +186,7 @@ private:
 
     /// How many pages, from the first one on, an unfinished file has whole: their descriptors were
     /// written, and their bytes lie within it.
-    [[nodiscard]] std::uint64_t wholePages(const PageBits& bits) const {
+    [[nodiscard]] std::uint64_t wholePages(const PageBits& bits) {
         std::vector<std::byte> raw(checkedDescriptors * sizeof(PageDescriptor));
         std::uint64_t whole = 0;
         while (whole < bits.total()) {
@@ -197,6 +199,7 @@ private:
                 const auto descriptor = cursor.structure<PageDescriptor>();
                 const auto end = checkedAdd(descriptor.offset, descriptor.size);
                 if (descriptor.offset == 0 || !end || *end > file_->size()) return whole;
+                wholeEnd_ = std::max(wholeEnd_, *end);
             }
         }
         return whole;
@@ -234,6 +237,7 @@ private:
     Header header_{};
     SubHeader sub_{};
     Shape shape_;
+    std::uint64_t wholeEnd_ = 0;
 };
 
 }  // namespace
@@ -256,6 +260,12 @@ Result<Snapshot> open(std::shared_ptr<const Source> source) {
     }
     TRY(Reader(std::move(source), snapshot).run());
     return snapshot;
+}
+
+std::uint64_t wholeBytes(const std::shared_ptr<const Source>& begun) {
+    Snapshot snapshot = startSnapshot(*begun, "kdump");
+    Reader reader(begun, snapshot);
+    return reader.run() ? reader.wholeEnd() : 0;
 }
 
 }  // namespace icecore::kdump

@@ -86,7 +86,7 @@ Result<Range> ChunkIndex::addStream(const Source& file, std::uint64_t offset, st
                 {static_cast<std::uint32_t>(at - offset), static_cast<std::uint32_t>(found)});
             found += head->content;
         }
-        at = next;
+        at = whole_ = next;
     }
     if (found > 0) streams_.push_back(stream);
     const Range content = Range::ofSize(content_, std::min(found, size));
@@ -102,6 +102,7 @@ Result<Range> ChunkIndex::addStream(const Source& file, std::uint64_t offset, st
     if (got == length.size() && loadInteger<std::uint64_t>(length.data()) != at - offset)
         return fail(Errc::malformed, "the length behind a compressed range is not its own",
                     file.where(at));
+    if (got == length.size()) whole_ = end;
     return content;
 }
 

@@ -22,6 +22,8 @@ public:
                             std::uint64_t& end);
     [[nodiscard]] Result<Chunk> find(const Source& file, std::uint64_t content) const;
     [[nodiscard]] std::uint64_t contentSize() const { return content_; }
+    /// Where the last whole chunk, or length behind a stream, ends in the file.
+    [[nodiscard]] std::uint64_t wholeEnd() const { return whole_; }
 
 private:
     struct Stream {
@@ -33,7 +35,7 @@ private:
     };
     std::vector<Stream> streams_;
     std::vector<Small> chunks_;
-    std::uint64_t content_ = 0;
+    std::uint64_t content_ = 0, whole_ = 0;
 };
 
 /// Unpacks chunks and checks their checksums.

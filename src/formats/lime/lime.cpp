@@ -65,6 +65,8 @@ public:
         }
         return build();
     }
+    /// Of compressed ranges: where what is whole of them ends in the file. After `read`.
+    [[nodiscard]] std::uint64_t wholeEnd() const { return wholeEnd_; }
 
 private:
     struct Found {
@@ -103,6 +105,7 @@ private:
 
     std::shared_ptr<const AddressSpace> build() {
         const bool packed = index_.contentSize() > 0;
+        wholeEnd_ = index_.wholeEnd();
         SegmentSpaceBuilder plain(source_);
         SegmentSpaceBuilder unpacked(
             packed ? std::make_shared<AvmlSource>(source_, std::move(index_)) : source_);
@@ -124,6 +127,7 @@ private:
     Snapshot& snapshot_;
     ChunkIndex index_;
     std::vector<Found> found_;
+    std::uint64_t wholeEnd_ = 0;
 };
 
 Result<Snapshot> openAs(std::shared_ptr<const Source> source, std::string_view format) {
@@ -142,6 +146,12 @@ Result<Snapshot> openAvml(std::shared_ptr<const Source> source) {
         snapshot->issues.note(
             "AVML leaves out blocks of zeros: what is not in the image may have been zero");
     return snapshot;
+}
+
+std::uint64_t wholeAvml(const std::shared_ptr<const Source>& begun) {
+    Snapshot snapshot = startSnapshot(*begun, "avml");
+    Chain chain(begun, snapshot);
+    return chain.read() ? chain.wholeEnd() : 0;
 }
 
 Header headerOf(Range range, bool compressed) {
@@ -234,7 +244,7 @@ Format limeFormat() {
     format.probe = probeLime;
     format.open = openLime;
     format.writeImage = writeLime;
-    format.continuable = true;
+    format.wholeBytes = everyByte;
     return format;
 }
 
@@ -246,7 +256,7 @@ Format avmlFormat() {
     format.probe = probeAvml;
     format.open = openAvml;
     format.writeImage = writeAvml;
-    format.continuable = true;
+    format.wholeBytes = wholeAvml;
     format.codecs = avmlCodecs;
     return format;
 }

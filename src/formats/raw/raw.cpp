@@ -124,7 +124,7 @@ Format rawFormat() {
     format.probe = probe;
     format.open = open;
     format.writeImage = writeRaw;
-    format.continuable = true;
+    format.wholeBytes = everyByte;
     return format;
 }
 

@@ -307,7 +307,7 @@ Format vmcoreFormat() {
     format.probe = probe;
     format.open = open;
     format.writeImage = writeImage;
-    format.continuable = true;
+    format.wholeBytes = everyByte;
     return format;
 }
 
