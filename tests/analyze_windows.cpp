@@ -80,7 +80,7 @@ TEST_F(AnalyzeWindows, BucketsAreTheSameWhereverTheProgramWasLoaded) {
     ASSERT_EQ(linked.status, 0) << linked.text;
     const struct {
         const char* how;
-        bool inside;  ///< it happens in the program's own code, which needs no symbols to be blamed
+        bool inside;  ///< it happens in the program's own code
     } ways[] = {{"null", true}, {"divide", true}, {"throw", false}};
     const auto analysed = [](const std::string& options, const std::string& file) {
         return Json::parse(
@@ -95,7 +95,6 @@ TEST_F(AnalyzeWindows, BucketsAreTheSameWhereverTheProgramWasLoaded) {
         const std::string elsewhere = std::string(how) + "-elsewhere.dmp";
         ASSERT_EQ(wine_->run(scratch.file("crash.exe") + " " + how + " " + elsewhere + " 0"), 0);
         for (const bool named : {true, false}) {
-            if (!named && !inside) continue;
             const Json first = analysed(named ? symbols() : "", dump(how)),
                        second = analysed(named ? theirSymbols : "", wine_->file(elsewhere));
             ASSERT_FALSE(first.is_discarded() || second.is_discarded());
@@ -104,6 +103,10 @@ TEST_F(AnalyzeWindows, BucketsAreTheSameWhereverTheProgramWasLoaded) {
             }
             EXPECT_EQ(first["verdict"]["bucket"], second["verdict"]["bucket"]);
             EXPECT_EQ(first["verdict"]["symbol_name"], second["verdict"]["symbol_name"]);
+            // Without code a word of the stack is a guess, whose place is no part of the bucket.
+            if (!named && !inside) {
+                EXPECT_EQ(first["verdict"]["bucket"], "CPP_EXCEPTION_crash");
+            }
         }
     }
 }

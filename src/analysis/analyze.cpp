@@ -75,6 +75,10 @@ private:
     void blame(const NamedStack& stack, const Blame& blame, std::string_view bucketHead,
                std::string_view happening, std::string_view message = {});
     void blameNobody(std::string bucketHead);
+    /// The frame's place for the bucket. A word of the stack that leads into code nobody has may as
+    /// well point to data, whose place depends on the command line and the like: of it only the
+    /// module counts.
+    [[nodiscard]] std::string bucketPlace(const NamedFrame& frame) const;
     [[nodiscard]] const NamedStack* stackOf(std::uint64_t thread) const;
     [[nodiscard]] std::string waitingText() const;
     void reportHeldUp();
@@ -158,6 +162,14 @@ void Analyst::describeException(const Exception& exception) {
     }
 }
 
+std::string Analyst::bucketPlace(const NamedFrame& frame) const {
+    std::array<std::byte, 1> before{};
+    const bool guessed = frame.trust == Trust::scan && frame.function.empty() &&
+                         frame.module != nullptr && frame.pc != 0 &&
+                         crash_.memory->read(frame.pc - 1, before).bytes == 0;
+    return guessed ? std::string(frame.module->shortName()) : placeText(frame);
+}
+
 void Analyst::blame(const NamedStack& stack, const Blame& blame, std::string_view bucketHead,
                     std::string_view happening, std::string_view message) {
     Verdict& verdict = out_.verdict;
@@ -178,7 +190,7 @@ void Analyst::blame(const NamedStack& stack, const Blame& blame, std::string_vie
             verdict.moduleName = frame.module->shortName();
             verdict.imageName = frame.module->fileName();
         }
-        verdict.bucket += "_" + placeText(frame);
+        verdict.bucket += "_" + bucketPlace(frame);
         std::string place = placeText(frame);
         if (!frame.file.empty()) {
             const auto slash = frame.file.find_last_of("/\\");

@@ -13,11 +13,25 @@ constexpr std::uint64_t window = 40;
 /// The headers of a module hold no code.
 constexpr std::uint64_t headers = 0x1000;
 
+/// Whether `pc` is known to be no code without having it. A C++ exception of Windows names the
+/// ThrowInfo of what was thrown (parameter 2), a constant; Microsoft's and LLVM's linkers place
+/// code before all data, so that nothing behind it in its module is code.
+bool isBehindData(const Process& process, const Module& module, std::uint64_t pc) {
+    constexpr std::uint32_t cppException = 0xe06d7363;
+    const auto& exception = process.exception;
+    if (process.system.os != Os::windows || !exception || exception->code != cppException ||
+        exception->parameters.size() < 3)
+        return false;
+    const std::uint64_t throwInfo = exception->parameters[2];
+    return module.range.contains(throwInfo) && pc >= throwInfo;
+}
+
 /// Whether `pc` lies in a module whose code nobody has.
 bool isUnseen(const Walk& walk, std::uint64_t pc) {
     const Module* module = walk.code.process().moduleAt(pc);
     if (module == nullptr || pc - module->range.begin() < headers) return false;
     if (walk.code.executable(pc) == CodeMap::Executable::no) return false;
+    if (isBehindData(walk.code.process(), *module, pc)) return false;
     std::array<std::byte, 1> before{};
     return walk.code.read(pc - 1, before) == 0;
 }

@@ -78,6 +78,20 @@ TEST_F(UnseenCode, WithoutARecordTheStackIsLookedThroughAShortWay) {
     EXPECT_EQ(unwind(0x80, 0x3).frames.size(), 1U);
 }
 
+TEST_F(UnseenCode, BehindWhatIsKnownToBeDataIsNoCode) {
+    word(0x84, programAt + 0x5105);  // to data, by what was thrown
+    word(0x88, programAt + 0x2345);
+    EXPECT_EQ(unwind(0x80, 0x3).frames.at(1).pc, programAt + 0x5105);
+    Exception thrown;
+    thrown.code = 0xe06d7363;
+    thrown.parameters = {0x19930520, stackAt + 0x300, programAt + 0x5000};
+    process_.exception = thrown;
+    EXPECT_EQ(unwind(0x80, 0x3).frames.at(1).pc, programAt + 0x2345);
+    // Of another module it says nothing.
+    process_.exception->parameters[2] = systemAt + 0x5000;
+    EXPECT_EQ(unwind(0x80, 0x3).frames.at(1).pc, programAt + 0x5105);
+}
+
 TEST_F(UnseenCode, TheRecordWithoutAnotherAboveItIsTheLast) {
     word(0x100, 0);
     word(0x104, programAt + 0x1dff);
