@@ -8,6 +8,8 @@ namespace icecore {
 
 std::string msvcName(std::string_view mangled) {
     constexpr std::size_t longest = 8192;
+    // Constants that are texts: what follows is a checksum and the text's beginning.
+    if (mangled.starts_with("??_C@_")) return "`string'";
     if (!mangled.starts_with('?') || mangled.size() > longest) return std::string(mangled);
     return msvc::Decoder(mangled).run().value_or(std::string(mangled));
 }

@@ -62,8 +62,16 @@ CodeMap::Executable CodeMap::executable(std::uint64_t address) const {
     return address < archInfo(process_.system.arch).pageSize ? Executable::no : Executable::unknown;
 }
 
+bool CodeMap::mayBeCode(std::uint64_t address) const {
+    const Executable known = executable(address);
+    // Windows' dumps hold the bytes around each thread's instruction, and often nothing that tells
+    // what the sections of the module are.
+    return known == Executable::yes ||
+           (known == Executable::unknown && process_.moduleAt(address) != nullptr);
+}
+
 std::optional<CallSite> CodeMap::callBefore(Arch arch, std::uint64_t address) const {
-    if (address < maxCallSize || executable(address - 1) != Executable::yes) return std::nullopt;
+    if (address < maxCallSize || !mayBeCode(address - 1)) return std::nullopt;
     std::array<std::byte, maxCallSize> bytes;
     if (read(address - maxCallSize, bytes) == maxCallSize)
         return callEndingAt(arch, address, bytes);
@@ -112,7 +120,7 @@ bool CodeMap::jumpsOn(Arch arch, std::uint64_t address) const {
 
 CodeMap::Leads CodeMap::leadsTo(Arch arch, const CallSite& call, std::uint64_t pc) const {
     if (!call.target) return Leads::perhaps;
-    if (executable(*call.target) != Executable::yes) return Leads::no;
+    if (!mayBeCode(*call.target)) return Leads::no;
     if (const auto start = functionStart(pc)) {
         if (*call.target == *start) return Leads::surely;
     } else if (*call.target <= pc && pc - *call.target < nearFunction &&

@@ -25,8 +25,8 @@ public:
     /// and modules it is unknown unless the dump lists every region.
     [[nodiscard]] Executable executable(std::uint64_t address) const;
 
-    /// The call that would return to `address`, in executable memory; nothing when there is none
-    /// or the code cannot be read.
+    /// The call that would return to `address`, in memory that is executable or, where the dump
+    /// does not tell, in a module; nothing when there is none or the code cannot be read.
     [[nodiscard]] std::optional<CallSite> callBefore(Arch arch, std::uint64_t address) const;
     /// Whether the code before `address` can be read and is no call.
     [[nodiscard]] bool surelyNotCalled(Arch arch, std::uint64_t address) const;
@@ -52,6 +52,7 @@ private:
         bool known = false;
     };
     [[nodiscard]] Executable inModuleCode(const Module& module, std::uint64_t address) const;
+    [[nodiscard]] bool mayBeCode(std::uint64_t address) const;
     [[nodiscard]] bool jumpsOn(Arch arch, std::uint64_t address) const;
 
     const Process& process_;

@@ -24,8 +24,9 @@ Step FramePointerFinder::find(const WalkFrame& frame, Walk& walk) const {
     const auto savedFp = walk.word(*fp, arch);
     const auto savedPc = walk.word(*fp + size, arch);
     if (!savedFp || !savedPc) return {};
-    if (*savedPc == 0 && *savedFp == 0 && atLeast_ != CodeMap::Leads::surely && !hiddenOnly_)
-        return Step::outermost();
+    // In the innermost frame the register may be anything: zeros there are no end of a stack.
+    const bool zeros = *savedPc == 0 && *savedFp == 0 && frame.pcIsReturnAddress;
+    if (zeros && atLeast_ != CodeMap::Leads::surely && !hiddenOnly_) return Step::outermost();
 
     const std::uint64_t pc = stripPointer(arch, *savedPc);
     if (hiddenOnly_) {

@@ -44,6 +44,33 @@ bool looksLikeData(Arch arch, std::uint64_t pc) {
     return arch == Arch::x86 && pc % 16 == 0;
 }
 
+/// A thread of macOS that waits stands in a stub of libsystem_kernel, which makes no frame: the
+/// frame pointer is its caller's, and the return address on top of the stack.
+bool isMacSystemCall(const WalkFrame& frame, const Walk& walk) {
+    if (frame.registers.arch() != Arch::x86_64 || frame.pcIsReturnAddress) return false;
+    const Module* module = walk.code.process().moduleAt(frame.pc());
+    return module != nullptr && module->fileName() == "libsystem_kernel.dylib";
+}
+
+/// A record that nothing else leads to, and whose saved frame pointer is none: what calls main, and
+/// what calls a program's callbacks, uses that register for something else (before glibc 2.34 it
+/// held the address of __libc_csu_init).
+Step lastRecord(const WalkFrame& frame, Walk& walk) {
+    const Arch arch = frame.registers.arch();
+    const ArchInfo& info = archInfo(arch);
+    const std::uint64_t size = info.pointerSize;
+    const auto fp = frame.registers.get(info.fp);
+    if (!fp || *fp % size != 0 || *fp < frame.sp() ||
+        !walk.stack.contains(Range::ofSize(*fp, 2 * size)))
+        return {};
+    const auto savedFp = walk.word(*fp, arch);
+    const auto savedPc = walk.word(*fp + size, arch);
+    if (!savedFp || !savedPc || walk.stack.contains(*savedFp)) return {};
+    const std::uint64_t pc = stripPointer(arch, *savedPc);
+    if (looksLikeData(arch, pc) || !isUnseen(walk, pc)) return {};
+    return guessedCaller(frame, Trust::frame_pointer, pc, *fp + 2 * size, savedFp);
+}
+
 }  // namespace
 
 Step UnseenCodeFinder::find(const WalkFrame& frame, Walk& walk) const {
@@ -51,6 +78,11 @@ Step UnseenCodeFinder::find(const WalkFrame& frame, Walk& walk) const {
     const ArchInfo& info = archInfo(arch);
     const std::uint64_t size = info.pointerSize;
     const auto fp = frame.registers.get(info.fp);
+    if (isMacSystemCall(frame, walk)) {
+        const auto word = walk.word(frame.sp(), arch);
+        if (word && !looksLikeData(arch, *word) && isUnseen(walk, *word))
+            return guessedCaller(frame, Trust::scan, *word, frame.sp() + size, fp);
+    }
     // The outermost record: it had a return address and no record above it.
     if (fp == 0U && frame.pcIsReturnAddress && isUnseen(walk, frame.pc())) return Step::outermost();
     const bool inStack = fp && *fp % size == 0 && *fp >= frame.sp() &&
@@ -79,7 +111,7 @@ Step UnseenCodeFinder::find(const WalkFrame& frame, Walk& walk) const {
         const bool keeps = fp && *fp > at && inStack;
         return guessedCaller(frame, Trust::scan, pc, at + size, keeps ? fp : std::nullopt);
     }
-    return {};
+    return lastRecord(frame, walk);
 }
 
 }  // namespace icecore

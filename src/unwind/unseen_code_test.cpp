@@ -1,6 +1,8 @@
 // Stacks of dumps without code, as Windows' and Breakpad's are when no module's file is at hand.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "bytes/source.h"
 #include "memory/segment_space.h"
 #include "unwind/unwinder.h"
@@ -28,8 +30,11 @@ protected:
         storeInteger(bytes_.data() + offset, value);
     }
     Stack unwind(std::uint64_t sp, std::uint64_t fp, const UnwindOptions& options = {}) {
-        SegmentSpaceBuilder builder(memorySource(bytes_, "test"));
+        std::vector<std::byte> file = bytes_;
+        file.insert(file.end(), code_.begin(), code_.end());
+        SegmentSpaceBuilder builder(memorySource(std::move(file), "test"));
         builder.addStored(Range::ofSize(stackAt, stackSize), 0);
+        if (!code_.empty()) builder.addStored(Range::ofSize(codeAt_, code_.size()), stackSize);
         process_.memory = builder.build();
         const Symbolizer symbolizer(process_, SymbolOptions{});
         Registers registers(Arch::x86);
@@ -42,7 +47,8 @@ protected:
         return Unwinder(process_, symbolizer).unwind(thread, options);
     }
 
-    std::vector<std::byte> bytes_;
+    std::vector<std::byte> bytes_, code_;
+    std::uint64_t codeAt_ = 0;
     Process process_;
 };
 
@@ -99,6 +105,94 @@ TEST_F(UnseenCode, TheRecordWithoutAnotherAboveItIsTheLast) {
     const Stack stack = unwind(0x80, 0x100);
     EXPECT_EQ(stack.frames.size(), 2U);
     EXPECT_EQ(stack.end, StackEnd::complete);
+}
+
+/// As of Breakpad's linux_inline.dmp: main's caller has something else in the frame pointer.
+TEST_F(UnseenCode, ARecordWithoutASavedFramePointerComesLast) {
+    word(0x400, programAt + 0x11120);
+    word(0x404, systemAt + 0x6d0a);
+    const Stack stack = unwind(0x80, 0x400);
+    ASSERT_GE(stack.frames.size(), 2U);
+    EXPECT_EQ(stack.frames[1].pc, systemAt + 0x6d0a);
+    EXPECT_EQ(stack.frames[1].sp, stackAt + 0x408);
+    EXPECT_EQ(stack.frames[1].trust, Trust::frame_pointer);
+    // A word that is nearer comes first, and data is no return address.
+    word(0x90, programAt + 0x2345);
+    EXPECT_EQ(unwind(0x80, 0x400).frames.at(1).pc, programAt + 0x2345);
+    word(0x90, 0);
+    word(0x404, systemAt + 0x6d00);
+    EXPECT_EQ(unwind(0x80, 0x400).frames.size(), 1U);
+}
+
+/// As in Windows' dumps, which hold the bytes around each thread's instruction: a call that is seen
+/// is a witness although nothing tells what the module's sections are (Breakpad's
+/// stack_exhaustion.dmp).
+TEST_F(UnseenCode, CallsThatAreSeenCountWhereNobodyTellsWhatIsCode) {
+    constexpr std::uint64_t codeAt = systemAt + 0x5000 - 0x80;
+    code_.assign(0x100, std::byte{0x90});
+    // call -5: to the function that begins with it, which calls itself.
+    for (std::size_t i = 0; const int byte : {0xe8, 0xfb, 0xff, 0xff, 0xff})
+        code_[0x60 + i++] = static_cast<std::byte>(byte);
+    codeAt_ = codeAt;
+    const auto returnsTo = static_cast<std::uint32_t>(codeAt + 0x65);
+    word(0x84, programAt + 0x2345);
+    word(0x100, stackAt + 0x180);
+    word(0x104, returnsTo);
+    word(0x180, stackAt + 0x200);
+    word(0x184, returnsTo);
+    word(0x200, 0);
+    word(0x204, 0);
+    const Stack stack = unwind(0x80, 0x100);
+    ASSERT_EQ(stack.frames.size(), 3U) << stack.note;
+    EXPECT_EQ(stack.frames[1].pc, returnsTo);
+    EXPECT_EQ(stack.frames[2].pc, returnsTo);
+    EXPECT_EQ(stack.end, StackEnd::complete);
+}
+
+/// A register that points to zeros in the innermost frame ends nothing (linux_stacksmash.dmp).
+TEST_F(UnseenCode, ZerosAtTheFramePointerOfTheInnermostFrameEndNothing) {
+    word(0x90, programAt + 0x2345);
+    const Stack stack = unwind(0x80, 0x100);
+    ASSERT_GE(stack.frames.size(), 2U);
+    EXPECT_EQ(stack.frames[1].pc, programAt + 0x2345);
+}
+
+TEST(UnseenMacCode, AWaitingThreadOfMacOsReturnsToTheTopOfItsStack) {
+    constexpr std::uint64_t kernelAt = 0x7fff202d8000, libraryAt = 0x7fff201e3000,
+                            top = 0x700007c6fe58;
+    Process process;
+    process.system.arch = Arch::x86_64;
+    process.system.os = Os::macos;
+    for (const auto& [at, name] : {std::pair(kernelAt, "/usr/lib/system/libsystem_kernel.dylib"),
+                                   std::pair(libraryAt, "/usr/lib/system/libsystem_c.dylib"),
+                                   std::pair(0x102a54000UL, "/app")}) {
+        Module module;
+        module.range = Range::ofSize(at, 0x84000);
+        module.path = name;
+        process.modules.items.push_back(module);
+    }
+    std::ranges::sort(process.modules.items, {},
+                      [](const Module& module) { return module.range.begin(); });
+    std::vector<std::byte> bytes(0x100);
+    storeInteger<std::uint64_t>(bytes.data(), libraryAt + 0x78c1a);
+    storeInteger<std::uint64_t>(bytes.data() + 0x38, top + 0xa8);
+    storeInteger<std::uint64_t>(bytes.data() + 0x40, 0x102ad7e82);
+    SegmentSpaceBuilder builder(memorySource(bytes, "test"));
+    builder.addStored(Range::ofSize(top, bytes.size()), 0);
+    process.memory = builder.build();
+    Registers registers(Arch::x86_64);
+    registers.set(x64::rip, kernelAt + 0x3ba2);
+    registers.set(x64::rsp, top);
+    registers.set(x64::rbp, top + 0x38);
+    Thread thread;
+    thread.context = Context{registers, {}, {}};
+    thread.stack = Range::ofSize(top, bytes.size());
+    const Symbolizer symbolizer(process, SymbolOptions{});
+    const Stack stack = Unwinder(process, symbolizer).unwind(thread, {});
+    ASSERT_GE(stack.frames.size(), 3U) << stack.note;
+    EXPECT_EQ(stack.frames[1].pc, libraryAt + 0x78c1a);
+    EXPECT_EQ(stack.frames[2].pc, 0x102ad7e82U);
+    EXPECT_EQ(stack.frames[2].sp, top + 0x48);
 }
 
 TEST_F(UnseenCode, RecordsThatLeadDownAreNone) {

@@ -48,19 +48,27 @@ ObjectSymbols::ObjectSymbols(const MsfFile& file, const ObjectModule& module,
     const ByteView all(bytes_.span(), file.name());
     symbols_ = all.slice(0, module.symbolSize);
     lines_ = all.slice(c13At, module.c13Size);
-    readFunctions(addresses);
+    readSymbols(addresses);
     readSubsections(addresses);
     const auto inFile = file.source().mapped();
     const bool copied = bytes_.span().data() < inFile.data() ||
                         bytes_.span().data() >= inFile.data() + inFile.size();
     memory_ = (copied ? bytes_.size() : 0) + functions_.size() * sizeof(Function) +
-              blocks_.size() * sizeof(LineBlock) + inlinees_.size() * sizeof(InlineeLine);
+              data_.size() * sizeof(LocalData) + blocks_.size() * sizeof(LineBlock) +
+              inlinees_.size() * sizeof(InlineeLine);
 }
 
-void ObjectSymbols::readFunctions(const AddressMap& addresses) {
+void ObjectSymbols::readSymbols(const AddressMap& addresses) {
     std::uint64_t at = signatureSize;
     while (const auto record = symbolAt(symbols_, at)) {
         at = record->next;
+        if (record->kind == symLData32) {
+            const auto fixed = fixedPart<Data>(*record);
+            const auto begin =
+                fixed ? addresses.linked(fixed->section, fixed->offset) : std::nullopt;
+            if (begin) data_.push_back({*begin, static_cast<std::uint32_t>(record->offset)});
+            continue;
+        }
         const auto code = codeOf(*record);
         if (!code) continue;
         if (const auto begin = addresses.linked(code->section, code->offset))
@@ -70,6 +78,18 @@ void ObjectSymbols::readFunctions(const AddressMap& addresses) {
         if (code->end > at && code->end < symbols_.size()) at = code->end;
     }
     std::ranges::stable_sort(functions_, {}, &Function::begin);
+    std::ranges::stable_sort(data_, {}, &LocalData::begin);
+}
+
+const ObjectSymbols::LocalData* ObjectSymbols::dataBefore(std::uint32_t address) const {
+    const auto next = std::ranges::upper_bound(data_, address, {}, &LocalData::begin);
+    return next == data_.begin() ? nullptr : &*std::prev(next);
+}
+
+std::string_view ObjectSymbols::name(const LocalData& data) const {
+    std::string_view text;
+    if (const auto record = symbolAt(symbols_, data.record)) (void)fixedPart<Data>(*record, &text);
+    return text;
 }
 
 const ObjectSymbols::Function* ObjectSymbols::functionAt(std::uint32_t address) const {

@@ -38,6 +38,16 @@ public:
     /// As the compiler recorded it: "ns::Class::run". Of separated code its function's.
     [[nodiscard]] std::string_view name(const Function& function) const;
 
+    /// A variable of this object file alone, that has no public name.
+    struct LocalData {
+        std::uint32_t begin = 0;
+        std::uint32_t record = 0;  ///< offset of its record in the stream
+    };
+    /// The last one that begins at `address` or before it, or null.
+    [[nodiscard]] const LocalData* dataBefore(std::uint32_t address) const;
+    /// "`anonymous namespace'::count".
+    [[nodiscard]] std::string_view name(const LocalData& data) const;
+
     /// A call that was compiled inline.
     struct InlineFrame {
         std::uint32_t inlinee = 0;  ///< index of the function in the IPI stream
@@ -79,7 +89,7 @@ private:
     };
     struct Site;
 
-    void readFunctions(const AddressMap& addresses);
+    void readSymbols(const AddressMap& addresses);
     void readSubsections(const AddressMap& addresses);
     void readLines(ByteView subsection, std::uint64_t at, const AddressMap& addresses);
     void readInlinees(ByteView subsection);
@@ -91,6 +101,7 @@ private:
     SharedBytes bytes_;
     ByteView symbols_, lines_, checksums_;
     std::vector<Function> functions_;    ///< by address
+    std::vector<LocalData> data_;        ///< by address
     std::vector<LineBlock> blocks_;      ///< by address
     std::uint32_t longestBlock_ = 0;     ///< bytes of the longest of them
     std::vector<InlineeLine> inlinees_;  ///< by id

@@ -258,6 +258,11 @@ std::optional<ModuleReader::Named> PdbFile::nearest(std::uint32_t address) const
         if (const auto* function = symbols->functionAt(*linked))
             found = ModuleReader::Named{std::string(symbols->name(*function)), function->begin,
                                         function->size, true};
+        if (!found) found = publicAt(*linked, false);
+        // Between two public names may lie what only this object file knows.
+        const auto* data = symbols->dataBefore(*linked);
+        if (data != nullptr && (!found || (!found->function && data->begin > found->address)))
+            found = ModuleReader::Named{std::string(symbols->name(*data)), data->begin, 0, false};
     }
     if (!found) found = publicAt(*linked, false);
     if (!found) return std::nullopt;

@@ -184,6 +184,10 @@ TEST_P(PdbFiles, namesAreFoundBothWays) {
         const auto* named = find(name);
         ASSERT_NE(named, nullptr) << name;
         EXPECT_FALSE(named->function) << name;
+        // "quiet" has no public name.
+        const auto nearest = file_->nearest(static_cast<std::uint32_t>(named->address));
+        ASSERT_TRUE(nearest.has_value()) << name;
+        EXPECT_EQ(nearest->name, name);
     }
     std::vector<ModuleReader::Named> few;
     file_->find("ice::*", 3, few);
@@ -396,7 +400,7 @@ TEST(MsvcName, isWhatUndnameSaysWithoutItsTypes) {
         {"?global@@3HA", "global"},
         {"??$f@$03$0?0@@YAXXZ", "f<4,-1>"},
         {"??$f@P6AXH@Z@@YAXP6AXH@Z@Z", "f<void (*)(int)>"},
-        {"??_C@_05CJBACGMB@hello?$AA@", "??_C@_05CJBACGMB@hello?$AA@"},
+        {"??_C@_05CJBACGMB@hello?$AA@", "`string'"},
         {"not mangled", "not mangled"},
         {"?", "?"},
         {"??$f@V?$g@V?$g@V?$g@", "??$f@V?$g@V?$g@V?$g@"},
