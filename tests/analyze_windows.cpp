@@ -69,6 +69,33 @@ TEST_F(AnalyzeWindows, ADeadlockOfCriticalSections) {
               std::string::npos);
 }
 
+/// One has a section and loads a library, the other is in the loader and wants the section. Its
+/// parent dumps it: who writes a dump needs the loader's lock.
+TEST_F(AnalyzeWindows, ADeadlockThroughTheLoadersLock) {
+    const Json json = analysis("loader", "2");
+    EXPECT_EQ(json["verdict"]["bucket"], "DEADLOCK_crash!enterInsideLoader")
+        << json["verdict"].dump(1);
+    std::uint64_t loads = 0, enters = 0;
+    std::string loading, entering;
+    for (const Json& thread : json["threads"]) {
+        if (stands(thread, "loadWithSection")) {
+            loads = thread["id"];
+            loading = thread.value("activity", "");
+        }
+        if (stands(thread, "enterInsideLoader")) {
+            enters = thread["id"];
+            entering = thread.value("activity", "");
+        }
+    }
+    EXPECT_EQ(loading, fmt::format("waiting for the loader lock held by thread {}", enters));
+    EXPECT_EQ(entering, fmt::format("waiting for a critical section held by thread {}", loads));
+    const Json& finding = json["findings"][0];
+    EXPECT_NE(finding["claim"].get<std::string>().find("wait for each other in a circle"),
+              std::string::npos)
+        << finding.dump(1);
+    EXPECT_EQ(finding["confidence"], "certain");
+}
+
 /// Linked to another address, which is what ASLR does to it, a program fails in the same way.
 TEST_F(AnalyzeWindows, BucketsAreTheSameWhereverTheProgramWasLoaded) {
     const Scratch scratch;

@@ -55,6 +55,8 @@ IMPORT void EnterCriticalSection(CriticalSection*);
 IMPORT void LeaveCriticalSection(CriticalSection*);
 IMPORT void* VirtualAlloc(void*, Size, Dword, Dword);
 IMPORT void SetLastError(Dword);
+IMPORT int CreateProcessA(const char*, char*, void*, void*, int, Dword, void*, const char*, void*,
+                          void*);
 
 // What the compiler expects of a C++ runtime.
 void operator delete(void*, Size) noexcept {}
@@ -207,6 +209,33 @@ NOINLINE int takeBoth(CriticalSection* first, CriticalSection* second) {
     return sink;
 }
 
+/// Two that wait for each other through the loader's lock.
+NOINLINE int loadWithSection() {
+    EnterCriticalSection(&sectionA);
+    __atomic_fetch_add(&ready, 1, __ATOMIC_SEQ_CST);
+    while (ready < 2)
+        Sleep(1);
+    const Handle library = LoadLibraryA("winmm.dll");
+    sink = sink + (library != nullptr);
+    LeaveCriticalSection(&sectionA);
+    return sink;
+}
+NOINLINE int enterInsideLoader() {
+    using Lock = int (*)(Dword, Dword*, Size*);
+    const auto lock =
+        reinterpret_cast<Lock>(GetProcAddress(LoadLibraryA("ntdll.dll"), "LdrLockLoaderLock"));
+    Dword state = 0;
+    Size cookie = 0;
+    lock(0, &state, &cookie);
+    __atomic_fetch_add(&ready, 1, __ATOMIC_SEQ_CST);
+    while (ready < 2)
+        Sleep(1);
+    EnterCriticalSection(&sectionA);
+    sink = sink + 1;
+    LeaveCriticalSection(&sectionA);
+    return sink;
+}
+
 Job mainJob = {7, 2.5, "main job", nullptr};
 
 Dword worker(void* argument) {
@@ -220,6 +249,46 @@ Dword firstTaker(void*) {
 }
 Dword secondTaker(void*) {
     return static_cast<Dword>(takeBoth(&sectionB, &sectionA));
+}
+
+Dword loadingThread(void*) {
+    return static_cast<Dword>(loadWithSection());
+}
+Dword enteringThread(void*) {
+    return static_cast<Dword>(enterInsideLoader());
+}
+
+/// Whoever writes a dump takes the loader's lock: a process that lacks it cannot dump itself, its
+/// parent can. STARTUPINFOA begins with its size.
+void dumpChild(const char* program) {
+    struct {
+        Dword size;
+        alignas(8) char rest[96];
+    } startup = {};
+    struct {
+        Handle process, thread;
+        Dword processId, threadId;
+    } child = {};
+    static char line[1200];
+    char* out = line;
+    const char* const parts[] = {"\"", program, "\" loaderchild - 0"};
+    for (const char* part : parts) {
+        for (; *part && out < line + sizeof line - 1; ++part)
+            *out++ = *part;
+    }
+    startup.size = sizeof startup;
+    const Handle hangs = CreateEventA(nullptr, 1, 0, "icecore-loader");
+    if (!CreateProcessA(nullptr, line, nullptr, nullptr, 0, 0, nullptr, nullptr, &startup, &child))
+        TerminateProcess(GetCurrentProcess(), 5);
+    WaitForSingleObject(hangs, 60000);
+    Sleep(300);  // until both wait; whether they do is what the test looks at
+    constexpr Dword readWrite = 0xc0000000, createAlways = 2;
+    const Handle file = CreateFileA(dumpFile, readWrite, 0, nullptr, createAlways, 0, nullptr);
+    const int ok =
+        writeDump(child.process, child.processId, file, dumpType, nullptr, nullptr, nullptr);
+    CloseHandle(file);
+    TerminateProcess(child.process, 0);
+    TerminateProcess(GetCurrentProcess(), ok ? 0 : 3);
 }
 
 static bool same(const char* a, const char* b) {
@@ -297,6 +366,17 @@ extern "C" void entry() {
     go = CreateEventA(nullptr, 1, 0, nullptr);
     done = CreateEventA(nullptr, 1, 0, "icecore-done");
     FreeLibrary(LoadLibraryA("winmm.dll"));  // an unloaded module
+    if (same(arguments[1], "loader")) dumpChild(arguments[0]);
+    if (same(arguments[1], "loaderchild")) {
+        InitializeCriticalSection(&sectionA);
+        CreateThread(nullptr, 0, loadingThread, nullptr, 0, nullptr);
+        CreateThread(nullptr, 0, enteringThread, nullptr, 0, nullptr);
+        while (ready < 2)
+            Sleep(1);
+        SetEvent(CreateEventA(nullptr, 1, 0, "icecore-loader"));
+        Sleep(60000);
+        TerminateProcess(GetCurrentProcess(), 6);
+    }
     if (same(arguments[1], "hang")) {
         InitializeCriticalSection(&sectionA);
         InitializeCriticalSection(&sectionB);
