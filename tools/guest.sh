@@ -20,7 +20,8 @@ dir=$(cd "$1" && pwd)
 shift
 
 # What newer kernels have built in is not found, and not missing.
-modules="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk qemu_fw_cfg"
+modules="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk qemu_fw_cfg
+ failover net_failover virtio_net"
 
 say() { echo "guest.sh: $*" >&2; }
 need() { command -v "$1" >/dev/null || { say "$1 is missing"; exit 3; }; }
@@ -28,7 +29,8 @@ need cpio
 need gzip
 busybox=$(command -v busybox) || { say "busybox is missing"; exit 3; }
 
-if [ ! -s "$dir/vmlinuz" ]; then
+# A folder of an older version of this script has fewer modules.
+if [ ! -s "$dir/vmlinuz" ] || [ "$(cat "$dir/modules.list" 2>/dev/null)" != "$modules" ]; then
     need apt-get
     need dpkg
     package=$(apt-cache depends "$meta" 2>/dev/null |
@@ -45,6 +47,7 @@ if [ ! -s "$dir/vmlinuz" ]; then
     done
     cp "$dir"/package/tree/boot/vmlinuz-* "$dir/vmlinuz.new"
     mv "$dir/vmlinuz.new" "$dir/vmlinuz"
+    echo "$modules" > "$dir/modules.list"
     rm -rf "$dir/package"
 fi
 

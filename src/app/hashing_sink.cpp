@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <fstream>
 #include <mutex>
 #include <thread>
 
 #include "base/text.h"
+#include "bytes/past_cache.h"
 
 namespace icecore::app {
 
@@ -135,17 +135,8 @@ Result<void> HashingSink::finish() {
 
 Result<std::vector<std::pair<std::string, std::string>>> hashFile(const std::string& path,
                                                                   std::uint64_t size) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) return fail(Errc::io, "cannot be opened to be hashed", path);
     StreamHashes hashes;
-    std::vector<char> piece(std::size_t{1} << 20);
-    while (size > 0) {
-        const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(size, piece.size()));
-        if (!file.read(piece.data(), static_cast<std::streamsize>(count)))
-            return fail(Errc::io, "cannot be read to be hashed", path);
-        hashes.update(std::as_bytes(std::span(piece).first(count)));
-        size -= count;
-    }
+    TRY(readPastCache(path, size, [&](std::span<const std::byte> bytes) { hashes.update(bytes); }));
     return hashes.finish();
 }
 

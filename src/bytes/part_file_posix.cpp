@@ -34,6 +34,8 @@ constexpr std::uint64_t alignment = 4096;
 constexpr std::size_t bufferCount = 3;
 /// Shorter runs of zeros are written: many small holes cost more than they save.
 constexpr std::uint64_t worthAHole = std::uint64_t{64} << 10;
+/// Patched bytes that may lie in the page cache.
+constexpr std::uint64_t mostCached = std::uint64_t{256} << 10;
 
 struct Freed {
     void operator()(std::byte* bytes) const { std::free(bytes); }
@@ -229,7 +231,10 @@ public:
         // What is on its way lies behind: only what may be part of it has to arrive before.
         const std::uint64_t underWay = std::uint64_t{bufferCount} * parts_.bufferSize;
         if (*end > at_ - std::min(at_, underWay)) TRY(background_.drain());
-        return writePlain(offset, bytes);
+        TRY(writePlain(offset, bytes));
+        patched_ += bytes.size();
+        if (patched_ >= mostCached) dropCached();
+        return {};
     }
 
     [[nodiscard]] Result<void> flush() override {
@@ -243,6 +248,7 @@ public:
         if (!parts_.device && ::ftruncate(parts_.plain.get(), static_cast<off_t>(position_)) != 0)
             return failErrno(errno, "cannot set the length", name_);
         if (::fdatasync(parts_.plain.get()) != 0) return failErrno(errno, "cannot flush", name_);
+        dropCached();
         return {};
     }
 
@@ -295,6 +301,18 @@ private:
         }
         return {};
     }
+    /// What is patched goes through the page cache, which is to keep none of it.
+    void dropCached() {
+        patched_ = 0;
+        if (!parts_.isDirect) return;
+#ifdef SYNC_FILE_RANGE_WRITE
+        // Only what is on its way to the disk can be dropped. That it is safe there is for `flush`.
+        (void)::sync_file_range(
+            parts_.plain.get(), 0, 0,
+            SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+#endif
+        (void)::posix_fadvise(parts_.plain.get(), 0, 0, POSIX_FADV_DONTNEED);
+    }
     Result<void> writePlain(std::uint64_t offset, std::span<const std::byte> bytes) const {
         while (!bytes.empty()) {
             const ssize_t got = ::pwrite(parts_.plain.get(), bytes.data(), bytes.size(),
@@ -326,6 +344,7 @@ private:
     Buffer buffer_;
     std::uint64_t at_ = 0;  ///< where the buffer's first byte goes
     std::size_t used_ = 0;
+    std::uint64_t patched_ = 0;  ///< since the cache was emptied
     std::vector<std::byte> known_;
     Background background_;
 };

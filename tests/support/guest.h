@@ -45,8 +45,8 @@ inline GuestFiles guestFiles(const std::vector<std::string>& extra = {},
         return files;
     }
     if (extra.empty()) return files;
-    std::string command = "mkdir -p " + own + " && cp -r " + folder + "/modules " + files.kernel +
-                          " " + own + " && " + make + own;
+    std::string command = "mkdir -p " + own + " && cp -r " + folder + "/modules " + folder +
+                          "/modules.list " + files.kernel + " " + own + " && " + make + own;
     for (const std::string& file : extra)
         command += " " + file;
     if (const auto added = shell(command + " 2>&1"); added.status != 0)

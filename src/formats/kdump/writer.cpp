@@ -301,7 +301,7 @@ private:
         for (const Range& range : pages_)
             ranges.push_back(Range::between(range.begin() * pageSize, range.end() * pageSize));
         clipTo(stored, ranges);
-        const std::uint64_t size = pieceSizeFor(ranges, mostInPiece);
+        const std::uint64_t size = pieceSizeFor(ranges, 2 * mostInPiece) / 2;
         const Pieces pieces(std::move(ranges), size);
         std::vector<std::unique_ptr<BlockPacker>> packers(workerCount(threads_));
         const auto work = [&](std::uint64_t index, unsigned worker) -> Result<PackedPiece> {

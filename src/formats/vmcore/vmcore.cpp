@@ -25,6 +25,13 @@ constexpr std::uint64_t maxNotes = std::uint64_t{64} << 20;
 /// How much of the notes is looked at to tell a machine from a process.
 constexpr std::uint64_t probedNotes = 131072;  // our own of unread ranges has 64 KiB
 constexpr std::size_t probedSegments = 4096;
+/// The type of our own notes' segment, of the range that is the system's to use: makedumpfile looks
+/// into the last PT_NOTE only, and that has to be the one with VMCOREINFO.
+constexpr std::uint32_t ownNotes = 0x60494345;
+
+bool hasNotes(const elf::Program64& segment) {
+    return segment.type == elf::segmentNote || segment.type == ownNotes;
+}
 
 struct Tables {
     elf::Header64 header{};
@@ -92,7 +99,7 @@ bool probe(const Source& source) {
     if (!segments) return false;
     bool physical = false;
     for (const elf::Program64& segment : *segments) {
-        if (segment.type == elf::segmentNote) {
+        if (hasNotes(segment)) {
             if (const auto machine = machineByNotes(source, segment)) return *machine;
         }
         // Cores of processes have no physical addresses.
@@ -106,7 +113,7 @@ Result<void> readNotes(const Source& source, const std::vector<elf::Program64>& 
                        Snapshot& snapshot) {
     std::vector<std::byte> all;
     for (const elf::Program64& segment : segments) {
-        if (segment.type != elf::segmentNote) continue;
+        if (!hasNotes(segment)) continue;
         const std::uint64_t left =
             segment.offset < source.size() ? source.size() - segment.offset : 0;
         const std::uint64_t size = std::min<std::uint64_t>(segment.fileSize, left);
@@ -226,7 +233,7 @@ private:
             header.sectionCount = 1;
         }
         TRY(sink_.write(bytesOf(header)));
-        if (!notes_.empty()) TRY(note(notesOffset_, notes_.size()));
+        if (!notes_.empty()) TRY(note(elf::segmentNote, notesOffset_, notes_.size()));
         std::uint64_t offset = dataOffset_;
         for (const Range& range : ranges_) {
             elf::Program64 segment{};
@@ -239,16 +246,17 @@ private:
             TRY(sink_.write(bytesOf(segment)));
             offset += range.size();
         }
-        TRY(note(unreadOffset_, elfcore::noteSize(elfcore::ownNoteName, elfcore::unreadNoteSize)));
+        TRY(note(ownNotes, unreadOffset_,
+                 elfcore::noteSize(elfcore::ownNoteName, elfcore::unreadNoteSize)));
         if (!many) return {};
         elf::Section64 section{};
         section.info = static_cast<std::uint32_t>(segments_);
         return sink_.write(bytesOf(section));
     }
 
-    Result<void> note(std::uint64_t offset, std::uint64_t size) {
+    Result<void> note(std::uint32_t type, std::uint64_t offset, std::uint64_t size) {
         elf::Program64 segment{};
-        segment.type = elf::segmentNote;
+        segment.type = type;
         segment.offset = offset;
         segment.fileSize = size;
         segment.memorySize = size;
