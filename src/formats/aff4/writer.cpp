@@ -140,7 +140,8 @@ public:
     Result<WriteReport> run() {
         const std::vector<Range> ranges = image::storedRanges(memory_);
         end_ = image::endOf(ranges);
-        chunksInBevy_ = image::pieceSizeFor(ranges, mostInBevy) / chunkSize;
+        // Each one's name and place are kept in memory, too: larger than other pieces.
+        chunksInBevy_ = 4 * image::pieceSizeFor(ranges, mostInBevy / 4) / chunkSize;
         TRY(nameAll());
         image::tellLosses(snapshot_, {.cpus = true, .kernelInfo = true, .absences = true},
                           report_.losses);
@@ -205,7 +206,8 @@ private:
 
     Result<void> writeMemory(const std::vector<Range>& ranges) {
         progress_.begin("writing", image::bytesIn(ranges));
-        const image::Pieces pieces(cutAtBevies(ranges), image::pieceSizeFor(ranges, mostInPiece));
+        const image::Pieces pieces(cutAtBevies(ranges),
+                                   image::pieceSizeFor(ranges, 2 * mostInPiece) / 2);
         std::vector<std::unique_ptr<BlockPacker>> packers(workerCount(threads_));
         const auto work = [&](std::uint64_t index, unsigned worker) -> Result<PackedPiece> {
             if (progress_.cancelled()) return fail(Errc::cancelled, "cancelled");

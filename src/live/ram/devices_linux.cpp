@@ -112,8 +112,8 @@ std::string obstacles(const Paths& paths) {
             "--privileged");
     else if (capabilities && (*capabilities & administrator) == 0)
         add("this process lacks CAP_SYS_ADMIN, without which /proc/iomem hides its addresses");
-    for (const char* const mark : {"/.dockerenv", "/run/.containerenv"}) {
-        if (::access(mark, F_OK) != 0) continue;
+    for (const std::string& mark : paths.containerMarks) {
+        if (::access(mark.c_str(), F_OK) != 0) continue;
         add("this is a container, which hides such files: run on the host");
         break;
     }

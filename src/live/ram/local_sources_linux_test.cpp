@@ -97,8 +97,8 @@ TEST(Kcore, OldKernelsTellNoPhysicalAddresses) {
 class FakeKernel : public testing::Test {
 protected:
     FakeKernel() {
-        paths_ = {path("iomem"), path("kcore"),    path("crash"), path("mem"),
-                  path("flags"), path("lockdown"), path("status")};
+        paths_ = {path("iomem"), path("kcore"),    path("crash"),  path("mem"),
+                  path("flags"), path("lockdown"), path("status"), {path("dockerenv")}};
         write("iomem", "00001000-00002fff : System RAM\n00004000-00004fff : System RAM\n");
     }
     [[nodiscard]] std::string path(const std::string& name) const { return folder_.file(name); }
@@ -229,6 +229,37 @@ TEST_F(FakeKernel, TheErrorNamesEachSourceAndWhatWouldHelp) {
     for (const char* const part : {"kcore: ", "crash: ", "mem: ", "No such file", "locked down",
                                    "qmp:SOCKET", "CAP_SYS_RAWIO"})
         EXPECT_THAT(source.error().message, HasSubstr(part));
+}
+
+TEST_F(FakeKernel, WhatWouldHelpDependsOnWhatStandsInTheWay) {
+    EXPECT_EQ(obstacles(paths_), "");
+    write("lockdown", "none [integrity] confidentiality\n");
+    EXPECT_THAT(obstacles(paths_), HasSubstr("/proc/kcore is open to root"));
+    write("lockdown", "[none] integrity confidentiality\n");
+    EXPECT_EQ(obstacles(paths_), "");
+    write("dockerenv", "");
+    EXPECT_THAT(obstacles(paths_), HasSubstr("a container, which hides such files"));
+    write("status", "Name:\tx\nCapEff:\t0000000000020000\n");
+    EXPECT_THAT(obstacles(paths_), HasSubstr("CAP_SYS_ADMIN"));
+}
+
+TEST_F(FakeKernel, TheCrashDriverComesBeforeMem) {
+    write("crash", std::string(0x5000, 'c'));
+    write("mem", std::string(0x5000, 'm'));
+    std::vector<Attempt> attempts;
+    RamOptions options;
+    options.paths = paths_;
+    const auto source = openRam("auto", options, attempts);
+    ASSERT_TRUE(source) << source.error().describe();
+    EXPECT_EQ(source->name, "crash");
+    EXPECT_EQ(source->memory->readInteger<std::uint8_t>(0x4fff), 'c');
+    ASSERT_EQ(attempts.size(), 1U);
+    EXPECT_EQ(attempts[0].source, "kcore");
+    // A driver that gives the first megabyte only, as /dev/mem does.
+    write("crash", std::string(0x1000, 'c'));
+    const auto other = openRam("auto", options, attempts);
+    ASSERT_TRUE(other);
+    EXPECT_EQ(other->name, "mem");
 }
 
 TEST_F(FakeKernel, MemIsReadWhereItsMiddleCanBe) {

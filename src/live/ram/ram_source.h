@@ -34,6 +34,8 @@ struct Paths {
     std::string pageFlags = "/proc/kpageflags";
     std::string lockdown = "/sys/kernel/security/lockdown";
     std::string status = "/proc/self/status";
+    /// Of which one is there in a container.
+    std::vector<std::string> containerMarks = {"/.dockerenv", "/run/.containerenv"};
 };
 
 /// What was tried and did not work.
