@@ -6,6 +6,7 @@
 
 #include "analysis/analysis.h"
 #include "analysis/caught_signal.h"
+#include "analysis/shadow_stacks.h"
 #include "app/report.h"
 #include "app/screen.h"
 #include "app/symbol_flags.h"
@@ -73,7 +74,8 @@ private:
             return;
         }
         const Symbolizer symbolizer(*snapshot->process, symbols_.options());
-        const Unwinder unwinder(*snapshot->process, symbolizer);
+        Unwinder unwinder(*snapshot->process, symbolizer);
+        unwinder.useShadowStacks(shadowStackPointers(*snapshot));
         adoptCaughtSignal(*snapshot, unwinder);
         SilentProgress progress;
         const Analysis analysis = analyze(*snapshot, unwinder, symbolizer, progress);

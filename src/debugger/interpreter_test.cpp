@@ -231,6 +231,22 @@ TEST_F(Interpreting, RegistersHaveParts) {
     EXPECT_THAT(run("r").text, HasSubstr("ds:00000000`00000000=????????"));
 }
 
+TEST(ShadowStackPointer, IsARegisterOfTheThreadThatHasOne) {
+    Snapshot snapshot = syntheticSnapshot();
+    snapshot.attachments = {
+        {"thread/1235/shadow stack pointer", SharedBytes::own(std::string("0xcbc83fefc8"))}};
+    SymbolOptions options;
+    options.useDefaultPaths = false;
+    const auto session = Session::create(std::move(snapshot), options);
+    ASSERT_TRUE(session);
+    TextOutput output;
+    Interpreter interpreter(**session, output);
+    EXPECT_TRUE(interpreter.execute("r ssp; ? @ssp + 1"));
+    EXPECT_EQ(output.take(),
+              "ssp=000000cbc83fefc8\nEvaluate expression: 875237994441 = 000000cb`c83fefc9\n");
+    EXPECT_FALSE(interpreter.execute("~0s; r ssp"));
+}
+
 TEST_F(Interpreting, EveryCommandOfTheTableSurvivesNoArgumentsAndNonsense) {
     for (const Command& command : allCommands()) {
         if (command.name == "q" || command.name == "qq" || command.name == "qd") continue;

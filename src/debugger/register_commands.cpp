@@ -35,7 +35,7 @@ Result<void> showOne(CommandCall& call, std::string_view name) {
     const auto value = call.session.registerValue(name);
     if (!value) return fail(Errc::not_found, fmt::format("Bad register error at '{}'", name));
     call.out.print("{}={}\n", toLower(name),
-                   name.starts_with('$')
+                   name.starts_with('$') || equalsIgnoreCase(name, "ssp")
                        ? hexDigits(*value, static_cast<int>(call.session.pointerSize() * 2))
                        : fmt::format("{:x}", *value));
     return {};

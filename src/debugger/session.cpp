@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "analysis/caught_signal.h"
+#include "analysis/shadow_stacks.h"
 #include "base/text.h"
 #include "debugger/frame_variables.h"
 #include "unwind/image_memory.h"
@@ -95,6 +96,7 @@ Session::Session(Snapshot snapshot, const SymbolOptions& options)
       moduleNames_(*snapshot_.process),
       memory_(imageBackedMemory(*snapshot_.process, *symbolizer_)),
       threadStacks_(snapshot_.process->threads.size()) {
+    unwinder_->useShadowStacks(shadowStackPointers(snapshot_));
     adoptCaughtSignal(snapshot_, *unwinder_);
     const Process& process = *snapshot_.process;
     if (process.exception) {
@@ -162,6 +164,7 @@ void Session::reload(SymbolOptions options) {
     symbolizer_->reload(std::move(options));
     // Rules and names may come from other files now.
     unwinder_ = std::make_unique<Unwinder>(process(), *symbolizer_);
+    unwinder_->useShadowStacks(shadowStackPointers(snapshot_));
     for (auto& kept : threadStacks_)
         kept.reset();
     contextStack_.reset();
@@ -204,6 +207,13 @@ std::optional<std::uint64_t> Session::pseudoRegister(std::string_view name) cons
 std::optional<std::uint64_t> Session::registerValue(std::string_view name) const {
     if (!name.empty() && name.front() == '$') return pseudoRegister(name);
     if (const auto id = registerByName(arch(), name)) return registers_.get(*id);
+    // The dump has it of threads alone.
+    if (equalsIgnoreCase(name, "ssp") && contextKind_ == ContextKind::thread &&
+        thread() != nullptr) {
+        const auto pointers = shadowStackPointers(snapshot_);
+        const auto own = pointers.find(thread()->id);
+        if (own != pointers.end()) return own->second;
+    }
     return registerPart(registers_, name);
 }
 

@@ -157,6 +157,79 @@ TEST_F(UnseenCode, ZerosAtTheFramePointerOfTheInnermostFrameEndNothing) {
     EXPECT_EQ(stack.frames[1].pc, programAt + 0x2345);
 }
 
+/// x64 with CET, without tables and code: what the processor kept is the return address.
+class ShadowStacks : public testing::Test {
+protected:
+    static constexpr std::uint64_t codeAt = 0x140000000, stack = 0x20000, shadow = 0x30000;
+    ShadowStacks() : bytes_(0x1000), shadowBytes_(0x100) {
+        process_.system.arch = Arch::x86_64;
+        process_.system.os = Os::windows;
+        Module module;
+        module.range = Range::ofSize(codeAt, 0x20000);
+        module.path = "program.exe";
+        process_.modules.items.push_back(module);
+    }
+    void word(std::uint64_t offset, std::uint64_t value) {
+        storeInteger(bytes_.data() + offset, value);
+    }
+    void kept(std::initializer_list<std::uint64_t> values) {
+        std::uint64_t at = 0;
+        for (const std::uint64_t value : values)
+            storeInteger(shadowBytes_.data() + 8 * at++, value);
+    }
+    std::vector<std::uint64_t> unwind() {
+        std::vector<std::byte> file = bytes_;
+        file.insert(file.end(), shadowBytes_.begin(), shadowBytes_.end());
+        SegmentSpaceBuilder builder(memorySource(std::move(file), "test"));
+        builder.addStored(Range::ofSize(stack, bytes_.size()), 0);
+        builder.addStored(Range::ofSize(shadow, shadowBytes_.size()), bytes_.size());
+        process_.memory = builder.build();
+        Registers registers(Arch::x86_64);
+        registers.set(x64::rip, codeAt + 0x5000);
+        registers.set(x64::rsp, stack + 0x100);
+        Thread thread;
+        thread.id = 7;
+        thread.context = Context{registers, {}, {}};
+        thread.stack = Range::ofSize(stack, bytes_.size());
+        const Symbolizer symbolizer(process_, SymbolOptions{});
+        Unwinder unwinder(process_, symbolizer);
+        unwinder.useShadowStacks({{7, shadow}});
+        std::vector<std::uint64_t> pcs;
+        UnwindOptions options;
+        options.scan = false;
+        for (const Frame& frame : unwinder.unwind(thread, options).frames)
+            pcs.push_back(frame.pc - codeAt);
+        return pcs;
+    }
+
+    std::vector<std::byte> bytes_, shadowBytes_;
+    Process process_;
+};
+using Offsets = std::vector<std::uint64_t>;
+
+TEST_F(ShadowStacks, TellReturnAddresses) {
+    word(0x108, codeAt + 0x1111);  // left over
+    word(0x140, codeAt + 0x2222);
+    word(0x300, codeAt + 0x3338);  // a multiple of eight, which guesses take for a pointer to data
+    kept({codeAt + 0x2222, codeAt + 0x3338});
+    EXPECT_EQ(unwind(), (Offsets{0x5000, 0x2222, 0x3338}));
+}
+
+TEST_F(ShadowStacks, OfAnExceptionAreNewerThanItsRegisters) {
+    word(0x80, codeAt + 0x4444);  // below the stack pointer
+    word(0x140, codeAt + 0x2222);
+    kept({codeAt + 0x4444, codeAt + 0x2222});
+    EXPECT_EQ(unwind(), (Offsets{0x5000, 0x2222}));
+}
+
+TEST_F(ShadowStacks, SayNothingThatTheStackDoesNotHave) {
+    word(0x140, codeAt + 0x2222);
+    kept({codeAt + 0x2222, codeAt + 0x9999, codeAt + 0x2222});
+    EXPECT_EQ(unwind(), (Offsets{0x5000, 0x2222}));
+    kept({1, 2, 3});
+    EXPECT_EQ(unwind(), (Offsets{0x5000}));
+}
+
 TEST(UnseenMacCode, AWaitingThreadOfMacOsReturnsToTheTopOfItsStack) {
     constexpr std::uint64_t kernelAt = 0x7fff202d8000, libraryAt = 0x7fff201e3000,
                             top = 0x700007c6fe58;

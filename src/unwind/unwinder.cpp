@@ -51,9 +51,11 @@ struct Unwinder::State {
           programs(symbolizer, pe) {}
 
     [[nodiscard]] Stack walk(const Registers& start, std::optional<Range> stackHint,
-                             const UnwindOptions& options) const;
+                             const UnwindOptions& options,
+                             std::optional<std::uint64_t> shadowStack = std::nullopt) const;
 
     const Process& process;
+    std::map<std::uint64_t, std::uint64_t> shadowStacks;
     CodeMap code;
     CfiRules rules;
     PeTables peTables;
@@ -79,11 +81,13 @@ public:
     using Finders = std::span<const FrameFinder* const>;
 
     Walker(const Process& process, const CodeMap& code, const CfiRules& rules,
-           const UnwindOptions& options, std::optional<Range> stackHint, const Registers& start)
+           const UnwindOptions& options, std::optional<Range> stackHint, const Registers& start,
+           std::optional<std::uint64_t> shadowStack)
         : process_(process),
           rules_(rules),
           options_(options),
           hint_(stackHint),
+          shadow_(shadowStack),
           walk_{code, WalkMemory(*process.memory, code.memory()), {}},
           frame_{start, false, true, 0},
           progress_(start.sp()) {}
@@ -94,6 +98,7 @@ public:
 private:
     Step next(const FrameFinder& exact, const FrameFinder& signalFrame, Finders guesses);
     Step guess(const WalkFrame& from, Finders guesses);
+    Step byShadowStack(const WalkFrame& from);
     bool takes(Step& step);
     void publish();
     void refineGuessedStackPointer(Step& step) const;
@@ -115,6 +120,8 @@ private:
     const CfiRules& rules_;
     const UnwindOptions& options_;
     std::optional<Range> hint_;
+    /// Where the return address of the current frame is kept a second time.
+    std::optional<std::uint64_t> shadow_;
     Walk walk_;
     WalkFrame frame_;
     Trust trust_ = Trust::context;
@@ -168,7 +175,36 @@ bool Walker::isEntryPoint() const {
     return entry && frame_.pc() >= *entry && frame_.pc() - *entry < 64;
 }
 
+/// The return address that the shadow stack has, and where it lies on the stack itself. Registers
+/// of an exception are older than the pointer: what was called since then is passed over.
+Step Walker::byShadowStack(const WalkFrame& from) {
+    constexpr std::uint64_t longestFrame = 1024, mostNewer = 64;  // words
+    const Arch arch = from.registers.arch();
+    const std::uint64_t size = archInfo(arch).pointerSize;
+    const Range words =
+        Range::ofSize(alignUp(from.sp(), size), longestFrame * size).intersect(walk_.stack);
+    const auto fp = from.registers.get(archInfo(arch).fp);
+    for (std::uint64_t i = 0; shadow_ && i < (from.innermost ? mostNewer : 1); ++i) {
+        const auto pc = walk_.word(*shadow_ + i * size, arch);
+        if (!pc || process_.moduleAt(*pc) == nullptr ||
+            walk_.code.executable(*pc) == CodeMap::Executable::no)
+            return {};
+        for (std::uint64_t at = words.begin(); at < words.end() && words.end() - at >= size;
+             at += size) {
+            const auto word = walk_.word(at, arch);
+            if (!word) break;
+            if (*word != *pc) continue;
+            shadow_ = *shadow_ + i * size;
+            const bool keeps = fp && *fp > at && walk_.stack.contains(*fp);
+            return guessedCaller(from, Trust::frame_pointer, *pc, at + size,
+                                 keeps ? fp : std::nullopt);
+        }
+    }
+    return {};
+}
+
 Step Walker::guess(const WalkFrame& from, Finders guesses) {
+    if (Step step = byShadowStack(from); step.kind == Step::Kind::caller) return step;
     Step unreadable;
     for (const FrameFinder* finder : guesses) {
         Step step = finder->find(from, walk_);
@@ -228,6 +264,14 @@ bool Walker::takes(Step& step) {
         published.signalFrame = true;
         published.pcIsReturnAddress = false;
     }
+    if (shadow_) {
+        const std::uint64_t size = archInfo(step.caller.arch()).pointerSize;
+        // Behind an exception, or where frames were left out, it says nothing of the frames to
+        // come.
+        const bool agrees =
+            !step.fromSignalFrame && walk_.word(*shadow_, step.caller.arch()) == step.caller.pc();
+        shadow_ = agrees ? std::optional(*shadow_ + size) : std::nullopt;
+    }
     frame_.registers = step.caller;
     frame_.pcIsReturnAddress = !step.fromSignalFrame;
     frame_.innermost = step.fromSignalFrame;
@@ -273,7 +317,8 @@ Stack Walker::run(const FrameFinder& exact, const FrameFinder& signalFrame, Find
 }  // namespace
 
 Stack Unwinder::State::walk(const Registers& start, std::optional<Range> stackHint,
-                            const UnwindOptions& options) const {
+                            const UnwindOptions& options,
+                            std::optional<std::uint64_t> shadowStack) const {
     if (start.empty()) return {};
     // From sure to desperate; the scans can be asked away.
     const std::array<const FrameFinder*, 8> guesses = {
@@ -282,7 +327,7 @@ Stack Unwinder::State::walk(const Registers& start, std::optional<Range> stackHi
     const std::array<const FrameFinder*, 6> withoutScans = {&lostPc,           &prologue,
                                                             &sureFramePointer, &hiddenFramePointer,
                                                             &framePointer,     &anyFramePointer};
-    Walker walker(process, code, rules, options, stackHint, start);
+    Walker walker(process, code, rules, options, stackHint, start, shadowStack);
     return walker.run(programs, signalFrame,
                       options.scan ? Walker::Finders(guesses) : Walker::Finders(withoutScans));
 }
@@ -292,9 +337,16 @@ Unwinder::Unwinder(const Process& process, const Symbolizer& symbolizer)
 
 Unwinder::~Unwinder() = default;
 
+void Unwinder::useShadowStacks(std::map<std::uint64_t, std::uint64_t> pointers) {
+    state_->shadowStacks = std::move(pointers);
+}
+
 Stack Unwinder::unwind(const Thread& thread, const UnwindOptions& options) const {
     if (!thread.context) return {};
-    return state_->walk(thread.context->registers, thread.stack, options);
+    const auto shadow = state_->shadowStacks.find(thread.id);
+    return state_->walk(
+        thread.context->registers, thread.stack, options,
+        shadow != state_->shadowStacks.end() ? std::optional(shadow->second) : std::nullopt);
 }
 
 Stack Unwinder::unwind(const Registers& registers, const UnwindOptions& options) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -65,6 +66,10 @@ public:
     ~Unwinder();
     Unwinder(const Unwinder&) = delete;
     Unwinder& operator=(const Unwinder&) = delete;
+
+    /// Shadow stack pointers of threads by their ids (x64 with CET): where no table leads on, the
+    /// return address is what the processor kept there. Before the first walk.
+    void useShadowStacks(std::map<std::uint64_t, std::uint64_t> pointers);
 
     /// From a thread's context; empty when it has none.
     [[nodiscard]] Stack unwind(const Thread& thread, const UnwindOptions& options = {}) const;
