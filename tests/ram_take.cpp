@@ -255,6 +255,19 @@ TEST_F(RamTake, GoesIntoPipes) {
         << readText(file("err"));
     EXPECT_TRUE(sameMemory(file("piped.lime"), memory()));
     EXPECT_EQ(json::parse(readText(file("n.json")))["memory_bytes"], size_);
+    // A kdump flattened, as nobody can go back in a pipe; named ones are pipes, too.
+    for (const std::string format : {"kdump", "aff4", "avml", "elf"}) {
+        const std::string options = "--source memory.raw --format " + format;
+        const auto piped =
+            ram(fmt::format("{0} -o - 2>err | cat >piped.{1} && rm -f named && mkfifo named && "
+                            "{{ timeout 60 cat named >named.{1} & {2} ram {0} -o named 2>>err; "
+                            "s=$?; wait; exit $s; }}",
+                            options, format, program()));
+        ASSERT_EQ(piped.status, 0) << format << readText(file("err"));
+        EXPECT_TRUE(sameMemory(file("piped." + format), memory())) << format;
+        EXPECT_TRUE(sameMemory(file("named." + format), memory())) << format;
+    }
+    EXPECT_EQ(readText(file("piped.kdump")).substr(0, 12), "makedumpfile");
 }
 
 /// A listener of Python's that writes its port down and keeps what it is sent, until the other side

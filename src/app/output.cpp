@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "app/terminal.h"
 
@@ -27,6 +28,8 @@ Result<std::unique_ptr<Sink>> openOutput(const std::string& target, const Output
     }
     if (target.starts_with(tcpPrefix)) return connectTcp(target);
     if (target.starts_with(tlsPrefix)) return connectTls(target, options.caCertificates);
+    std::error_code ignored;
+    if (std::filesystem::is_fifo(target, ignored)) return openNamedPipe(target);
     FileSinkOptions file;
     file.overwrite = options.overwrite;
     file.expected = options.expected;

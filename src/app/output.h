@@ -31,6 +31,8 @@ bool isFile(std::string_view target);
 Result<std::unique_ptr<Sink>> connectTcp(const std::string& target);
 Result<std::unique_ptr<Sink>> connectTls(const std::string& target,
                                          const std::string& caCertificates);
+/// For openOutput: waits until somebody reads from the pipe.
+Result<std::unique_ptr<Sink>> openNamedPipe(const std::string& path);
 
 /// What --compress means for `format`; nothing given: the format's own choice.
 Result<std::optional<Codec>> chooseCodec(const Format& format, std::string_view given);
