@@ -29,7 +29,8 @@ struct ConvertOptions {
 Result<const Format*> chooseFormat(const ConvertOptions& options, const Snapshot& snapshot) {
     const Format* format = nullptr;
     if (!options.format.empty()) {
-        format = formatByName(options.format);
+        format =
+            snapshot.machine ? imageFormatByWord(options.format) : formatByName(options.format);
         if (format == nullptr)
             return fail(Errc::usage, "--format: no format is called `" + options.format + "`");
     } else {

@@ -43,7 +43,7 @@ Result<std::vector<Range>> parseHoles(const std::vector<std::string>& words) {
 Result<const Format*> chooseFormat(const std::string& word, const std::string& output) {
     const Format* format = nullptr;
     if (!word.empty()) {
-        format = formatByName(word);
+        format = imageFormatByWord(word);
         if (format == nullptr)
             return fail(Errc::usage, "--format: no format is called `" + word + "`");
         if (format->writeImage == nullptr)

@@ -23,9 +23,19 @@ namespace {
 
 /// Probed in this order: a kernel's core is a core too, and a raw image has nothing but its name.
 const std::array table = {
-    vmcoreFormat(), elfCoreFormat(),  minidumpFormat(), windowsKernelDumpFormat(),
-    limeFormat(),   avmlFormat(),     kdumpFormat(),    aff4Format(),
-    vmwareFormat(), hiberfilFormat(), rawFormat(),      joinedFormat(),
+    vmcoreFormat(),
+    elfCoreFormat(),
+    minidumpFormat(),
+    windowsKernelDumpFormat(),
+    limeFormat(),
+    avmlFormat(),
+    kdumpFormat(),
+    aff4Format(),
+    vmwareFormat(),
+    hiberfilFormat(),
+    rawFormat(),
+    joinedFormat(),
+    windowsBitmapDumpFormat(),
 };
 
 /// What a file that is no dump looks like, by its first bytes.
@@ -98,6 +108,11 @@ const Format* imageFormatByExtension(const std::filesystem::path& path) {
                 std::ranges::find(format.moreExtensions, extension) != format.moreExtensions.end());
     });
     return found == table.end() ? nullptr : &*found;
+}
+
+const Format* imageFormatByWord(std::string_view word) {
+    const Format* const named = formatByName(word);
+    return named != nullptr ? named : imageFormatByExtension("a." + std::string(word));
 }
 
 Result<const Format*> recognise(const Source& source) {

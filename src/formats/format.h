@@ -80,6 +80,8 @@ const Format* formatByName(std::string_view name);
 const Format* formatByExtension(const std::filesystem::path& path);
 /// The format to write a machine's memory in, by the extension of an output path, or null.
 const Format* imageFormatByExtension(const std::filesystem::path& path);
+/// By its name or, without the dot, an extension: what --format takes of images. Null for others.
+const Format* imageFormatByWord(std::string_view word);
 /// The format whose probe recognises the source; `malformed` telling what the file looks like
 /// instead (empty, text, ELF program, gzip…) when none does.
 Result<const Format*> recognise(const Source& source);

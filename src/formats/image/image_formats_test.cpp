@@ -206,8 +206,9 @@ TEST_P(ImageFormat, OverToEveryOtherAndBack) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ImageFormat, ::testing::ValuesIn(ways()), [](const auto& which) {
-    return which.param.format +
-           (which.param.codec ? "_" + std::string(toString(*which.param.codec)) : "");
+    std::string name = which.param.format;
+    std::ranges::replace(name, '-', '_');  // names of tests have none
+    return name + (which.param.codec ? "_" + std::string(toString(*which.param.codec)) : "");
 });
 
 TEST(ImagePieces, AreCutAtMultiples) {

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "formats/winkernel/reading.h"
+#include "formats/winkernel/writer.h"
 
 namespace icecore {
 
@@ -68,6 +69,11 @@ void readSystem(KernelReading& reading) {
         provenance.time =
             TimePoint(std::chrono::nanoseconds(static_cast<std::int64_t>(time - epoch) * 100));
     }
+    if (header.is64 && header.type != kindTriage) {
+        if (auto bytes = reading.source->load(0, header.size))
+            reading.snapshot.attachments.push_back(
+                {std::string(headerAttachment), *std::move(bytes)});
+    }
     if (!header.comment.empty())
         reading.snapshot.attachments.push_back({"comment", SharedBytes::own(header.comment)});
 }
@@ -87,6 +93,16 @@ Result<Snapshot> open(std::shared_ptr<const Source> source) {
     KernelReading reading(std::move(source), std::move(header), snapshot);
     readSystem(reading);
     TRY(readMemory(reading));
+    if (const DumpHeader& known = reading.header; !reading.triage && known.loadedModules == 0 &&
+                                                  known.debuggerData == 0 && known.bugCheck == 0) {
+        snapshot.issues.note("the header knows nothing of the kernel: made of another image?");
+        snapshot.process.reset();
+        SystemInfo unknown;
+        unknown.arch = snapshot.machine->system.arch;
+        unknown.cpuCount = snapshot.machine->system.cpuCount;
+        snapshot.machine->system = unknown;
+        return snapshot;
+    }
     readDebuggerData(reading);
     readCrash(reading);
     if (reading.triage)
@@ -106,10 +122,20 @@ Format windowsKernelDumpFormat() {
     Format format{};
     format.name = "windows-kernel";
     format.description = "Windows kernel dump";
+    format.extension = ".dmp";
     format.probe = winkernel::probe;
     format.open = winkernel::open;
     format.describe = winkernel::describe;
     format.build = winkernel::build;
+    format.writeImage = winkernel::writeFull;
+    return format;
+}
+
+Format windowsBitmapDumpFormat() {
+    Format format{};
+    format.name = "windows-kernel-bitmap";
+    format.description = "Windows kernel dump, bitmap form";
+    format.writeImage = winkernel::writeBitmap;
     return format;
 }
 

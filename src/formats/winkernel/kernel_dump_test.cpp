@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "formats/image/image.h"
+#include "formats/image/sample_machine.h"
 #include "formats/winkernel/kernel_maker.h"
 #include "model/snapshot.h"
 
@@ -88,6 +90,67 @@ TEST(KernelDump, BitmapsTellWhichPagesAreThere) {
                       Absence::not_captured);
         }
     }
+}
+
+std::vector<std::byte> written(const Snapshot& snapshot, const Format& format,
+                               WriteReport* report = nullptr) {
+    MemorySink sink;
+    SilentProgress progress;
+    ImageOptions options;
+    options.threads = 2;
+    auto done = format.writeImage(snapshot, options, sink, progress);
+    EXPECT_TRUE(done) << done.error().describe();
+    EXPECT_TRUE(sink.finish());
+    if (report != nullptr && done) *report = *std::move(done);
+    return std::move(sink.bytes());
+}
+
+TEST(KernelDump, WrittenAgainItIsTheSameInEitherForm) {
+    for (const Paging paging : {Paging::x64, Paging::x64_57, Paging::arm64}) {
+        const KernelMaker maker(paging);
+        const Snapshot first = opened(maker.bitmap(kindBitmapFull, bitmapFull));
+        WriteReport report;
+        const auto full = written(first, windowsKernelDumpFormat(), &report);
+        EXPECT_TRUE(report.losses.items().empty()) << report.losses.items()[0].describe();
+        const Snapshot second = opened(full);
+        expectMachine(maker, second);
+        EXPECT_EQ(second.provenance.type, "full");
+        EXPECT_EQ(second.provenance.time, first.provenance.time);
+        const Snapshot third = opened(written(second, windowsBitmapDumpFormat()));
+        expectMachine(maker, third);
+        EXPECT_EQ(third.provenance.type, "full (bitmap)");
+        EXPECT_EQ(third.machine->physical->extents(Range::all()),
+                  first.machine->physical->extents(Range::all()));
+        EXPECT_EQ(written(third, windowsKernelDumpFormat()), full);
+    }
+}
+
+TEST(KernelDump, TheBitmapLeavesOutWhatCouldNotBeRead) {
+    using image::testing::MadeUpMemory;
+    const std::vector<Range> ranges = {Range::between(0x1000, 0x9fc00),
+                                       Range::between(0x100000, 0x1ff000)};
+    const std::vector<Range> failing = {Range::between(0x10000, 0x13000),
+                                        Range::between(0x1fd000, 0x1fe000)};
+    const auto memory = std::make_shared<MadeUpMemory>(ranges, failing);
+    WriteReport report;
+    const auto bytes =
+        written(image::testing::machineOf(memory), windowsBitmapDumpFormat(), &report);
+    EXPECT_EQ(report.unread, failing);
+    const Snapshot snapshot = opened(bytes);
+    EXPECT_FALSE(snapshot.process) << "nobody said what ran there";
+    const AddressSpace& physical = *snapshot.machine->physical;
+    EXPECT_EQ(image::storedRanges(physical),
+              (std::vector{Range::between(0x1000, 0x10000), Range::between(0x13000, 0xa0000),
+                           Range::between(0x100000, 0x1fd000), Range::ofSize(0x1fe000, 0x1000)}));
+    std::vector<std::byte> page(4096);
+    for (const Range& range : image::storedRanges(physical)) {
+        for (std::uint64_t at = range.begin(); at < range.end(); at += page.size()) {
+            ASSERT_EQ(physical.read(at, page).bytes, page.size());
+            for (std::size_t i = 0; i < page.size() && at + i != 0x9fc00; ++i)
+                ASSERT_EQ(page[i], MadeUpMemory::byteAt(at + i)) << std::hex << at + i;
+        }
+    }
+    EXPECT_EQ(bytes.size() % pageSize, 0U);
 }
 
 TEST(KernelDump, RangesOfPages) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "formats/winkernel/reading.h"
 
 namespace icecore::winkernel {
@@ -37,6 +38,15 @@ std::optional<Bitmap> findBitmap(const KernelReading& reading) {
                                : older(reading.at<SummaryHeader32>(at));
 }
 
+/// `end`: where the last page of the dump ends.
+void tellIfCut(KernelReading& reading, std::uint64_t end) {
+    const std::uint64_t size = reading.source->size();
+    if (end > size)
+        reading.loss(
+            fmt::format("the file ends {} before its last page does", humanBytes(end - size)),
+            size);
+}
+
 }  // namespace
 
 /// The pages of all runs one behind the other.
@@ -57,6 +67,7 @@ Result<void> readRuns(KernelReading& reading, SegmentSpaceBuilder& builder) {
         builder.addStored(Range::ofSize(run.firstPage * pageSize, size), offset);
         offset += size;
     }
+    tellIfCut(reading, offset);
     return {};
 }
 
@@ -93,6 +104,7 @@ Result<void> readBitmap(KernelReading& reading, SegmentSpaceBuilder& builder) {
         if (run++ == 0) runBegin = page;
     }
     flush();
+    tellIfCut(reading, offset);
     return {};
 }
 
@@ -126,11 +138,13 @@ Result<void> readRanges(KernelReading& reading, SegmentSpaceBuilder& builder) {
         offset += size;
         left -= range->pageCount;
     }
+    tellIfCut(reading, offset);
     return {};
 }
 
 std::optional<PageTables> findTables(const KernelReading& reading) {
     const DumpHeader& header = reading.header;
+    if (header.directoryTable == 0) return std::nullopt;  // nobody knew
     PageTables tables;
     tables.root = header.directoryTable;
     tables.windowsTransition = true;
