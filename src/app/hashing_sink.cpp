@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstring>
+#include <deque>
 #include <mutex>
 #include <thread>
 
@@ -10,96 +12,142 @@
 
 namespace icecore::app {
 
-namespace {
-
-constexpr HashKind firstKind = HashKind::sha256, secondKind = HashKind::blake2b;
-
-}  // namespace
-
-/// The thread of the second hash: takes one task after another.
-struct StreamHashes::Helper {
-    explicit Helper(Hasher& hasher) : thread([this, &hasher] { run(hasher); }) {}
-    ~Helper() {
-        {
-            const std::lock_guard lock(mutex);
-            ended = true;
+/// A hash that is taken on a thread of its own, of buffers that go round.
+class StreamHashes::Behind {
+public:
+    Behind(Hasher& hasher, std::size_t bufferSize)
+        : hasher_(hasher), blockSize_(std::max<std::size_t>(bufferSize / blockCount, 4096)) {
+        for (Block& block : blocks_) {
+            block.bytes = std::make_unique_for_overwrite<std::byte[]>(blockSize_);
+            free_.push_back(&block);
         }
-        changed.notify_all();
+        thread_ = std::jthread([this] { run(); });
     }
-    Helper(const Helper&) = delete;
-    Helper& operator=(const Helper&) = delete;
-
-    void begin(const Task& given) {
+    ~Behind() {
+        give();
         {
-            const std::lock_guard lock(mutex);
-            task = given;
-            busy = true;
+            const std::lock_guard lock(mutex_);
+            ended_ = true;
         }
-        changed.notify_all();
+        changed_.notify_all();
     }
-    void wait() {
-        std::unique_lock lock(mutex);
-        changed.wait(lock, [this] { return !busy; });
+    Behind(const Behind&) = delete;
+    Behind& operator=(const Behind&) = delete;
+
+    void update(std::span<const std::byte> bytes) {
+        while (!bytes.empty()) {
+            needBlock();
+            const std::size_t count = std::min(bytes.size(), blockSize_ - block_->used);
+            std::memcpy(block_->bytes.get() + block_->used, bytes.data(), count);
+            took(count);
+            bytes = bytes.subspan(count);
+        }
     }
-    void run(Hasher& hasher) {
-        std::unique_lock lock(mutex);
+    void zeros(std::uint64_t count) {
+        while (count > 0) {
+            needBlock();
+            if (count >= blockSize_) {
+                block_->zeros = count;
+                return give();
+            }
+            const auto part = std::min(static_cast<std::size_t>(count), blockSize_ - block_->used);
+            std::memset(block_->bytes.get() + block_->used, 0, part);
+            took(part);
+            count -= part;
+        }
+    }
+
+private:
+    static constexpr std::size_t blockCount = 4;
+    struct Block {
+        std::unique_ptr<std::byte[]> bytes;
+        std::size_t used = 0;
+        std::uint64_t zeros = 0;  ///< behind the bytes
+    };
+
+    void needBlock() {
+        if (block_ != nullptr) return;
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [this] { return !free_.empty(); });
+        block_ = free_.front();
+        free_.pop_front();
+    }
+    void took(std::size_t count) {
+        block_->used += count;
+        if (block_->used == blockSize_) give();
+    }
+    void give() {
+        if (block_ == nullptr) return;
+        {
+            const std::lock_guard lock(mutex_);
+            filled_.push_back(block_);
+        }
+        changed_.notify_all();
+        block_ = nullptr;
+    }
+    void run() {
+        std::unique_lock lock(mutex_);
         for (;;) {
-            changed.wait(lock, [this] { return busy || ended; });
-            if (!busy) return;
-            const Task mine = task;
+            changed_.wait(lock, [this] { return ended_ || !filled_.empty(); });
+            if (filled_.empty()) return;
+            Block* const block = filled_.front();
+            filled_.pop_front();
             lock.unlock();
-            hasher.update(mine.bytes);
-            hasher.zeros(mine.zeros);
+            hasher_.update({block->bytes.get(), block->used});
+            hasher_.zeros(block->zeros);
+            block->used = 0;
+            block->zeros = 0;
             lock.lock();
-            busy = false;
-            changed.notify_all();
+            free_.push_back(block);
+            changed_.notify_all();
         }
     }
 
-    std::mutex mutex;
-    std::condition_variable changed;
-    Task task;
-    bool busy = false, ended = false;
-    std::jthread thread;  // last: it uses all of the above
+    Hasher& hasher_;
+    std::size_t blockSize_;
+    std::array<Block, blockCount> blocks_;
+    Block* block_ = nullptr;  ///< the one that is being filled
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<Block*> free_, filled_;
+    bool ended_ = false;
+    std::jthread thread_;  // last: it uses all of the above
 };
 
-StreamHashes::StreamHashes() : first_(firstKind), second_(secondKind) {}
+StreamHashes::StreamHashes(std::span<const HashKind> kinds, std::size_t bufferSize)
+    : bufferSize_(bufferSize) {
+    for (const HashKind kind : kinds)
+        ones_.push_back({kind, Hasher(kind)});
+}
 StreamHashes::~StreamHashes() = default;
 
-void StreamHashes::take(const Task& task) {
-    // Waking a thread takes longer than hashing a few pages.
-    constexpr std::uint64_t worthWaking = std::uint64_t{16} << 10;
-    const bool both = task.bytes.size() + task.zeros >= worthWaking;
-    if (both) {
-        if (!helper_) helper_ = std::make_unique<Helper>(second_);
-        helper_->begin(task);
-    }
-    first_.update(task.bytes);
-    first_.zeros(task.zeros);
-    if (both) {
-        helper_->wait();
-    } else {
-        second_.update(task.bytes);
-        second_.zeros(task.zeros);
-    }
-}
-
 void StreamHashes::update(std::span<const std::byte> bytes) {
-    take({bytes, 0});
+    if (ones_.empty()) return;
+    if (!behind_) behind_ = std::make_unique<Behind>(ones_.front().hasher, bufferSize_);
+    behind_->update(bytes);
+    for (One& one : std::span(ones_).subspan(1))
+        one.hasher.update(bytes);
 }
 
 void StreamHashes::zeros(std::uint64_t count) {
-    take({{}, count});
+    if (ones_.empty()) return;
+    if (!behind_) behind_ = std::make_unique<Behind>(ones_.front().hasher, bufferSize_);
+    behind_->zeros(count);
+    for (One& one : std::span(ones_).subspan(1))
+        one.hasher.zeros(count);
 }
 
 std::vector<std::pair<std::string, std::string>> StreamHashes::finish() {
+    behind_.reset();
     std::vector<std::pair<std::string, std::string>> values;
-    values.emplace_back(toString(firstKind), hexBytes(first_.finish()));
-    values.emplace_back(toString(secondKind), hexBytes(second_.finish()));
+    values.reserve(ones_.size());
+    for (One& one : ones_)
+        values.emplace_back(toString(one.kind), hexBytes(one.hasher.finish()));
     return values;
 }
 
-HashingSink::HashingSink(std::unique_ptr<Sink> inner) : inner_(std::move(inner)) {}
+HashingSink::HashingSink(std::unique_ptr<Sink> inner, std::size_t bufferSize)
+    : inner_(std::move(inner)), hashes_(manifestHashes, std::min(bufferSize, mostBuffer)) {}
 
 Result<void> HashingSink::write(std::span<const std::byte> bytes) {
     if (!patched_) hashes_.update(bytes);
@@ -134,8 +182,9 @@ Result<void> HashingSink::finish() {
 }
 
 Result<std::vector<std::pair<std::string, std::string>>> hashFile(const std::string& path,
-                                                                  std::uint64_t size) {
-    StreamHashes hashes;
+                                                                  std::uint64_t size,
+                                                                  std::span<const HashKind> kinds) {
+    StreamHashes hashes(kinds, HashingSink::mostBuffer);
     TRY(readPastCache(path, size, [&](std::span<const std::byte> bytes) { hashes.update(bytes); }));
     return hashes.finish();
 }

@@ -1,7 +1,9 @@
 // Hashes an output while it is written.
 #pragma once
 
+#include <array>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,38 +14,43 @@
 
 namespace icecore::app {
 
-/// SHA-256 and BLAKE2b of what goes by. BLAKE2b, the slower, has a thread of its own, made once:
-/// one for each piece would cost more than the piece, and touch the memory that is being taken.
+/// What a manifest has. SHA-256 is known everywhere and cannot be shared out: one thread does
+/// nothing else. BLAKE3 is another function altogether, and takes a third of its time or less.
+inline constexpr std::array manifestHashes = {HashKind::sha256, HashKind::blake3};
+
+/// Several hashes of what goes by. The first has a thread of its own, made once, and is some
+/// buffers behind; the others are taken at once.
 class StreamHashes {
 public:
-    StreamHashes();
+    /// `bufferSize`: of all buffers together.
+    explicit StreamHashes(std::span<const HashKind> kinds, std::size_t bufferSize);
     ~StreamHashes();
     StreamHashes(const StreamHashes&) = delete;
     StreamHashes& operator=(const StreamHashes&) = delete;
 
-    /// Both return when both hashes have taken it.
     void update(std::span<const std::byte> bytes);
     void zeros(std::uint64_t count);
     /// Name and hexadecimal value of each; once, at the end.
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> finish();
 
 private:
-    struct Helper;
-    struct Task {
-        std::span<const std::byte> bytes;
-        std::uint64_t zeros = 0;
+    class Behind;
+    struct One {
+        HashKind kind;
+        Hasher hasher;
     };
-    void take(const Task& task);
-
-    Hasher first_, second_;
-    std::unique_ptr<Helper> helper_;
+    std::vector<One> ones_;
+    std::size_t bufferSize_;
+    std::unique_ptr<Behind> behind_;  // last: it uses the first of ones_
 };
 
 /// Passes everything on and hashes it on the way. Where the writer goes back to patch what it has
 /// written already, the hashes are of no use: `patched` says so, and the file has to be read again.
 class HashingSink final : public Sink, public ReservingSink {
 public:
-    explicit HashingSink(std::unique_ptr<Sink> inner);
+    static constexpr std::size_t mostBuffer = std::size_t{1} << 20;
+    /// `bufferSize`: at most how much to keep until it is hashed.
+    explicit HashingSink(std::unique_ptr<Sink> inner, std::size_t bufferSize = mostBuffer);
     [[nodiscard]] Result<void> write(std::span<const std::byte> bytes) override;
     [[nodiscard]] Result<void> zeros(std::uint64_t count) override;
     [[nodiscard]] Result<void> reserve(std::uint64_t count) override;
@@ -63,8 +70,9 @@ private:
     bool patched_ = false;
 };
 
-/// The same hashes of the first `size` bytes of a file or device that is there.
+/// Such hashes of the first `size` bytes of a file or device that is there.
 Result<std::vector<std::pair<std::string, std::string>>> hashFile(const std::string& path,
-                                                                  std::uint64_t size);
+                                                                  std::uint64_t size,
+                                                                  std::span<const HashKind> kinds);
 
 }  // namespace icecore::app

@@ -116,7 +116,7 @@ public:
         sink_.reset();
         // What was written and then corrected has another hash than what went by.
         if (again) {
-            ASSIGN_OR_RETURN(hashes_, hashFile(task_.output, report->bytes));
+            ASSIGN_OR_RETURN(hashes_, hashFile(task_.output, report->bytes, manifestHashes));
         }
         RamManifest manifest = describe(snapshot, *report);
         manifest.seconds =
@@ -154,13 +154,14 @@ private:
     }
 
     Result<void> openSink(std::uint64_t keep) {
+        const auto bufferSize = static_cast<std::size_t>(std::clamp(
+            alignDown(image::bytesIn(journal_.ranges) / 4096, 4096), leastBuffer, mostBuffer));
         if (isFile(task_.output) && !std::filesystem::is_fifo(task_.output, ignored_)) {
             PartFileOptions options;
             options.overwrite = task_.overwrite;
             options.direct = task_.direct;
             options.keep = keep;
-            options.bufferSize = static_cast<std::size_t>(std::clamp(
-                alignDown(image::bytesIn(journal_.ranges) / 4096, 4096), leastBuffer, mostBuffer));
+            options.bufferSize = bufferSize;
             if (!task_.resume && !task_.overwrite &&
                 std::filesystem::exists(partPath(task_.output), ignored_))
                 return fail(Errc::exists,
@@ -188,7 +189,7 @@ private:
             ASSIGN_OR_RETURN(sink_, openOutput(task_.output, options));
         }
         if (!task_.hash) return {};
-        auto hashing = std::make_unique<HashingSink>(std::move(sink_));
+        auto hashing = std::make_unique<HashingSink>(std::move(sink_), bufferSize);
         hashing_ = hashing.get();
         sink_ = std::move(hashing);
         return {};

@@ -46,8 +46,7 @@ public:
     }
 
 private:
-    Sha256State state_ = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                          0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    Sha256State state_ = sha256Initial;
     std::array<std::byte, 64> buffer_{};
     std::size_t used_ = 0;
     std::uint64_t total_ = 0;
@@ -154,6 +153,7 @@ private:
 std::string_view toString(HashKind kind) {
     switch (kind) {
     case HashKind::sha256: return "sha256";
+    case HashKind::blake3: return "blake3";
     case HashKind::blake2b: return "blake2b";
     case HashKind::md5: return "md5";
     case HashKind::sha1: return "sha1";
@@ -165,6 +165,7 @@ std::string_view toString(HashKind kind) {
 Hasher::Hasher(HashKind kind) {
     switch (kind) {
     case HashKind::sha256: state_ = std::make_unique<Sha256>(); break;
+    case HashKind::blake3: state_ = newBlake3(); break;
     case HashKind::blake2b: state_ = std::make_unique<Blake2b>(); break;
     case HashKind::md5: state_ = newMd5(); break;
     case HashKind::sha1: state_ = newSha1(); break;
@@ -184,6 +185,34 @@ void Hasher::zeros(std::uint64_t count) {
     for (; count > none.size(); count -= none.size())
         state_->update(none);
     state_->update(std::span(none).first(static_cast<std::size_t>(count)));
+}
+
+void sha256Each(std::span<const std::byte> bytes, std::size_t piece,
+                std::vector<std::byte>& hashes) {
+    const auto append = [&hashes](const Sha256State& state) {
+        for (const std::uint32_t word : state)
+            appendInteger(hashes, word, std::endian::big);
+    };
+    // What ends with a whole block is followed by one that is the same for all.
+    std::array<std::byte, sha256Block> end{};
+    end[0] = std::byte{0x80};
+    storeInteger(end.data() + 56, std::uint64_t{piece} * 8, std::endian::big);
+    while (piece % sha256Block == 0 && bytes.size() >= 2 * piece) {
+        Sha256State one = sha256Initial, two = sha256Initial;
+        sha256Blocks(one, two, bytes.data(), bytes.data() + piece, piece / sha256Block);
+        sha256Blocks(one, two, end.data(), end.data(), 1);
+        append(one);
+        append(two);
+        bytes = bytes.subspan(2 * piece);
+    }
+    while (!bytes.empty()) {
+        Hasher hasher(HashKind::sha256);
+        const auto part = bytes.first(std::min(piece, bytes.size()));
+        hasher.update(part);
+        const std::vector<std::byte> hash = hasher.finish();
+        hashes.insert(hashes.end(), hash.begin(), hash.end());
+        bytes = bytes.subspan(part.size());
+    }
 }
 
 std::vector<std::byte> Hasher::finish() {

@@ -19,5 +19,6 @@ std::unique_ptr<Hasher::State> newMd5();
 std::unique_ptr<Hasher::State> newSha1();
 /// FIPS 180-4.
 std::unique_ptr<Hasher::State> newSha512();
+std::unique_ptr<Hasher::State> newBlake3();
 
 }  // namespace icecore

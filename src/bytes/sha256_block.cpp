@@ -53,63 +53,94 @@ void portable(Sha256State& state, const std::byte* bytes, std::size_t blocks) {
 }
 
 #ifdef ICECORE_SHA_INSTRUCTIONS
-/// Intel's SHA extensions: two rounds an instruction, state kept as ABEF and CDGH.
-[[gnu::target("sha,sse4.1,ssse3")]] void instructions(Sha256State& state, const std::byte* bytes,
+/// Intel's SHA extensions: two rounds an instruction, state kept as ABEF and CDGH. Of several
+/// inputs at once: each instruction waits for the one before it, and the CPU has others to do
+/// meanwhile.
+template <std::size_t Inputs>
+[[gnu::target("sha,sse4.1,ssse3")]] void instructions(Sha256State* const* states,
+                                                      const std::byte* const* inputs,
                                                       std::size_t blocks) {
     const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);
-    alignas(16) std::array<std::uint32_t, 4> low{state[5], state[4], state[1], state[0]};
-    alignas(16) std::array<std::uint32_t, 4> high{state[7], state[6], state[3], state[2]};
-    const auto at = [](const void* p) { return static_cast<const __m128i*>(p); };
-    __m128i abef = _mm_load_si128(at(low.data()));
-    __m128i cdgh = _mm_load_si128(at(high.data()));
-    for (; blocks > 0; --blocks, bytes += 64) {
-        const __m128i abefBefore = abef;
-        const __m128i cdghBefore = cdgh;
-        __m128i w[4];
-        for (std::size_t i = 0; i < 4; ++i)
-            w[i] = _mm_shuffle_epi8(_mm_loadu_si128(at(bytes + 16 * i)), swap);
-        for (std::size_t round = 0; round < 16; ++round) {
-            __m128i& current = w[round % 4];
-            if (round >= 4) {
-                const __m128i& one = w[(round + 1) % 4];
-                const __m128i& two = w[(round + 2) % 4];
-                const __m128i& three = w[(round + 3) % 4];
-                current = _mm_sha256msg2_epu32(_mm_add_epi32(_mm_sha256msg1_epu32(current, one),
-                                                             _mm_alignr_epi8(three, two, 4)),
-                                               three);
-            }
-            const __m128i sum =
-                _mm_add_epi32(current, _mm_loadu_si128(at(sha256Constants.data() + 4 * round)));
-            cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);
-            abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0e));
-        }
-        abef = _mm_add_epi32(abef, abefBefore);
-        cdgh = _mm_add_epi32(cdgh, cdghBefore);
+    __m128i abef[Inputs], cdgh[Inputs];
+    for (std::size_t k = 0; k < Inputs; ++k) {
+        const Sha256State& s = *states[k];
+        const auto word = [&s](std::size_t i) { return static_cast<int>(s[i]); };
+        abef[k] = _mm_setr_epi32(word(5), word(4), word(1), word(0));
+        cdgh[k] = _mm_setr_epi32(word(7), word(6), word(3), word(2));
     }
-    const auto to = [](void* p) { return static_cast<__m128i*>(p); };
-    _mm_store_si128(to(low.data()), abef);
-    _mm_store_si128(to(high.data()), cdgh);
-    state = {low[3], low[2], high[3], high[2], low[1], low[0], high[1], high[0]};
+    for (std::size_t block = 0; block < blocks; ++block) {
+        __m128i abefBefore[Inputs], cdghBefore[Inputs], w[Inputs][4];
+        for (std::size_t k = 0; k < Inputs; ++k) {
+            abefBefore[k] = abef[k];
+            cdghBefore[k] = cdgh[k];
+            const auto* const from =
+                reinterpret_cast<const __m128i*>(inputs[k] + block * sha256Block);
+#pragma GCC unroll 4
+            for (std::size_t i = 0; i < 4; ++i)
+                w[k][i] = _mm_shuffle_epi8(_mm_loadu_si128(from + i), swap);
+        }
+#pragma GCC unroll 16
+        for (std::size_t round = 0; round < 16; ++round) {
+            const __m128i constants = _mm_loadu_si128(
+                reinterpret_cast<const __m128i*>(sha256Constants.data() + 4 * round));
+#pragma GCC unroll 2
+            for (std::size_t k = 0; k < Inputs; ++k) {
+                __m128i& current = w[k][round % 4];
+                if (round >= 4) {
+                    const __m128i& three = w[k][(round + 3) % 4];
+                    current = _mm_sha256msg2_epu32(
+                        _mm_add_epi32(_mm_sha256msg1_epu32(current, w[k][(round + 1) % 4]),
+                                      _mm_alignr_epi8(three, w[k][(round + 2) % 4], 4)),
+                        three);
+                }
+                const __m128i sum = _mm_add_epi32(current, constants);
+                cdgh[k] = _mm_sha256rnds2_epu32(cdgh[k], abef[k], sum);
+                abef[k] = _mm_sha256rnds2_epu32(abef[k], cdgh[k], _mm_shuffle_epi32(sum, 0x0e));
+            }
+        }
+        for (std::size_t k = 0; k < Inputs; ++k) {
+            abef[k] = _mm_add_epi32(abef[k], abefBefore[k]);
+            cdgh[k] = _mm_add_epi32(cdgh[k], cdghBefore[k]);
+        }
+    }
+    for (std::size_t k = 0; k < Inputs; ++k) {
+        alignas(16) std::array<std::uint32_t, 4> low, high;
+        _mm_store_si128(reinterpret_cast<__m128i*>(low.data()), abef[k]);
+        _mm_store_si128(reinterpret_cast<__m128i*>(high.data()), cdgh[k]);
+        *states[k] = {low[3], low[2], high[3], high[2], low[1], low[0], high[1], high[0]};
+    }
 }
-#endif
 
-using Blocks = void (*)(Sha256State&, const std::byte*, std::size_t);
-
-Blocks choose() {
-#ifdef ICECORE_SHA_INSTRUCTIONS
+bool hasInstructions() {
     // CPUID 7.0: EBX bit 29, which GCC 12 has no name for.
     unsigned eax = 7, ebx = 0, ecx = 0, edx = 0;
     asm("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-    if ((ebx & (1U << 29)) != 0 && __builtin_cpu_supports("sse4.1")) return instructions;
+    return (ebx & (1U << 29)) != 0 && __builtin_cpu_supports("sse4.1");
+}
 #endif
-    return portable;
+
+template <std::size_t Inputs>
+void blocksOf(Sha256State* const* states, const std::byte* const* inputs, std::size_t blocks) {
+#ifdef ICECORE_SHA_INSTRUCTIONS
+    static const bool quick = hasInstructions();
+    if (quick) return instructions<Inputs>(states, inputs, blocks);
+#endif
+    for (std::size_t k = 0; k < Inputs; ++k)
+        portable(*states[k], inputs[k], blocks);
 }
 
 }  // namespace
 
 void sha256Blocks(Sha256State& state, const std::byte* bytes, std::size_t blocks) {
-    static const Blocks chosen = choose();
-    chosen(state, bytes, blocks);
+    Sha256State* const states[] = {&state};
+    blocksOf<1>(states, &bytes, blocks);
+}
+
+void sha256Blocks(Sha256State& one, Sha256State& two, const std::byte* bytesOne,
+                  const std::byte* bytesTwo, std::size_t blocks) {
+    Sha256State* const states[] = {&one, &two};
+    const std::byte* const inputs[] = {bytesOne, bytesTwo};
+    blocksOf<2>(states, inputs, blocks);
 }
 
 }  // namespace icecore
