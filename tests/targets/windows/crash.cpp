@@ -370,6 +370,8 @@ extern "C" void entry() {
     if (same(arguments[1], "loaderchild")) {
         InitializeCriticalSection(&sectionA);
         CreateThread(nullptr, 0, loadingThread, nullptr, 0, nullptr);
+        while (ready < 1)  // a thread that begins needs the loader's lock too
+            Sleep(1);
         CreateThread(nullptr, 0, enteringThread, nullptr, 0, nullptr);
         while (ready < 2)
             Sleep(1);
