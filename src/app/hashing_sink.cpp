@@ -183,8 +183,9 @@ Result<void> HashingSink::finish() {
 
 Result<std::vector<std::pair<std::string, std::string>>> hashFile(const std::string& path,
                                                                   std::uint64_t size,
-                                                                  std::span<const HashKind> kinds) {
-    StreamHashes hashes(kinds, HashingSink::mostBuffer);
+                                                                  std::span<const HashKind> kinds,
+                                                                  std::size_t bufferSize) {
+    StreamHashes hashes(kinds, bufferSize);
     TRY(readPastCache(path, size, [&](std::span<const std::byte> bytes) { hashes.update(bytes); }));
     return hashes.finish();
 }

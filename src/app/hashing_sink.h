@@ -70,9 +70,11 @@ private:
     bool patched_ = false;
 };
 
-/// Such hashes of the first `size` bytes of a file or device that is there.
+/// Such hashes of the first `size` bytes of a file or device that is there, by way of buffers that
+/// are so large together.
 Result<std::vector<std::pair<std::string, std::string>>> hashFile(const std::string& path,
                                                                   std::uint64_t size,
-                                                                  std::span<const HashKind> kinds);
+                                                                  std::span<const HashKind> kinds,
+                                                                  std::size_t bufferSize);
 
 }  // namespace icecore::app

@@ -116,7 +116,8 @@ public:
         sink_.reset();
         // What was written and then corrected has another hash than what went by.
         if (again) {
-            ASSIGN_OR_RETURN(hashes_, hashFile(task_.output, report->bytes, manifestHashes));
+            ASSIGN_OR_RETURN(
+                hashes_, hashFile(task_.output, report->bytes, manifestHashes, bufferSizeOfSink()));
         }
         RamManifest manifest = describe(snapshot, *report);
         manifest.seconds =
@@ -153,9 +154,13 @@ private:
         return {};
     }
 
-    Result<void> openSink(std::uint64_t keep) {
-        const auto bufferSize = static_cast<std::size_t>(std::clamp(
+    [[nodiscard]] std::size_t bufferSizeOfSink() const {
+        return static_cast<std::size_t>(std::clamp(
             alignDown(image::bytesIn(journal_.ranges) / 4096, 4096), leastBuffer, mostBuffer));
+    }
+
+    Result<void> openSink(std::uint64_t keep) {
+        const std::size_t bufferSize = bufferSizeOfSink();
         if (isFile(task_.output) && !std::filesystem::is_fifo(task_.output, ignored_)) {
             PartFileOptions options;
             options.overwrite = task_.overwrite;

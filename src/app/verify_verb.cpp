@@ -161,7 +161,8 @@ private:
             return;
         }
         std::error_code ignored;
-        const auto hashes = hashFile(path_, std::filesystem::file_size(path_, ignored), kinds);
+        const auto hashes = hashFile(path_, std::filesystem::file_size(path_, ignored), kinds,
+                                     HashingSink::mostBuffer);
         if (!hashes) {
             checks_.push_back({"manifest", hashes.error().describe(), false});
             return;
