@@ -6,7 +6,6 @@
 #include <array>
 #include <cerrno>
 #include <condition_variable>
-#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <mutex>
@@ -16,6 +15,7 @@
 #include "base/range.h"
 #include "base/text.h"
 #include "bytes/descriptor_posix.h"
+#include "bytes/direct_io_posix.h"
 #include "bytes/part_file.h"
 #include "bytes/read_at_posix.h"
 
@@ -23,28 +23,13 @@ namespace icecore {
 
 namespace {
 
-#ifdef O_DIRECT
-constexpr int directFlag = O_DIRECT;
-#else
-constexpr int directFlag = 0;
-#endif
+using direct_io::alignment, direct_io::Buffer, direct_io::newBuffer;
 
-/// Every disk's and file system's blocks divide it.
-constexpr std::uint64_t alignment = 4096;
 constexpr std::size_t bufferCount = 3;
 /// Shorter runs of zeros are written: many small holes cost more than they save.
 constexpr std::uint64_t worthAHole = std::uint64_t{64} << 10;
 /// Patched bytes that may lie in the page cache.
 constexpr std::uint64_t mostCached = std::uint64_t{256} << 10;
-
-struct Freed {
-    void operator()(std::byte* bytes) const { std::free(bytes); }
-};
-using Buffer = std::unique_ptr<std::byte, Freed>;
-
-Buffer newBuffer(std::size_t size) {
-    return Buffer(static_cast<std::byte*>(std::aligned_alloc(alignment, size)));
-}
 
 /// Writes pieces on a thread of its own, in order. The first error stays.
 class Background {
@@ -132,8 +117,8 @@ private:
     /// Some file systems open with O_DIRECT and then refuse it.
     [[nodiscard]] bool leaveDirect() const {
         const int flags = ::fcntl(file_, F_GETFL);
-        return flags >= 0 && (flags & directFlag) != 0 &&
-               ::fcntl(file_, F_SETFL, flags & ~directFlag) == 0;
+        return flags >= 0 && (flags & direct_io::flag) != 0 &&
+               ::fcntl(file_, F_SETFL, flags & ~direct_io::flag) == 0;
     }
 
     int file_;
@@ -354,8 +339,9 @@ Result<void> openBoth(const std::string& file, int flags, bool direct, DirectFil
     parts.plain = Descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC | flags, 0600));
     if (!parts.plain.valid()) return failErrno(errno, "cannot create", file);
     const int again = flags & ~(O_CREAT | O_EXCL | O_TRUNC);
-    if (direct && directFlag != 0)
-        parts.direct = Descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC | again | directFlag));
+    if (direct && direct_io::flag != 0)
+        parts.direct =
+            Descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC | again | direct_io::flag));
     parts.isDirect = parts.direct.valid();
     if (!parts.isDirect)
         parts.direct = Descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC | again));

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
-#include <memory>
 
 #include "base/text.h"
 #include "bytes/descriptor_posix.h"
+#include "bytes/direct_io_posix.h"
 #include "bytes/past_cache.h"
 #include "bytes/read_at_posix.h"
 
@@ -14,31 +13,19 @@ namespace icecore {
 
 namespace {
 
-#ifdef O_DIRECT
-constexpr int directFlag = O_DIRECT;
-#else
-constexpr int directFlag = 0;
-#endif
-
-constexpr std::size_t alignment = 4096;
 /// Small, as it is memory of the machine whose memory was taken.
 constexpr std::size_t pieceSize = std::size_t{256} << 10;
-
-struct Freed {
-    void operator()(std::byte* bytes) const { std::free(bytes); }
-};
 
 }  // namespace
 
 Result<void> readPastCache(const std::filesystem::path& path, std::uint64_t size,
                            const std::function<void(std::span<const std::byte>)>& use) {
     const std::string name = path.string();
-    Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | directFlag));
-    bool direct = file.valid() && directFlag != 0;
+    Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | direct_io::flag));
+    bool direct = file.valid() && direct_io::flag != 0;
     if (!file.valid()) file = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file.valid()) return failErrno(errno, "cannot open", name);
-    const std::unique_ptr<std::byte, Freed> buffer(
-        static_cast<std::byte*>(std::aligned_alloc(alignment, pieceSize)));
+    const direct_io::Buffer buffer = direct_io::newBuffer(pieceSize);
     if (!buffer) return fail(Errc::limit, "out of memory", name);
     const std::span<std::byte> piece(buffer.get(), pieceSize);
     for (std::uint64_t at = 0; at < size;) {

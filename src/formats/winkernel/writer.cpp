@@ -181,7 +181,7 @@ private:
                                                alignDown(unread.end(), pageSize));
             if (pages.empty()) continue;
             TRY(write(piece, pages.begin()));
-            missing_.push_back(pages);
+            missing_.add(pages);
             at_ = pages.end();
         }
         return write(piece, piece.range.end());
@@ -207,26 +207,24 @@ private:
     /// Clears the bits of pages that turned out not to be readable.
     Result<void> correct() {
         if (missing_.empty()) return {};
+        RangeSet there;
+        for (const Range& run : runs_)
+            there.add(run);
+        for (const Range& range : missing_.ranges())
+            there.subtract(range);
         const std::uint64_t bitmapAt = headerSize + sizeof(BitmapHeader);
-        RangeSet missing;
-        for (const Range& range : missing_)
-            missing.add(range);
-        std::uint64_t gone = 0;
-        for (const Range& range : missing.ranges()) {
-            gone += range.size() / pageSize;
-            const std::uint64_t first = range.begin() / pageSize, last = range.end() / pageSize;
-            for (std::uint64_t byte = first / 8; byte * 8 < last; ++byte) {
+        for (const Range& range : missing_.ranges()) {
+            const std::uint64_t end = range.end() / pageSize;
+            for (std::uint64_t page = alignDown(range.begin() / pageSize, 8); page < end;
+                 page += 8) {
                 std::byte bits{0};
                 for (std::uint64_t bit = 0; bit < 8; ++bit) {
-                    const std::uint64_t address = (byte * 8 + bit) * pageSize;
-                    const bool stored = std::ranges::any_of(
-                        runs_, [&](const Range& run) { return run.contains(address); });
-                    if (stored && !missing.contains(address)) bits |= std::byte{1} << bit;
+                    if (there.contains((page + bit) * pageSize)) bits |= std::byte{1} << bit;
                 }
-                TRY(sink_.patch(bitmapAt + byte, std::span(&bits, 1)));
+                TRY(sink_.patch(bitmapAt + page / 8, std::span(&bits, 1)));
             }
         }
-        const Le64 present(image::bytesIn(runs_) / pageSize - gone);
+        const Le64 present(there.bytes() / pageSize);
         TRY(sink_.patch(headerSize + offsetof(BitmapHeader, present), bytesOf(present)));
         TRY(sink_.patch(offsetof(Header64, pageCount), bytesOf(present)));
         const Le64 space(sink_.position());
@@ -245,7 +243,7 @@ private:
     Progress& progress_;
     std::vector<Range>::const_iterator run_;
     std::uint64_t at_ = 0;  ///< the address that is next
-    std::vector<Range> missing_;
+    RangeSet missing_;      ///< pages that are left out
     WriteReport report_;
 };
 
