@@ -5,11 +5,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/ordered_work.h"
 #include "base/text.h"
 #include "formats/image/image.h"
+#include "formats/minidump/filetime.h"
 #include "formats/winkernel/layout.h"
 
 namespace icecore::winkernel {
@@ -28,12 +28,6 @@ std::vector<Range> wholePages(const std::vector<Range>& ranges) {
         pages.add(
             Range::between(alignDown(range.begin(), pageSize), alignUp(range.end(), pageSize)));
     return {pages.ranges().begin(), pages.ranges().end()};
-}
-
-std::uint64_t fileTime(TimePoint time) {
-    constexpr std::uint64_t epoch = 116'444'736'000'000'000;
-    const auto since = time.time_since_epoch().count();
-    return since < 0 ? 0 : epoch + static_cast<std::uint64_t>(since) / 100;
 }
 
 class Writer {
@@ -117,7 +111,8 @@ private:
         for (const Machine::Cpu& cpu : machine.cpus.items) {
             if (raw.directoryTable == 0) raw.directoryTable = cpu.translationRoot.value_or(0);
         }
-        if (snapshot_.provenance.time) raw.systemTime = fileTime(*snapshot_.provenance.time);
+        if (snapshot_.provenance.time)
+            raw.systemTime = minidump::toFileTime(*snapshot_.provenance.time);
         report_.losses.loss(
             "where the kernel keeps its lists, and why it stopped, is not known: the dump's header "
             "has none of it, and debuggers show its memory by address only");
