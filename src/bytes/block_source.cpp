@@ -21,26 +21,44 @@ Result<std::size_t> BlockSource::read(std::uint64_t offset, std::span<std::byte>
         if (!place.content.contains(at))
             return fail(Errc::internal, "a block that does not hold what it was asked for",
                         where(at));
-        ASSIGN_OR_RETURN(const auto content, block(place));
         const auto inside = static_cast<std::size_t>(at - place.content.begin());
-        if (inside >= content->size())
-            return fail(Errc::malformed, "a compressed block is shorter than it should be",
-                        where(at));
-        const std::size_t count = std::min(out.size() - done, content->size() - inside);
-        std::memcpy(out.data() + done, content->data() + inside, count);
+        const auto size = static_cast<std::size_t>(place.content.size());
+        const std::size_t count = std::min(out.size() - done, size - inside);
+        auto content = kept(place.key);
+        if (!content && count == size && cheap()) {
+            TRY(unpack(place, out.subspan(done, count)));
+        } else {
+            if (!content) {
+                ASSIGN_OR_RETURN(content, fresh(place));
+            }
+            std::memcpy(out.data() + done, content->data() + inside, count);
+        }
         done += count;
     }
     return done;
 }
 
-Result<std::shared_ptr<const BlockSource::Bytes>> BlockSource::block(const Place& place) const {
-    if (auto content = kept(place.key)) return content;
+Result<std::shared_ptr<const BlockSource::Bytes>> BlockSource::fresh(const Place& place) const {
     // Outside the lock: threads unpack different blocks at the same time. Two that want the same
     // one do it twice, which is rare and harmless.
-    ASSIGN_OR_RETURN(Bytes bytes, unpack(place));
+    Bytes bytes(static_cast<std::size_t>(place.content.size()));
+    TRY(unpack(place, bytes));
     auto content = std::make_shared<const Bytes>(std::move(bytes));
     keep(place.key, content);
     return content;
+}
+
+Result<BlockSource::Bytes> BlockSource::loadPacked(const Source& file, std::uint64_t offset,
+                                                   std::uint64_t size) {
+    const auto end = checkedAdd(offset, size);
+    if (!end || *end > file.size())
+        return fail(Errc::truncated, "a compressed block is cut off", file.where(offset));
+    Bytes packed(static_cast<std::size_t>(size));
+    ASSIGN_OR_RETURN(const std::size_t got, file.read(offset, packed));
+    if (got < packed.size())
+        return fail(Errc::truncated, "the file became shorter while it was read",
+                    file.where(offset));
+    return packed;
 }
 
 std::shared_ptr<const BlockSource::Bytes> BlockSource::kept(std::uint64_t key) const {

@@ -28,8 +28,18 @@ protected:
 
     /// The block that holds `offset`, which is below size(). Called often and without the lock.
     [[nodiscard]] virtual Result<Place> locate(std::uint64_t offset) const = 0;
-    /// The content of a block: exactly place.content.size() bytes.
-    [[nodiscard]] virtual Result<Bytes> unpack(const Place& place) const = 0;
+    /// The content of a block into `out`, which is exactly place.content.size() bytes.
+    [[nodiscard]] virtual Result<void> unpack(const Place& place,
+                                              std::span<std::byte> out) const = 0;
+    /// Whether a block costs little more to unpack than its own bytes do. Where it is asked for as
+    /// a whole it is not kept then: who reads on asks for another.
+    [[nodiscard]] virtual bool cheap() const { return true; }
+
+    /// The packed bytes of a block. Read, and not looked at through a mapping: all of those that
+    /// were touched would count as memory of ours. `truncated` where the file ends before, and
+    /// nothing is allocated before that check.
+    [[nodiscard]] static Result<Bytes> loadPacked(const Source& file, std::uint64_t offset,
+                                                  std::uint64_t size);
 
     /// A block that is among those kept; null when it is not.
     [[nodiscard]] std::shared_ptr<const Bytes> kept(std::uint64_t key) const;
@@ -41,7 +51,7 @@ private:
         std::uint64_t key;
         std::shared_ptr<const Bytes> content;
     };
-    [[nodiscard]] Result<std::shared_ptr<const Bytes>> block(const Place& place) const;
+    [[nodiscard]] Result<std::shared_ptr<const Bytes>> fresh(const Place& place) const;
 
     mutable std::mutex mutex_;
     mutable std::list<Kept> kept_;  ///< most recently used first

@@ -29,39 +29,41 @@ Result<BlockSource::Place> ForwardSource::locate(std::uint64_t offset) const {
     return Place{begin, Range::ofSize(begin, pieceSize).intersect(Range::between(0, size()))};
 }
 
-Result<BlockSource::Bytes> ForwardSource::unpack(const Place& place) const {
+Result<void> ForwardSource::unpack(const Place& place, std::span<std::byte> out) const {
     const std::lock_guard lock(decoding_);
     // Whoever had the lock may have come by.
-    if (const auto passed = kept(place.key)) return *passed;
+    if (const auto passed = kept(place.key)) {
+        std::ranges::copy(*passed, out.begin());
+        return {};
+    }
     ASSIGN_OR_RETURN(Parked from, decoderFor(place.content.begin()));
     while (from.position < place.content.begin()) {
         const std::uint64_t begin = from.position;
         const std::uint64_t end =
             std::min(alignDown(begin, pieceSize) + pieceSize, place.content.begin());
-        ASSIGN_OR_RETURN(Bytes passed, next(from, end));
+        Bytes passed(static_cast<std::size_t>(end - begin));
+        TRY(next(from, passed));
         if (begin % pieceSize == 0 && place.content.begin() - begin <= passedKept &&
             kept(begin) == nullptr)
             keep(begin, std::make_shared<const Bytes>(std::move(passed)));
     }
-    ASSIGN_OR_RETURN(Bytes content, next(from, place.content.end()));
+    TRY(next(from, out));
     park(std::move(from));
-    return content;
+    return {};
 }
 
-/// The bytes from where the decoder stands up to `end`.
-Result<BlockSource::Bytes> ForwardSource::next(Parked& from, std::uint64_t end) const {
-    Bytes bytes(static_cast<std::size_t>(end - from.position));
+/// The bytes from where the decoder stands.
+Result<void> ForwardSource::next(Parked& from, std::span<std::byte> out) const {
     std::size_t done = 0;
-    while (done < bytes.size()) {
-        ASSIGN_OR_RETURN(const std::size_t got,
-                         from.decoder->decode(std::span(bytes).subspan(done)));
+    while (done < out.size()) {
+        ASSIGN_OR_RETURN(const std::size_t got, from.decoder->decode(out.subspan(done)));
         if (got == 0)
             return fail(Errc::truncated, "the compressed content ends early",
                         where(from.position + done));
         done += got;
     }
-    from.position = end;
-    return bytes;
+    from.position += out.size();
+    return {};
 }
 
 Result<ForwardSource::Parked> ForwardSource::decoderFor(std::uint64_t offset) const {

@@ -49,7 +49,8 @@ protected:
         std::uint64_t place) const = 0;
 
     [[nodiscard]] Result<Place> locate(std::uint64_t offset) const final;
-    [[nodiscard]] Result<Bytes> unpack(const Place& place) const final;
+    [[nodiscard]] Result<void> unpack(const Place& place, std::span<std::byte> out) const final;
+    [[nodiscard]] bool cheap() const final { return false; }
 
 private:
     struct Parked {
@@ -57,7 +58,7 @@ private:
         std::unique_ptr<ForwardDecoder> decoder;
     };
     [[nodiscard]] Result<Parked> decoderFor(std::uint64_t offset) const;
-    [[nodiscard]] Result<Bytes> next(Parked& from, std::uint64_t end) const;
+    [[nodiscard]] Result<void> next(Parked& from, std::span<std::byte> out) const;
     void park(Parked one) const;
 
     std::shared_ptr<const Source> file_;

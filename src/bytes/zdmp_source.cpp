@@ -60,28 +60,27 @@ protected:
             Range::ofSize(number * blockSize_, blockSize_).intersect(Range::between(0, size_));
         return Place{number, content};
     }
-    [[nodiscard]] Result<Bytes> unpack(const Place& place) const override {
+    [[nodiscard]] Result<void> unpack(const Place& place, std::span<std::byte> out) const override {
         if (place.key >= blocks_.size())
             return fail(Errc::truncated, "the file ends before this block",
                         where(place.content.begin()));
         const std::uint64_t at = blocks_[static_cast<std::size_t>(place.key)];
         ASSIGN_OR_RETURN(const auto header, structureAt<BlockHeader>(*file_, at));
-        ASSIGN_OR_RETURN(const SharedBytes stored,
-                         file_->load(at + sizeof(BlockHeader), header.size));
-        if (crc32(stored.span()) != header.crc)
+        ASSIGN_OR_RETURN(const Bytes stored,
+                         loadPacked(*file_, at + sizeof(BlockHeader), header.size));
+        if (crc32(stored) != header.crc)
             return fail(Errc::malformed, "a block whose checksum is wrong", file_->where(at));
-        const auto wanted = static_cast<std::size_t>(place.content.size());
-        Bytes content(static_cast<std::size_t>(blockSize_));
+        Bytes whole(static_cast<std::size_t>(blockSize_));  // the last one may hold more
         if (stored.size() == blockSize_) {
-            std::ranges::copy(stored.span(), content.begin());
+            whole = stored;
         } else {
-            ASSIGN_OR_RETURN(const std::size_t got, unpackLznt1(stored.span(), content));
-            if (got < wanted)
+            ASSIGN_OR_RETURN(const std::size_t got, unpackLznt1(stored, whole));
+            if (got < out.size())
                 return fail(Errc::malformed, "a block is shorter than it should be",
                             file_->where(at));
         }
-        content.resize(wanted);
-        return content;
+        std::ranges::copy(std::span(whole).first(out.size()), out.begin());
+        return {};
     }
 
 private:

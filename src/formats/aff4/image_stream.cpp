@@ -101,7 +101,7 @@ Result<ImageStream::Place> ImageStream::locate(std::uint64_t offset) const {
     return Place{chunk, content};
 }
 
-Result<ImageStream::Bytes> ImageStream::unpack(const Place& place) const {
+Result<void> ImageStream::unpack(const Place& place, std::span<std::byte> out) const {
     const std::uint64_t chunk = place.content.begin() / shape_.chunkSize;
     ASSIGN_OR_RETURN(const auto in, bevy(chunk / shape_.chunksInSegment));
     const std::uint64_t index = chunk % shape_.chunksInSegment;
@@ -112,24 +112,27 @@ Result<ImageStream::Bytes> ImageStream::unpack(const Place& place) const {
     if (packed.end() > in->size || packed.size() > 2 * shape_.chunkSize + 64)
         return fail(Errc::malformed, "a chunk that does not lie in its bevy",
                     where(place.content.begin()));
-    ASSIGN_OR_RETURN(const SharedBytes stored,
-                     in->volume->file->load(in->begin + packed.begin(), packed.size()));
-    const auto wanted = static_cast<std::size_t>(place.content.size());
+    const Source& file = *in->volume->file;
+    const std::uint64_t begin = in->begin + packed.begin();
     // As long as a whole chunk: it did not become smaller, and is there as it was.
-    const bool plain = shape_.codec == Codec::none || stored.size() == shape_.chunkSize;
-    Bytes content;
-    if (plain) {
-        content.assign(stored.span().begin(), stored.span().end());
+    std::size_t got = 0;
+    if (shape_.codec == Codec::none || packed.size() == shape_.chunkSize) {
+        ASSIGN_OR_RETURN(got, file.read(begin, out.first(static_cast<std::size_t>(std::min(
+                                                   place.content.size(), packed.size())))));
     } else {
-        content.resize(static_cast<std::size_t>(shape_.chunkSize));
-        ASSIGN_OR_RETURN(const std::size_t got, unpackBlock(shape_.codec, stored.span(), content));
-        content.resize(got);
+        ASSIGN_OR_RETURN(const auto stored, loadPacked(file, begin, packed.size()));
+        if (place.content.size() == shape_.chunkSize) {
+            ASSIGN_OR_RETURN(got, unpackBlock(shape_.codec, stored, out));
+        } else {  // the last one may hold more than the stream
+            Bytes whole(static_cast<std::size_t>(shape_.chunkSize));
+            ASSIGN_OR_RETURN(got, unpackBlock(shape_.codec, stored, whole));
+            std::ranges::copy(std::span(whole).first(out.size()), out.begin());
+        }
     }
-    if (content.size() < wanted)
+    if (got < out.size())
         return fail(Errc::malformed, "a chunk is shorter than it should be",
                     where(place.content.begin()));
-    content.resize(wanted);
-    return content;
+    return {};
 }
 
 Result<std::shared_ptr<const ImageStream::Bevy>> ImageStream::bevy(std::uint64_t number) const {

@@ -16,20 +16,18 @@ Result<BlockSource::Place> SetSource::locate(std::uint64_t offset) const {
     return Place{number, content};
 }
 
-Result<BlockSource::Bytes> SetSource::unpack(const Place& place) const {
+Result<void> SetSource::unpack(const Place& place, std::span<std::byte> out) const {
     const Set& set = sets_[static_cast<std::size_t>(place.key)];
-    ASSIGN_OR_RETURN(const SharedBytes packed, file_->load(set.file, set.packed));
-    Bytes content(static_cast<std::size_t>(place.content.size()));
-    if (packed.size() == content.size()) {
-        std::ranges::copy(packed.span(), content.begin());
-        return content;
+    ASSIGN_OR_RETURN(const auto packed, loadPacked(*file_, set.file, set.packed));
+    if (packed.size() == out.size()) {
+        std::ranges::copy(packed, out.begin());
+        return {};
     }
-    const auto got = set.huffman ? unpackXpressHuffman(packed.span(), content)
-                                 : unpackXpress(packed.span(), content);
-    if (!got || *got < content.size())
+    const auto got = set.huffman ? unpackXpressHuffman(packed, out) : unpackXpress(packed, out);
+    if (!got || *got < out.size())
         return fail(Errc::malformed, "a set of pages that cannot be unpacked",
                     file_->where(set.file));
-    return content;
+    return {};
 }
 
 }  // namespace icecore::hiberfil

@@ -13,20 +13,18 @@ Result<BlockSource::Place> PageSource::locate(std::uint64_t offset) const {
     return Place{descriptor.offset, Range::ofSize(page * shape_.blockSize, shape_.blockSize)};
 }
 
-Result<BlockSource::Bytes> PageSource::unpack(const Place& place) const {
+Result<void> PageSource::unpack(const Place& place, std::span<std::byte> out) const {
     ASSIGN_OR_RETURN(const PageDescriptor descriptor,
                      descriptorOf(place.content.begin() / shape_.blockSize));
     if (descriptor.size > 2 * shape_.blockSize)
         return fail(Errc::malformed, "a page packed into more bytes than two",
                     file_->where(descriptor.offset));
-    ASSIGN_OR_RETURN(const SharedBytes packed, file_->load(descriptor.offset, descriptor.size));
-    Bytes bytes(static_cast<std::size_t>(shape_.blockSize));
-    ASSIGN_OR_RETURN(const std::size_t got,
-                     unpackBlock(codecOf(descriptor.flags), packed.span(), bytes));
-    if (got != bytes.size())
+    ASSIGN_OR_RETURN(const auto packed, loadPacked(*file_, descriptor.offset, descriptor.size));
+    ASSIGN_OR_RETURN(const std::size_t got, unpackBlock(codecOf(descriptor.flags), packed, out));
+    if (got != out.size())
         return fail(Errc::malformed, "a page that is not a whole one",
                     file_->where(descriptor.offset));
-    return bytes;
+    return {};
 }
 
 Result<PageDescriptor> PageSource::descriptorOf(std::uint64_t page) const {

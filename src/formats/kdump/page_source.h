@@ -78,7 +78,7 @@ public:
 
 protected:
     [[nodiscard]] Result<Place> locate(std::uint64_t offset) const override;
-    [[nodiscard]] Result<Bytes> unpack(const Place& place) const override;
+    [[nodiscard]] Result<void> unpack(const Place& place, std::span<std::byte> out) const override;
 
 private:
     [[nodiscard]] Result<PageDescriptor> descriptorOf(std::uint64_t page) const;

@@ -134,18 +134,16 @@ Result<BlockSource::Place> AvmlSource::locate(std::uint64_t offset) const {
     return Place{chunk.content.begin(), chunk.content};
 }
 
-Result<BlockSource::Bytes> AvmlSource::unpack(const Place& place) const {
+Result<void> AvmlSource::unpack(const Place& place, std::span<std::byte> out) const {
     ASSIGN_OR_RETURN(const ChunkIndex::Chunk chunk, index_.find(*file_, place.content.begin()));
-    ASSIGN_OR_RETURN(const SharedBytes packed,
-                     file_->load(chunk.file + chunkHeaderSize, chunk.packed));
-    Bytes content(static_cast<std::size_t>(place.content.size()));
+    ASSIGN_OR_RETURN(const auto packed,
+                     loadPacked(*file_, chunk.file + chunkHeaderSize, chunk.packed));
     ASSIGN_OR_RETURN(const std::size_t got,
                      unpackBlock(chunk.compressed ? Codec::snappy : Codec::none,
-                                 packed.span().subspan(4), content));
-    if (got != content.size() ||
-        masked(crc32c(content)) != loadInteger<std::uint32_t>(packed.span().data()))
+                                 std::span(packed).subspan(4), out));
+    if (got != out.size() || masked(crc32c(out)) != loadInteger<std::uint32_t>(packed.data()))
         return fail(Errc::malformed, "the checksum of a chunk is wrong", file_->where(chunk.file));
-    return content;
+    return {};
 }
 
 void ChunkWriter::appendIdentifier(std::vector<std::byte>& out) {

@@ -48,7 +48,7 @@ public:
 
 protected:
     [[nodiscard]] Result<Place> locate(std::uint64_t offset) const override;
-    [[nodiscard]] Result<Bytes> unpack(const Place& place) const override;
+    [[nodiscard]] Result<void> unpack(const Place& place, std::span<std::byte> out) const override;
 
 private:
     std::shared_ptr<const Source> file_;
