@@ -93,6 +93,7 @@ private:
         OutputOptions output;
         output.overwrite = options_.overwrite;
         output.caCertificates = options_.caCertificates;
+        output.large = snapshot.machine.has_value();
         if (snapshot.process) {
             ASSIGN_OR_RETURN(const DumpType type, parseDumpType("full"));
             plan = planSave(*snapshot.process, type);

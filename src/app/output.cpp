@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "app/terminal.h"
+#include "bytes/part_file.h"
 
 namespace icecore::app {
 
@@ -30,6 +31,12 @@ Result<std::unique_ptr<Sink>> openOutput(const std::string& target, const Output
     if (target.starts_with(tlsPrefix)) return connectTls(target, options.caCertificates);
     std::error_code ignored;
     if (std::filesystem::is_fifo(target, ignored)) return openNamedPipe(target);
+    if (options.large) {
+        PartFileOptions part;
+        part.overwrite = options.overwrite;
+        part.resumable = false;
+        return createPartFile(target, part);
+    }
     FileSinkOptions file;
     file.overwrite = options.overwrite;
     file.expected = options.expected;

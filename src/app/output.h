@@ -15,6 +15,7 @@ namespace icecore::app {
 
 struct OutputOptions {
     bool overwrite = false;
+    bool large = false;          ///< a file is written past the page cache
     std::uint64_t expected = 0;  ///< bytes at most, 0 unknown: checked against the free space
     std::string caCertificates;  ///< for tls: file of PEM certificates to trust, not the system's
 };

@@ -10,11 +10,11 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <random>
 
 #include "base/range.h"
 #include "base/text.h"
 #include "bytes/descriptor_posix.h"
+#include "bytes/new_file_posix.h"
 #include "bytes/packed_source.h"
 #include "bytes/read_at_posix.h"
 #include "bytes/sink.h"
@@ -188,11 +188,10 @@ private:
 
 class FileSink final : public DescriptorSink {
 public:
-    FileSink(Descriptor file, std::filesystem::path temporary, std::filesystem::path path,
-             bool overwrite)
-        : DescriptorSink(file.get(), path.string()),
-          file_(std::move(file)),
-          temporary_(std::move(temporary)),
+    FileSink(TemporaryFile temporary, std::filesystem::path path, bool overwrite)
+        : DescriptorSink(temporary.file.get(), path.string()),
+          file_(std::move(temporary.file)),
+          temporary_(std::move(temporary.path)),
           path_(std::move(path)),
           overwrite_(overwrite) {}
 
@@ -203,32 +202,9 @@ public:
     [[nodiscard]] Result<void> finish() override {
         TRY(DescriptorSink::finish());
         if (::fsync(file_.get()) != 0) return failErrno(errno, "cannot flush", name_);
-        if (overwrite_) {
-            if (::rename(temporary_.c_str(), path_.c_str()) != 0)
-                return failErrno(errno, "cannot rename", name_);
-        } else {
-            // link fails when the name was taken meanwhile; rename would replace it silently.
-            if (::link(temporary_.c_str(), path_.c_str()) != 0) {
-                if (errno == EEXIST) return fail(Errc::exists, "already exists", name_);
-                // File systems without hard links (FAT, some network mounts).
-                if (::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(),
-                                RENAME_NOREPLACE) != 0) {
-                    if (errno == EEXIST) return fail(Errc::exists, "already exists", name_);
-                    return failErrno(errno, "cannot rename", name_);
-                }
-            } else {
-                ::unlink(temporary_.c_str());
-            }
-        }
+        TRY(giveName(temporary_, path_, overwrite_));
         finished_ = true;
-        const Descriptor folder(
-            ::open(parentOf(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (folder.get() >= 0) (void)::fsync(folder.get());  // some file systems refuse; harmless
         return {};
-    }
-
-    static std::filesystem::path parentOf(const std::filesystem::path& path) {
-        return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
     }
 
 private:
@@ -315,26 +291,14 @@ Result<std::shared_ptr<const Source>> openSource(const std::filesystem::path& pa
 Result<std::unique_ptr<Sink>> createFileSink(const std::filesystem::path& path,
                                              const FileSinkOptions& options) {
     const std::string name = path.string();
-    const std::filesystem::path folder = FileSink::parentOf(path);
     struct stat status{};
     if (::lstat(path.c_str(), &status) == 0) {
-        if (S_ISDIR(status.st_mode)) return fail(Errc::exists, "is a directory", name);
+        TRY(canBeReplaced(path, status));
         if (!options.overwrite) return fail(Errc::exists, "already exists", name);
     }
-    TRY(checkFreeSpace(folder, options.expected, name));
-    std::random_device random;
-    for (int attempt = 0; attempt < 16; ++attempt) {
-        std::filesystem::path temporary =
-            folder / ("." + path.filename().string() + "." + hexDigits(random(), 8) + ".tmp");
-        Descriptor file(
-            ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-        if (file.get() >= 0) {
-            return std::make_unique<FileSink>(std::move(file), std::move(temporary), path,
-                                              options.overwrite);
-        }
-        if (errno != EEXIST) return failErrno(errno, "cannot create", name);
-    }
-    return fail(Errc::exists, "cannot find a free temporary name", name);
+    TRY(checkFreeSpace(folderOf(path), options.expected, name));
+    ASSIGN_OR_RETURN(TemporaryFile temporary, createTemporary(path));
+    return std::make_unique<FileSink>(std::move(temporary), path, options.overwrite);
 }
 
 std::unique_ptr<Sink> descriptorSink(int descriptor, std::string name) {

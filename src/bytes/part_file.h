@@ -14,6 +14,8 @@ struct PartFileOptions {
     bool overwrite = false;  ///< replace PATH; needed for a block device
     bool direct = true;      ///< O_DIRECT, where the file system can
     std::uint64_t keep = 0;  ///< continue PATH.part behind these bytes: see createPartFile
+    /// False: meanwhile it has another, hidden name, and it is removed when it is not finished.
+    bool resumable = true;
     /// Of each of the three buffers, a multiple of 4096. What is taken of a small machine's memory
     /// should not be what it is taken with.
     std::size_t bufferSize = std::size_t{4} << 20;

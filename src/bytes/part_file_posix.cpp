@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "bytes/descriptor_posix.h"
 #include "bytes/direct_io_posix.h"
+#include "bytes/new_file_posix.h"
 #include "bytes/part_file.h"
 #include "bytes/read_at_posix.h"
 
@@ -138,6 +139,7 @@ public:
         Descriptor direct, plain;  ///< the same file twice
         std::filesystem::path part, path;
         bool device = false, overwrite = false, isDirect = false;
+        bool passing = false;  ///< goes with us when it is not finished
         std::uint64_t keep = 0, room = UINT64_MAX;
         std::size_t bufferSize = 0;
     };
@@ -145,6 +147,9 @@ public:
         : parts_(std::move(parts)),
           name_(parts_.path.string()),
           background_(parts_.direct.get(), name_) {}
+    ~DirectFile() override {
+        if (parts_.passing) ::unlink(parts_.part.c_str());
+    }
 
     Result<void> start() {
         if (!background_.start(parts_.bufferSize)) return fail(Errc::limit, "out of memory", name_);
@@ -241,11 +246,8 @@ public:
         TRY(flush());
         if (::fsync(parts_.plain.get()) != 0) return failErrno(errno, "cannot flush", name_);
         if (parts_.device) return {};
-        TRY(rename());
-        const auto folder =
-            parts_.path.has_parent_path() ? parts_.path.parent_path() : std::filesystem::path(".");
-        const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (opened.valid()) (void)::fsync(opened.get());  // some file systems refuse; harmless
+        TRY(giveName(parts_.part, parts_.path, parts_.overwrite));
+        parts_.passing = false;
         return {};
     }
     [[nodiscard]] bool direct() const override { return parts_.isDirect; }
@@ -309,21 +311,6 @@ private:
         }
         return {};
     }
-    Result<void> rename() {
-        if (!parts_.overwrite) {
-            // link fails when the name was taken meanwhile; rename would replace it silently.
-            if (::link(parts_.part.c_str(), parts_.path.c_str()) == 0) {
-                ::unlink(parts_.part.c_str());
-                return {};
-            }
-            if (errno == EEXIST) return fail(Errc::exists, "already exists", name_);
-            // No hard links here (FAT): the check before the first byte has to do.
-        }
-        if (::rename(parts_.part.c_str(), parts_.path.c_str()) != 0)
-            return failErrno(errno, "cannot rename", name_);
-        return {};
-    }
-
     Parts parts_;
     std::string name_;
     Buffer buffer_;
@@ -334,19 +321,23 @@ private:
     Background background_;
 };
 
-/// Opens twice, with O_DIRECT the first time where that is wanted and possible.
+Result<void> openAgain(const std::string& file, int flags, bool direct, DirectFile::Parts& parts) {
+    if (direct && direct_io::flag != 0)
+        parts.direct =
+            Descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC | flags | direct_io::flag));
+    parts.isDirect = parts.direct.valid();
+    if (!parts.isDirect)
+        parts.direct = Descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC | flags));
+    if (!parts.direct.valid()) return failErrno(errno, "cannot open", file);
+    return {};
+}
+
+/// Opens twice, with O_DIRECT the second time where that is wanted and possible.
 Result<void> openBoth(const std::string& file, int flags, bool direct, DirectFile::Parts& parts) {
     parts.plain = Descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC | flags, 0600));
     if (!parts.plain.valid()) return failErrno(errno, "cannot create", file);
     const int again = flags & ~(O_CREAT | O_EXCL | O_TRUNC);
-    if (direct && direct_io::flag != 0)
-        parts.direct =
-            Descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC | again | direct_io::flag));
-    parts.isDirect = parts.direct.valid();
-    if (!parts.isDirect)
-        parts.direct = Descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC | again));
-    if (!parts.direct.valid()) return failErrno(errno, "cannot open", file);
-    return {};
+    return openAgain(file, again, direct, parts);
 }
 
 Result<void> openDevice(const PartFileOptions& options, DirectFile::Parts& parts) {
@@ -363,6 +354,13 @@ Result<void> openDevice(const PartFileOptions& options, DirectFile::Parts& parts
 Result<void> openPart(const PartFileOptions& options, bool there, DirectFile::Parts& parts) {
     if (there && !options.overwrite)
         return fail(Errc::exists, "already exists", parts.path.string());
+    if (!options.resumable) {
+        ASSIGN_OR_RETURN(TemporaryFile temporary, createTemporary(parts.path));
+        parts.plain = std::move(temporary.file);
+        parts.part = std::move(temporary.path);
+        parts.passing = true;
+        return openAgain(parts.part.string(), O_NOFOLLOW, options.direct, parts);
+    }
     const std::string part = parts.part.string();
     struct stat status{};
     const bool begun = ::lstat(part.c_str(), &status) == 0;
@@ -399,13 +397,14 @@ Result<std::unique_ptr<PartFile>> createPartFile(const std::filesystem::path& pa
     parts.bufferSize = static_cast<std::size_t>(
         alignUp(std::max<std::uint64_t>(options.bufferSize, alignment), alignment));
     struct stat status{};
-    const bool there = ::stat(path.c_str(), &status) == 0;
-    if (there && S_ISDIR(status.st_mode))
-        return fail(Errc::exists, "is a directory", path.string());
-    if (there && S_ISBLK(status.st_mode))
+    bool there = ::stat(path.c_str(), &status) == 0;
+    if (there && S_ISBLK(status.st_mode)) {
         TRY(openDevice(options, parts));
-    else
+    } else {
+        there = ::lstat(path.c_str(), &status) == 0;
+        if (there) TRY(canBeReplaced(path, status));
         TRY(openPart(options, there, parts));
+    }
     auto file = std::make_unique<DirectFile>(std::move(parts));
     TRY(file->start());
     return file;

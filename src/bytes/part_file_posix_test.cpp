@@ -71,6 +71,44 @@ TEST(PartFile, HoldsWhatWasWrittenWithHolesForLongZeros) {
     }
 }
 
+TEST(PartFile, LeavesNothingBehindWhereItCannotBeContinued) {
+    const tests::Scratch scratch;
+    const auto filesThere = [&] {
+        return std::ranges::distance(std::filesystem::directory_iterator(scratch.file("")),
+                                     std::filesystem::directory_iterator());
+    };
+    PartFileOptions options = smallBuffers();
+    options.resumable = false;
+    const std::string path = scratch.file("f");
+    {
+        auto file = createPartFile(path, options);
+        ASSERT_TRUE(file) << file.error().describe();
+        writeSample(**file, 2);
+        EXPECT_EQ(filesThere(), 1);
+        EXPECT_FALSE(std::filesystem::exists(partPath(path)));
+    }
+    EXPECT_EQ(filesThere(), 0);
+    auto file = createPartFile(path, options);
+    ASSERT_TRUE(file) << file.error().describe();
+    const Bytes expected = writeSample(**file, 3);
+    ASSERT_TRUE((*file)->finish());
+    file->reset();
+    EXPECT_EQ(contentOf(path), expected);
+    EXPECT_EQ(filesThere(), 1);
+}
+
+TEST(PartFile, TakesTheNameOfNoDevice) {
+    PartFileOptions options = smallBuffers();
+    options.overwrite = true;
+    for (const bool resumable : {true, false}) {
+        options.resumable = resumable;
+        const auto file = createPartFile("/dev/null", options);
+        ASSERT_FALSE(file);
+        EXPECT_EQ(file.error().code, Errc::exists);
+    }
+    EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+}
+
 TEST(PartFile, PatchesReachWhatIsWrittenAndWhatIsNotYet) {
     const tests::Scratch scratch;
     auto file = createPartFile(scratch.file("f"), smallBuffers());
