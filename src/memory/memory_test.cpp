@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "bytes/sparse.h"
 #include "memory/address_space.h"
 #include "memory/segment_space.h"
 
@@ -49,6 +52,53 @@ TEST(SegmentSpace, WhatWasAddedFirstWins) {
     EXPECT_EQ(space->read(1000, bytes).bytes, 20U);
     EXPECT_EQ(space->read(1000, bytes).stopped, Absence::unreadable);
     EXPECT_EQ(space->readInteger<std::uint8_t>(1030), 30);
+}
+
+/// A file of 100 bytes of which only some are no hole.
+class FileWithHoles final : public Source, public SparseSource {
+public:
+    [[nodiscard]] const std::string& name() const override { return name_; }
+    [[nodiscard]] std::uint64_t size() const override { return 100; }
+    [[nodiscard]] Result<std::size_t> read(std::uint64_t offset,
+                                           std::span<std::byte> out) const override {
+        const auto count = std::min(out.size(), static_cast<std::size_t>(100 - offset));
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::uint64_t at = offset + i;
+            const bool data = (at >= 20 && at < 30) || (at >= 50 && at < 60);
+            out[i] = data ? static_cast<std::byte>(at) : std::byte{0};
+        }
+        return count;
+    }
+    [[nodiscard]] std::vector<Range> dataRanges() const override {
+        return {Range::between(20, 30), Range::between(50, 60)};
+    }
+
+private:
+    std::string name_ = "holes";
+};
+
+TEST(SegmentSpace, HolesOfTheFileAreZerosAndItsEndIsNone) {
+    SegmentSpaceBuilder builder(std::make_shared<FileWithHoles>());
+    builder.addSparse(Range::ofSize(1000, 55), 0);
+    builder.addSparse(Range::ofSize(2000, 100), 25);  // the file ends after 75 of them
+    builder.addSparse(Range::ofSize(3000, 10), 200);
+    builder.addSparse(Range::ofSize(4000, 10), 22);
+    const auto space = builder.build();
+    EXPECT_EQ(space->extents(Range::all()),
+              (std::vector<Extent>{{Range::between(1000, 1020), Absence::none, true},
+                                   {Range::between(1020, 1030), Absence::none, false},
+                                   {Range::between(1030, 1050), Absence::none, true},
+                                   {Range::between(1050, 1055), Absence::none, false},
+                                   {Range::between(2000, 2005), Absence::none, false},
+                                   {Range::between(2005, 2025), Absence::none, true},
+                                   {Range::between(2025, 2035), Absence::none, false},
+                                   {Range::between(2035, 2075), Absence::none, true},
+                                   {Range::between(2075, 2100), Absence::truncated, false},
+                                   {Range::between(3000, 3010), Absence::truncated, false},
+                                   {Range::between(4000, 4008), Absence::none, false},
+                                   {Range::between(4008, 4010), Absence::none, true}}));
+    EXPECT_EQ(space->readInteger<std::uint8_t>(1025), 25);
+    EXPECT_EQ(space->readInteger<std::uint8_t>(2030), 55);
 }
 
 TEST(Overlay, TheBackFillsTheFrontsHolesOnly) {

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "bytes/imperfect.h"
+#include "bytes/sparse.h"
 
 namespace icecore {
 
@@ -89,19 +90,55 @@ private:
 
 }  // namespace
 
-void SegmentSpaceBuilder::addStored(Range range, std::uint64_t offset) {
+void SegmentSpaceBuilder::addMissing(Range range, std::uint64_t offset) {
     for (const Range& missing : missingRanges(*source_)) {
         const Range part = Range::ofSize(offset, range.size()).intersect(missing);
         if (!part.empty())
             addAbsent(Range::ofSize(range.begin() + (part.begin() - offset), part.size()),
                       Absence::truncated);
     }
+}
+
+void SegmentSpaceBuilder::addStored(Range range, std::uint64_t offset) {
+    addMissing(range, offset);
     const std::uint64_t size = source_->size();
     const std::uint64_t left = offset < size ? size - offset : 0;
     const std::uint64_t stored = std::min(range.size(), left);
     const std::uint64_t cut = range.begin() + stored;
     map_.add(Range::between(range.begin(), cut), {offset, Absence::none, false});
     map_.add(Range::between(cut, range.end()), {0, Absence::truncated, false});
+}
+
+void SegmentSpaceBuilder::addSparse(Range range, std::uint64_t offset) {
+    // Segments may all claim the same part of a file that is full of holes.
+    constexpr std::size_t mostHoles = 500'000;
+    if (!data_) data_ = dataRanges(*source_);
+    const std::uint64_t end =
+        std::min(checkedAdd(offset, range.size()).value_or(source_->size()), source_->size());
+    std::uint64_t at = offset;
+    const auto inMemory = [&](std::uint64_t from, std::uint64_t to) {
+        return Range::between(range.begin() + (from - offset), range.begin() + (to - offset));
+    };
+    const auto rest = [&] { return Range::between(range.begin() + (at - offset), range.end()); };
+    auto data = std::ranges::upper_bound(*data_, offset, {}, &Range::end);
+    for (; data != data_->end() && data->begin() < end; ++data, ++holes_) {
+        if (holes_ == mostHoles) return addStored(rest(), at);
+        const Range part = data->intersect(Range::between(offset, end));
+        addHole(inMemory(at, part.begin()), at);
+        addStored(inMemory(part.begin(), part.end()), part.begin());
+        at = part.end();
+    }
+    if (at < end) {
+        addHole(inMemory(at, end), at);
+        at = end;
+    }
+    addStored(rest(), at);
+}
+
+/// Where a part of the source is missing, nothing is known to be zero.
+void SegmentSpaceBuilder::addHole(Range range, std::uint64_t offset) {
+    addMissing(range, offset);
+    addZero(range);
 }
 
 void SegmentSpaceBuilder::addZero(Range range) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "bytes/source.h"
 #include "memory/address_space.h"
@@ -19,6 +21,9 @@ public:
     /// `range` is stored in the source from `offset` on. What lies beyond the source's end
     /// becomes `truncated`.
     void addStored(Range range, std::uint64_t offset);
+    /// As addStored; where the source is a file with holes, those are known to be zero. For large
+    /// images, whose holes are many pages and cost time to read.
+    void addSparse(Range range, std::uint64_t offset);
     /// `range` is there and all zero, not stored.
     void addZero(Range range);
     /// `range` is known to be missing, and why.
@@ -35,7 +40,12 @@ public:
     };
 
 private:
+    void addMissing(Range range, std::uint64_t offset);
+    void addHole(Range range, std::uint64_t offset);
+
     std::shared_ptr<const Source> source_;
+    std::optional<std::vector<Range>> data_;  ///< the source's, without holes; when asked for
+    std::size_t holes_ = 0;                   ///< added as such
     RangeMap<Segment> map_;
 };
 

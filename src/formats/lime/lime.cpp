@@ -114,7 +114,7 @@ private:
             anyPlain |= !one.packed;
             SegmentSpaceBuilder& memory = one.packed ? unpacked : plain;
             const Range there = Range::ofSize(one.range.begin(), one.content.size());
-            memory.addStored(there, one.content.begin());
+            memory.addSparse(there, one.content.begin());
             memory.addAbsent(Range::between(there.end(), one.range.end()), Absence::truncated);
         }
         std::size_t overlaps = 0;

@@ -6,7 +6,6 @@
 
 #include "base/text.h"
 #include "bytes/imperfect.h"
-#include "bytes/sparse.h"
 #include "bytes/split_source.h"
 #include "formats/copy_memory.h"
 #include "formats/image/image.h"
@@ -51,15 +50,7 @@ bool probe(const Source& source) {
 Result<Snapshot> open(std::shared_ptr<const Source> source) {
     Snapshot snapshot = startSnapshot(*source, "raw");
     SegmentSpaceBuilder memory(source);
-    std::uint64_t at = 0;
-    for (const Range& missing : missingRanges(*source))
-        memory.addAbsent(missing, Absence::truncated);  // a gap of another kind than zeros
-    for (const Range& data : dataRanges(*source)) {
-        memory.addZero(Range::between(at, data.begin()));
-        memory.addStored(data, data.begin());
-        at = data.end();
-    }
-    memory.addZero(Range::between(at, source->size()));
+    memory.addSparse(Range::ofSize(0, source->size()), 0);
     snapshot.machine->physical = memory.build();
     snapshot.issues.note("the format does not tell which addresses have memory: all are shown");
     return snapshot;

@@ -164,7 +164,7 @@ Result<Snapshot> open(std::shared_ptr<const Source> source) {
             ++outside;  // a kernel's virtual mapping without a physical address, or nonsense
             continue;
         }
-        memory.addStored(Range::ofSize(begin, stored), segment.offset);
+        memory.addSparse(Range::ofSize(begin, stored), segment.offset);
         memory.addAbsent(Range::between(begin + stored, begin + whole), Absence::not_captured);
         if (checkedAdd(segment.offset, stored).value_or(UINT64_MAX) > source->size())
             snapshot.issues.loss("the file ends before this range does",

@@ -107,7 +107,7 @@ Result<Snapshot> open(std::shared_ptr<const Source> source) {
         }
         const std::uint64_t left = bytes.range.size() - std::min(region.offset, bytes.range.size());
         const std::uint64_t stored = std::min(region.physical.size(), left);
-        memory.addStored(Range::ofSize(region.physical.begin(), stored),
+        memory.addSparse(Range::ofSize(region.physical.begin(), stored),
                          bytes.range.begin() + std::min(region.offset, bytes.range.size()));
         memory.addAbsent(Range::between(region.physical.begin() + stored, region.physical.end()),
                          Absence::truncated);

@@ -64,7 +64,7 @@ Result<void> readRuns(KernelReading& reading, SegmentSpaceBuilder& builder) {
             break;
         }
         const std::uint64_t size = run.pages * pageSize;
-        builder.addStored(Range::ofSize(run.firstPage * pageSize, size), offset);
+        builder.addSparse(Range::ofSize(run.firstPage * pageSize, size), offset);
         offset += size;
     }
     tellIfCut(reading, offset);
