@@ -165,7 +165,8 @@ void Page::frames(const NamedStack& stack) {
         const bool guess = frame.trust == Trust::scan;
         std::string place(frame.module != nullptr ? frame.module->shortName() : std::string_view());
         if (frame.function.empty()) {
-            place = place.empty() ? hex(frame.pc) : place + "+" + hex(frame.moduleOffset);
+            place =
+                place.empty() ? hex(frame.pc) : fmt::format("{}+{:#x}", place, frame.moduleOffset);
         } else {
             if (!place.empty()) place += '!';
             place += frame.function;
