@@ -3,15 +3,16 @@
 #include <chrono>
 #include <memory>
 
+#include "base/one_behind.h"
 #include "base/ordered_work.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "bytes/hash.h"
-#include "bytes/zeros.h"
 #include "formats/aff4/aff4_parts.h"
 #include "formats/aff4/description.h"
 #include "formats/aff4/image_stream.h"
 #include "formats/aff4/map_space.h"
+#include "formats/aff4/packed_piece.h"
 #include "formats/aff4/unfinished.h"
 #include "formats/aff4/zip_writer.h"
 #include "formats/image/image.h"
@@ -20,36 +21,24 @@ namespace icecore::aff4 {
 
 namespace {
 
-using image::pageSize;
-
-constexpr std::uint64_t chunkSize = 32768;
-/// Kept until it is whole, as its size stands before it.
+/// Kept until it is whole, as its size and its checksum stand before it.
 constexpr std::uint64_t mostInBevy = 1024 * chunkSize;
 /// Read, divided and packed by one thread at a time.
 constexpr std::uint64_t mostInPiece = std::uint64_t{2} << 20;
-/// Shorter runs of zeros go into the stream, where they pack to nothing: entries of a map are kept
-/// in memory until its end.
-constexpr std::uint64_t worthAnEntry = std::uint64_t{64} << 10;
 
-/// Streams by their line in idx.
-enum Target : std::uint32_t { dataStream, zeroStream, unreadableStream, unknownStream };
 constexpr std::array<std::string_view, 4> symbolicUris = {"", "http://aff4.org/Schema#Zero",
                                                           "http://aff4.org/Schema#UnreadableData",
                                                           "http://aff4.org/Schema#UnknownData"};
 
-struct Run {
-    Range range;  ///< of memory
-    Target target = dataStream;
-    std::uint64_t offset = 0;  ///< in the piece's data
-};
-
-struct PackedPiece {
-    std::uint64_t content = 0;
-    std::vector<Run> runs;
-    std::vector<std::uint32_t> sizes;  ///< of each packed chunk
-    std::vector<std::byte> bytes, hashes;
-    std::vector<Range> unread;
-    std::uint64_t zeroBytes = 0;
+/// Members of the archive that belong to some chunks one behind the other.
+struct Bevy {
+    std::string name;
+    std::vector<std::shared_ptr<const PackedPiece>> pieces;  ///< where the parts lie
+    std::vector<std::span<const std::byte>> parts;           ///< the chunks, joined where they can
+    std::vector<std::byte> index, hashes;
+    std::string mapPartName;
+    std::vector<MapEntry> mapPart;
+    std::uint64_t chunks = 0, bytes = 0;
 };
 
 std::string hashText(HashKind kind, std::span<const std::byte> bytes) {
@@ -57,72 +46,6 @@ std::string hashText(HashKind kind, std::span<const std::byte> bytes) {
     hasher.update(bytes);
     return hexBytes(hasher.finish());
 }
-
-/// Divides a piece into what goes into the stream, zeros, and what could not be read.
-class Divider {
-public:
-    Divider(const image::Piece& piece, PackedPiece& packed) : piece_(piece), packed_(packed) {}
-
-    /// The bytes for the stream, filled up to whole chunks.
-    std::vector<std::byte> run() {
-        if (piece_.zero && piece_.bytes.empty()) {
-            add(piece_.range, zeroStream);
-            packed_.zeroBytes = piece_.range.size();
-            return {};
-        }
-        std::uint64_t at = piece_.range.begin();
-        while (at < piece_.range.end()) {
-            const Range page =
-                Range::between(at, alignDown(at, pageSize) + pageSize).intersect(piece_.range);
-            add(page, kindOf(page));
-            at = page.end();
-        }
-        return gather();
-    }
-
-private:
-    [[nodiscard]] std::span<const std::byte> bytesOfRange(Range range) const {
-        return std::span(piece_.bytes)
-            .subspan(static_cast<std::size_t>(range.begin() - piece_.range.begin()),
-                     static_cast<std::size_t>(range.size()));
-    }
-    Target kindOf(Range page) {
-        while (unread_ < piece_.unread.size() && piece_.unread[unread_].end() <= page.begin())
-            ++unread_;
-        if (unread_ < piece_.unread.size() && piece_.unread[unread_].overlaps(page))
-            return unreadableStream;
-        return page.size() == pageSize && allZero(bytesOfRange(page)) ? zeroStream : dataStream;
-    }
-    void add(Range range, Target target) {
-        if (!packed_.runs.empty() && packed_.runs.back().target == target)
-            packed_.runs.back().range =
-                Range::between(packed_.runs.back().range.begin(), range.end());
-        else
-            packed_.runs.push_back({range, target, 0});
-    }
-    std::vector<std::byte> gather() {
-        std::vector<Run> all = std::move(packed_.runs);
-        packed_.runs.clear();
-        for (const Run& run : all) {
-            const bool small = run.target == zeroStream && run.range.size() < worthAnEntry;
-            if (run.target == zeroStream) packed_.zeroBytes += run.range.size();
-            add(run.range, small ? dataStream : run.target);
-        }
-        std::vector<std::byte> data;
-        for (Run& run : packed_.runs) {
-            if (run.target != dataStream) continue;
-            run.offset = data.size();
-            const auto bytes = bytesOfRange(run.range);
-            data.insert(data.end(), bytes.begin(), bytes.end());
-        }
-        data.resize(static_cast<std::size_t>(alignUp(data.size(), chunkSize)));
-        return data;
-    }
-
-    const image::Piece& piece_;
-    PackedPiece& packed_;
-    std::size_t unread_ = 0;
-};
 
 class Writer {
 public:
@@ -151,7 +74,6 @@ public:
         TRY(zip_.add(begunDescription, describe(description())));
         TRY(writeNames());
         TRY(writeMemory(ranges));
-        TRY(flushBevy());
         addAbsent();
         TRY(writeMap());
         TRY(writeExtras());
@@ -177,45 +99,22 @@ private:
         return {};
     }
 
-    [[nodiscard]] PackedPiece pack(Range range, BlockPacker& packer) const {
-        image::Piece piece = image::readPiece(memory_, range);
-        // Divided as part of a larger piece would be.
-        if (piece.zero && (range.size() < worthAnEntry || range.begin() % pageSize != 0 ||
-                           range.end() % pageSize != 0))
-            piece.bytes.resize(static_cast<std::size_t>(range.size()));
-        PackedPiece packed;
-        packed.content = range.size();
-        packed.unread = piece.unread;
-        const std::vector<std::byte> data = Divider(piece, packed).run();
-        std::vector<std::byte> room(packer.bound(chunkSize));
-        for (std::size_t at = 0; at < data.size(); at += chunkSize) {
-            const auto chunk = std::span(data).subspan(at, chunkSize);
-            const std::size_t size = packer.pack(chunk, room).value_or(chunkSize);
-            // As long as the chunk means that it is stored.
-            const bool smaller = codec_ != Codec::none && size < chunkSize;
-            const auto chosen = smaller ? std::span<const std::byte>(room).first(size) : chunk;
-            packed.bytes.insert(packed.bytes.end(), chosen.begin(), chosen.end());
-            packed.sizes.push_back(static_cast<std::uint32_t>(chosen.size()));
-            Hasher hasher(HashKind::sha256);
-            hasher.update(chunk);
-            const std::vector<std::byte> hash = hasher.finish();
-            packed.hashes.insert(packed.hashes.end(), hash.begin(), hash.end());
-        }
-        return packed;
-    }
-
     Result<void> writeMemory(const std::vector<Range>& ranges) {
         progress_.begin("writing", image::bytesIn(ranges));
         const image::Pieces pieces(cutAtBevies(ranges),
                                    image::pieceSizeFor(ranges, 2 * mostInPiece) / 2);
+        const std::uint64_t entryFrom = worthAnEntry(image::bytesIn(ranges));
         std::vector<std::unique_ptr<BlockPacker>> packers(workerCount(threads_));
         const auto work = [&](std::uint64_t index, unsigned worker) -> Result<PackedPiece> {
             if (progress_.cancelled()) return fail(Errc::cancelled, "cancelled");
             if (!packers[worker]) packers[worker] = std::make_unique<BlockPacker>(codec_);
-            return pack(pieces[index], *packers[worker]);
+            return packPiece(memory_, pieces[index], entryFrom, codec_, *packers[worker]);
         };
-        return inOrder<PackedPiece>(pieces.count(), threads_, work,
-                                    [&](const PackedPiece& piece) { return use(piece); });
+        TRY(inOrder<PackedPiece>(pieces.count(), threads_, work, [&](PackedPiece&& piece) {
+            return use(std::make_shared<const PackedPiece>(std::move(piece)));
+        }));
+        TRY(endBevy());
+        return writing_.drain();
     }
 
     /// Where a bevy ended in the middle of a piece, what comes behind is read anew and may be
@@ -235,45 +134,53 @@ private:
         return cut;
     }
 
-    Result<void> use(const PackedPiece& piece) {
-        for (const Run& run : piece.runs)
+    Result<void> use(const std::shared_ptr<const PackedPiece>& piece) {
+        for (const Run& run : piece->runs)
             addEntry(run.range, run.target,
                      run.target == dataStream ? streamSize_ + run.offset : run.range.begin());
-        std::size_t at = 0;
-        constexpr std::size_t hashSize = 32;
-        for (std::size_t i = 0; i < piece.sizes.size(); ++i) {
-            const std::size_t size = piece.sizes[i];
-            appendInteger<std::uint64_t>(index_, bevy_.size());
-            appendInteger<std::uint32_t>(index_, piece.sizes[i]);
-            const auto bytes = std::span(piece.bytes).subspan(at, size);
-            bevy_.insert(bevy_.end(), bytes.begin(), bytes.end());
-            const auto hash = std::span(piece.hashes).subspan(i * hashSize, hashSize);
-            blockHashes_.insert(blockHashes_.end(), hash.begin(), hash.end());
-            at += size;
-            streamSize_ += chunkSize;
-            if (++chunks_ == chunksInBevy_) TRY(flushBevy());
+        auto hashes = std::span(piece->hashes);
+        for (const auto chunk : piece->chunks) {
+            addChunk(piece, chunk, hashes.first(chunkHashSize));
+            hashes = hashes.subspan(chunkHashSize);
+            if (bevy_.chunks == chunksInBevy_) TRY(endBevy());
         }
-        report_.zeroBytes += piece.zeroBytes;
-        report_.unread.insert(report_.unread.end(), piece.unread.begin(), piece.unread.end());
-        progress_.advance(piece.content);
+        report_.zeroBytes += piece->zeroBytes;
+        report_.unread.insert(report_.unread.end(), piece->unread.begin(), piece->unread.end());
+        progress_.advance(piece->content);
         return {};
     }
 
-    Result<void> flushBevy() {
-        if (chunks_ == 0) return {};
-        const std::string name = escaped(names_.stream) + "/" + bevyName(bevies_++);
-        TRY(zip_.add(name, bevy_));
-        TRY(zip_.add(name + ".index", index_));
-        TRY(zip_.add(name + ".blockHash.sha256", blockHashes_));
-        const std::vector<MapEntry> part = mapPart();
-        TRY(zip_.add(escaped(names_.map) + "/" + mapPartName(bevies_ - 1),
-                     std::as_bytes(std::span(part))));
-        hashOfHashes_.update(blockHashes_);
-        bevy_.clear();
-        index_.clear();
-        blockHashes_.clear();
-        chunks_ = 0;
-        return {};
+    void addChunk(const std::shared_ptr<const PackedPiece>& piece, std::span<const std::byte> chunk,
+                  std::span<const std::byte> hash) {
+        appendInteger(bevy_.index, bevy_.bytes);
+        appendInteger(bevy_.index, static_cast<std::uint32_t>(chunk.size()));
+        bevy_.hashes.insert(bevy_.hashes.end(), hash.begin(), hash.end());
+        const bool another = bevy_.pieces.empty() || bevy_.pieces.back() != piece;
+        if (another) bevy_.pieces.push_back(piece);
+        if (!another && bevy_.parts.back().data() + bevy_.parts.back().size() == chunk.data())
+            bevy_.parts.back() = {bevy_.parts.back().data(),
+                                  bevy_.parts.back().size() + chunk.size()};
+        else
+            bevy_.parts.push_back(chunk);
+        bevy_.bytes += chunk.size();
+        streamSize_ += chunkSize;
+        ++bevy_.chunks;
+    }
+
+    Result<void> endBevy() {
+        if (bevy_.chunks == 0) return {};
+        bevy_.name = escaped(names_.stream) + "/" + bevyName(bevies_);
+        bevy_.mapPartName = escaped(names_.map) + "/" + mapPartName(bevies_++);
+        bevy_.mapPart = mapPart();
+        hashOfHashes_.update(bevy_.hashes);
+        return writing_.give(std::exchange(bevy_, {}));
+    }
+
+    Result<void> write(const Bevy& bevy) {
+        TRY(zip_.add(bevy.name, bevy.parts));
+        TRY(zip_.add(bevy.name + ".index", bevy.index));
+        TRY(zip_.add(bevy.name + ".blockHash.sha256", bevy.hashes));
+        return zip_.add(bevy.mapPartName, std::as_bytes(std::span(bevy.mapPart)));
     }
 
     /// The entries behind those of the bevy before, up to the last byte that this one has. What
@@ -394,12 +301,14 @@ private:
     Description::Content content_;
     std::vector<std::uint64_t> bevyEnds_;  ///< of an archive that is gone on with
     std::vector<MapEntry> entries_;
-    std::vector<std::byte> bevy_, index_, blockHashes_;
+    Bevy bevy_;
     Hasher hashOfHashes_{HashKind::sha512};
-    std::uint64_t chunksInBevy_ = 1, chunks_ = 0, bevies_ = 0, streamSize_ = 0, end_ = 0;
+    std::uint64_t chunksInBevy_ = 1, bevies_ = 0, streamSize_ = 0, end_ = 0;
     std::size_t partEntry_ = 0;    ///< the entry in which the next part of the map begins,
     std::uint64_t partBegin_ = 0;  ///< and the address where it does
     WriteReport report_;
+    OneBehind<Bevy> writing_{
+        [this](const Bevy& bevy) { return write(bevy); }};  // last: it uses zip_
 };
 
 }  // namespace

@@ -14,11 +14,17 @@ constexpr std::uint16_t noDate = (1U << 5) | 1U;
 
 }  // namespace
 
-Result<void> ZipWriter::add(std::string_view name, std::span<const std::byte> bytes) {
-    if (bytes.size() >= UINT32_MAX || name.size() > UINT16_MAX)
+Result<void> ZipWriter::add(std::string_view name,
+                            std::span<const std::span<const std::byte>> parts) {
+    std::uint64_t size = 0;
+    std::uint32_t crc = 0;
+    for (const auto part : parts) {
+        size += part.size();
+        crc = crc32(part, crc);
+    }
+    if (size >= UINT32_MAX || name.size() > UINT16_MAX)
         return fail(Errc::limit, "a member that is too large for one");
-    Entry entry{std::string(name), sink_.position(), static_cast<std::uint32_t>(bytes.size()),
-                crc32(bytes)};
+    Entry entry{std::string(name), sink_.position(), static_cast<std::uint32_t>(size), crc};
     ZipLocal local{};
     local.magic = zipLocalMagic;
     local.version = zip64Version;
@@ -30,7 +36,9 @@ Result<void> ZipWriter::add(std::string_view name, std::span<const std::byte> by
     TRY(sink_.write(bytesOf(local)));
     TRY(sink_.write(std::as_bytes(std::span(name))));
     entries_.push_back(std::move(entry));
-    return sink_.write(bytes);
+    for (const auto part : parts)
+        TRY(sink_.write(part));
+    return {};
 }
 
 Result<void> ZipWriter::finish(std::string_view comment) {

@@ -15,7 +15,11 @@ class ZipWriter {
 public:
     explicit ZipWriter(Sink& sink) : sink_(sink) {}
     /// Below 4 GiB each; the archive may become as long as it wants.
-    Result<void> add(std::string_view name, std::span<const std::byte> bytes);
+    Result<void> add(std::string_view name, std::span<const std::byte> bytes) {
+        return add(name, std::span(&bytes, 1));
+    }
+    /// The same of a member in parts.
+    Result<void> add(std::string_view name, std::span<const std::span<const std::byte>> parts);
     Result<void> add(std::string_view name, std::string_view text) {
         return add(name, std::as_bytes(std::span(text)));
     }
