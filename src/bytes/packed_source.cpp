@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "bytes/flat_source.h"
 #include "bytes/gzip_source.h"
 #include "bytes/seekable_zstd.h"
 #include "bytes/xz_source.h"
@@ -19,8 +20,8 @@ struct Packing {
 
 /// What is surest by its first bytes comes first.
 constexpr std::array packings = {
-    Packing{isZstd, openSeekableZstd}, Packing{isXz, openXz},     Packing{isZdmp, openZdmp},
-    Packing{isGzip, openGzip},         Packing{isZlib, openGzip},
+    Packing{isZstd, openSeekableZstd},   Packing{isXz, openXz},     Packing{isZdmp, openZdmp},
+    Packing{isFlattened, openFlattened}, Packing{isGzip, openGzip}, Packing{isZlib, openGzip},
 };
 
 /// A dump in its own compression, packed again for its way by mail. More would be a trap.

@@ -22,17 +22,33 @@ constexpr std::uint32_t qemuStateVersion = 1;
 constexpr std::uint32_t virtualBoxMagic = 0xc01ac0de;
 /// VBCPU: eighteen registers, six segments of 24 bytes (their selector at 16), cr0, cr2, cr3, cr4.
 constexpr std::size_t segmentSize = 24, segmentBaseAt = 0, selectorAt = 16;
-constexpr std::uint64_t fiveLevels = std::uint64_t{1} << 12;  ///< CR4.LA57
+constexpr std::uint64_t fiveLevels = std::uint64_t{1} << 12;        ///< CR4.LA57
+constexpr std::uint64_t physicalExtension = std::uint64_t{1} << 5;  ///< CR4.PAE
 constexpr std::size_t maxHints = 2000;
 constexpr std::size_t maxCpus = 65536;
 
+/// Of which machine the registers of an NT_PRSTATUS are, where the file does not say: its size is
+/// head, registers and a word behind them.
+Arch archOfStatus(std::size_t size) {
+    for (const Arch arch : {Arch::x86_64, Arch::arm64}) {
+        if (size == sizeof(elfcore::PrStatus64) + elfcore::registerBytes(arch) + 8) return arch;
+    }
+    return size == sizeof(elfcore::PrStatus32) + elfcore::registerBytes(Arch::x86) + 4
+               ? Arch::x86
+               : Arch::unknown;
+}
+
 void takeStatus(Snapshot& snapshot, const ElfNote& note) {
     Machine& machine = *snapshot.machine;
+    Arch& arch = machine.system.arch;
+    if (arch == Arch::unknown) arch = archOfStatus(note.content.size());
+    if (elfcore::registerSlots(arch).empty()) return;
     Cursor cursor(note.content);
-    cursor.skip(sizeof(elfcore::PrStatus64));
+    const bool narrow = arch == Arch::x86 || arch == Arch::arm;
+    cursor.skip(narrow ? sizeof(elfcore::PrStatus32) : sizeof(elfcore::PrStatus64));
     Machine::Cpu cpu;
     cpu.number = static_cast<std::uint32_t>(machine.cpus.size());
-    cpu.context.registers = elfcore::readRegisters(cursor, Arch::x86_64);
+    cpu.context.registers = elfcore::readRegisters(cursor, arch);
     if (cursor.ok() && machine.cpus.size() < maxCpus) machine.cpus.items.push_back(std::move(cpu));
 }
 
@@ -77,6 +93,7 @@ void takeVirtualBoxCpu(Snapshot& snapshot, const ElfNote& note) {
     cursor.skip(2 * sizeof(std::uint64_t));
     cpu.translationRoot = cursor.u64();
     cpu.context.registers = registers;
+    machine.system.arch = Arch::x86_64;
     if (cursor.ok() && machine.cpus.size() < maxCpus) machine.cpus.items.push_back(std::move(cpu));
 }
 
@@ -114,7 +131,10 @@ void takeNotes(Snapshot& snapshot, const SharedBytes& notes, const std::string& 
             cursor.seek(qemuControlRegisters + 3 * 8);
             const std::uint64_t cr3 = cursor.u64();
             const std::uint64_t cr4 = cursor.u64();
-            machine.hints.emplace(levelsHint, (cr4 & fiveLevels) != 0 ? "5" : "4");
+            const bool narrow = machine.system.arch == Arch::x86;
+            machine.hints.emplace(levelsHint, narrow ? (cr4 & physicalExtension) != 0 ? "3" : "2"
+                                              : (cr4 & fiveLevels) != 0 ? "5"
+                                                                        : "4");
             if (qemuCpu < machine.cpus.size()) machine.cpus[qemuCpu].translationRoot = cr3;
             ++qemuCpu;
         } else if (note.name == "VBCORE") {
@@ -126,7 +146,6 @@ void takeNotes(Snapshot& snapshot, const SharedBytes& notes, const std::string& 
     if (!damage.empty()) snapshot.issues.loss("notes: " + damage, where);
     if (!machine.cpus.empty()) {
         machine.cpus.coverage = Coverage::complete;
-        machine.system.arch = Arch::x86_64;
         machine.system.cpuCount = static_cast<std::uint32_t>(machine.cpus.size());
     }
     snapshot.attachments.push_back({std::string(notesAttachment), notes});

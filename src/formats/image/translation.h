@@ -14,7 +14,7 @@ inline constexpr std::string_view levelsHint = "page table levels";
 
 struct Translation {
     std::uint64_t root = 0;    ///< physical address of the topmost table
-    unsigned levels = 0;       ///< 4 or 5; 0: not known
+    unsigned levels = 0;       ///< 2 to 5; 0: not known
     std::string_view foundIn;  ///< as words
 };
 

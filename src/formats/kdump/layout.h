@@ -32,6 +32,19 @@ struct Header {
 static_assert(sizeof(Header) == 464 && offsetof(Header, seconds) == 408 &&
               offsetof(Header, blockSize) == 428 && offsetof(Header, cpuCount) == 460);
 
+/// The same of a 32-bit machine.
+struct Header32 {
+    char signature[8];
+    Le32 version;
+    char systemName[65], nodeName[65], release[65], systemVersion[65], machine[65], domain[65];
+    std::byte padding[2];
+    Le32 seconds, microseconds;
+    Le32 status, blockSize, subHeaderBlocks, bitmapBlocks, maxPage, ramBlocks, deviceBlocks,
+        writtenBlocks, currentCpu, cpuCount;
+};
+static_assert(sizeof(Header32) == 452 && offsetof(Header32, seconds) == 404 &&
+              offsetof(Header32, blockSize) == 416);
+
 struct SubHeader {
     Le64 physicalBase;
     Le32 dumpLevel, split;
@@ -42,6 +55,29 @@ struct SubHeader {
     Le64 firstPage64, endPage64, maxPage64;  ///< version 6
 };
 static_assert(sizeof(SubHeader) == 104 && offsetof(SubHeader, maxPage64) == 96);
+
+struct SubHeader32 {
+    Le32 physicalBase, dumpLevel, split, firstPage, endPage;
+    Le64 kernelInfoOffset;
+    Le32 kernelInfoSize;
+    Le64 notesOffset;
+    Le32 notesSize;
+    Le64 eraseOffset;
+    Le32 eraseSize;
+    Le64 firstPage64, endPage64, maxPage64;
+};
+static_assert(sizeof(SubHeader32) == 80 && offsetof(SubHeader32, maxPage64) == 72);
+struct SubHeader32Aligned {
+    Le32 physicalBase, dumpLevel, split, firstPage, endPage, padding;
+    Le64 kernelInfoOffset;
+    Le32 kernelInfoSize, padding2;
+    Le64 notesOffset;
+    Le32 notesSize, padding3;
+    Le64 eraseOffset;
+    Le32 eraseSize, padding4;
+    Le64 firstPage64, endPage64, maxPage64;
+};
+static_assert(sizeof(SubHeader32Aligned) == 96 && offsetof(SubHeader32Aligned, maxPage64) == 88);
 
 struct PageDescriptor {
     Le64 offset;
@@ -73,10 +109,5 @@ constexpr Codec codecOf(std::uint32_t flags) {
     if ((flags & packedZstd) != 0) return Codec::zstd;
     return Codec::none;
 }
-
-// Flattened, for pipes: a header of 4096 bytes, then records of offset, size and bytes, the last
-// with offset and size -1. All numbers are big-endian.
-inline constexpr std::string_view flatSignature = "makedumpfile";
-inline constexpr std::uint64_t flatHeaderSize = 4096, flatNumbersAt = 16, flatRecordSize = 16;
 
 }  // namespace icecore::kdump

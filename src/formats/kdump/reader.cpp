@@ -1,12 +1,11 @@
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstring>
 
 #include "base/text.h"
 #include "bytes/cursor.h"
 #include "formats/image/image.h"
-#include "formats/kdump/flat_source.h"
+#include "formats/kdump/headers.h"
 #include "formats/kdump/kdump_parts.h"
 #include "formats/kdump/layout.h"
 #include "formats/kdump/page_source.h"
@@ -31,15 +30,10 @@ public:
         : file_(std::move(file)), snapshot_(snapshot) {}
 
     Result<void> run() {
-        ASSIGN_OR_RETURN(header_, readStructure<Header>(*file_, 0, "the header"));
-        const std::uint64_t block = header_.blockSize;
-        if (std::string_view(header_.signature, sizeof header_.signature) != signature)
-            return fail(Errc::malformed, "no kdump file", file_->name());
-        if (!std::has_single_bit(block) || block < 4096 || block > 65536)
-            return fail(Errc::malformed, "pages of " + std::to_string(block) + " bytes",
-                        file_->where(offsetof(Header, blockSize)));
-        shape_.blockSize = block;
-        ASSIGN_OR_RETURN(sub_, readStructure<SubHeader>(*file_, block, "the sub-header"));
+        ASSIGN_OR_RETURN(const Headers headers, readHeaders(*file_));
+        header_ = headers.header;
+        sub_ = headers.sub;
+        shape_.blockSize = header_.blockSize;
         describe();
         TRY(readNotes());
         return readPages();
@@ -58,8 +52,12 @@ private:
             system.os = Os::linux_os;
             system.version = text(header_.release);
         }
-        if (text(header_.machine) == "x86_64") system.arch = Arch::x86_64;
-        if (text(header_.machine) == "aarch64") system.arch = Arch::arm64;
+        const std::string machine = text(header_.machine);
+        if (machine == "x86_64") system.arch = Arch::x86_64;
+        if (machine.size() == 4 && machine.starts_with('i') && machine.ends_with("86"))
+            system.arch = Arch::x86;
+        if (machine.starts_with("arm")) system.arch = Arch::arm;
+        if (machine == "aarch64") system.arch = Arch::arm64;
         system.hostName = text(header_.nodeName);
         if (header_.seconds > 0 && header_.seconds < UINT32_MAX)
             snapshot_.provenance.time =
@@ -243,7 +241,6 @@ private:
 }  // namespace
 
 bool probe(const Source& source) {
-    if (isFlattened(source)) return true;
     std::array<std::byte, signature.size()> start{};
     const auto got = source.read(0, start);
     return got && *got == start.size() &&
@@ -252,12 +249,6 @@ bool probe(const Source& source) {
 
 Result<Snapshot> open(std::shared_ptr<const Source> source) {
     Snapshot snapshot = startSnapshot(*source, "kdump");
-    if (isFlattened(*source)) {
-        bool cut = false;
-        ASSIGN_OR_RETURN(source, openFlattened(std::move(source), cut));
-        snapshot.provenance.type = "flattened";
-        if (cut) snapshot.issues.loss("the flattened file ends before its end mark");
-    }
     TRY(Reader(std::move(source), snapshot).run());
     return snapshot;
 }

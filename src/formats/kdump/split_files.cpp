@@ -4,6 +4,9 @@
 #include <cstring>
 #include <filesystem>
 
+#include "bytes/flat_source.h"
+#include "formats/kdump/headers.h"
+
 namespace icecore::kdump {
 
 namespace {
@@ -46,11 +49,11 @@ std::vector<SplitFile> otherSplitFiles(const Source& file, const Header& header)
         if (++looked > maxNeighbours) break;
         if (!entry.is_regular_file(problem)) continue;
         auto other = openMappedFile(entry.path());
+        if (other && isFlattened(**other)) other = openFlattened(*std::move(other));
         if (!other) continue;
-        const auto its = readStructure<Header>(**other, 0, "the header");
-        if (!its || !sameDump(*its, header)) continue;
-        const auto sub = readStructure<SubHeader>(**other, its->blockSize, "the sub-header");
-        if (sub && sub->split != 0) found.push_back({*std::move(other), *sub});
+        const auto its = readHeaders(**other);
+        if (its && sameDump(its->header, header) && its->sub.split != 0)
+            found.push_back({*std::move(other), its->sub});
     }
     return found;
 }

@@ -6,6 +6,7 @@
 #include "base/ordered_work.h"
 #include "base/text.h"
 #include "bytes/codec.h"
+#include "bytes/flat_source.h"
 #include "bytes/reserving_sink.h"
 #include "bytes/zeros.h"
 #include "formats/image/image.h"

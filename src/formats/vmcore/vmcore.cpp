@@ -34,26 +34,68 @@ bool hasNotes(const elf::Program64& segment) {
 }
 
 struct Tables {
-    elf::Header64 header{};
+    elf::Header64 header{};  ///< of a 32-bit machine, what is used of it
+    bool wide = true;
     std::uint64_t programCount = 0;
+    [[nodiscard]] std::size_t entrySize() const {
+        return wide ? sizeof(elf::Program64) : sizeof(elf::Program32);
+    }
 };
+
+/// How many program headers there are where the header has no room for their number.
+Result<std::uint64_t> programsBySection(const Source& source, const Tables& tables) {
+    constexpr std::string_view what = "section header 0";
+    const std::uint64_t at = tables.header.sectionOffset;
+    if (tables.wide) {
+        ASSIGN_OR_RETURN(const auto section, readStructure<elf::Section64>(source, at, what));
+        return section.info;
+    }
+    ASSIGN_OR_RETURN(const auto section, readStructure<elf::Section32>(source, at, what));
+    return section.info;
+}
+
+elf::Program64 widen(const elf::Program32& narrow) {
+    elf::Program64 segment{};
+    segment.type = narrow.type;
+    segment.offset = narrow.offset;
+    segment.physicalAddress = narrow.physicalAddress;
+    segment.fileSize = narrow.fileSize;
+    segment.memorySize = narrow.memorySize;
+    return segment;
+}
+
+Arch archOf(const elf::Header64& header) {
+    switch (header.machine) {
+    case elf::machine386: return Arch::x86;
+    case elf::machineArm: return Arch::arm;
+    case elf::machineX86_64: return Arch::x86_64;
+    case elf::machineAarch64: return Arch::arm64;
+    default: return Arch::unknown;
+    }
+}
 
 Result<Tables> readTables(const Source& source) {
     Tables tables;
     ASSIGN_OR_RETURN(tables.header, readStructure<elf::Header64>(source, 0, "the ELF header"));
-    const elf::Header64& header = tables.header;
-    const bool core64 = std::ranges::equal(elf::magic, std::span(header.ident).first<4>()) &&
-                        header.ident[elf::identClass] == std::byte{elf::class64} &&
-                        header.ident[elf::identData] == std::byte{elf::dataLittle} &&
-                        header.type == elf::typeCore;
-    if (!core64) return fail(Errc::malformed, "no 64-bit little-endian ELF core", source.name());
+    elf::Header64& header = tables.header;
+    const bool core = std::ranges::equal(elf::magic, std::span(header.ident).first<4>()) &&
+                      header.ident[elf::identData] == std::byte{elf::dataLittle} &&
+                      header.type == elf::typeCore;
+    if (!core) return fail(Errc::malformed, "no little-endian ELF core", source.name());
+    tables.wide = header.ident[elf::identClass] == std::byte{elf::class64};
+    if (!tables.wide) {
+        ASSIGN_OR_RETURN(const auto narrow,
+                         readStructure<elf::Header32>(source, 0, "the ELF header"));
+        header.programOffset = narrow.programOffset;
+        header.sectionOffset = narrow.sectionOffset;
+        header.programEntrySize = narrow.programEntrySize;
+        header.programCount = narrow.programCount;
+    }
     tables.programCount = header.programCount;
     if (header.programCount == elf::extendedProgramCount) {
-        ASSIGN_OR_RETURN(const auto section, readStructure<elf::Section64>(
-                                                 source, header.sectionOffset, "section header 0"));
-        tables.programCount = section.info;
+        ASSIGN_OR_RETURN(tables.programCount, programsBySection(source, tables));
     }
-    if (header.programEntrySize != sizeof(elf::Program64))
+    if (tables.programCount > 0 && header.programEntrySize != tables.entrySize())
         return fail(Errc::malformed, "program headers of an unknown size", source.name());
     return tables;
 }
@@ -63,14 +105,15 @@ Result<std::vector<elf::Program64>> readSegments(const Source& source, const Tab
                                                  std::uint64_t limit, bool& cut) {
     const std::uint64_t offset = tables.header.programOffset;
     const std::uint64_t left = offset < source.size() ? source.size() - offset : 0;
-    const std::uint64_t count =
-        std::min({tables.programCount, limit, left / sizeof(elf::Program64)});
+    const std::uint64_t count = std::min({tables.programCount, limit, left / tables.entrySize()});
     cut = count < tables.programCount;
-    ASSIGN_OR_RETURN(const SharedBytes bytes, source.load(offset, count * sizeof(elf::Program64)));
+    ASSIGN_OR_RETURN(const SharedBytes bytes,
+                     source.load(count == 0 ? 0 : offset, count * tables.entrySize()));
     std::vector<elf::Program64> segments(static_cast<std::size_t>(count));
     Cursor cursor{ByteView(bytes.span())};
     for (elf::Program64& segment : segments)
-        segment = cursor.structure<elf::Program64>();
+        segment = tables.wide ? cursor.structure<elf::Program64>()
+                              : widen(cursor.structure<elf::Program32>());
     return segments;
 }
 
@@ -146,6 +189,7 @@ Result<Snapshot> open(std::shared_ptr<const Source> source) {
     bool cut = false;
     ASSIGN_OR_RETURN(const auto segments, readSegments(*source, tables, UINT64_MAX, cut));
     Snapshot snapshot = startSnapshot(*source, "elf");
+    snapshot.machine->system.arch = archOf(tables.header);
     if (cut)
         snapshot.issues.loss("program headers are cut off",
                              source->where(tables.header.programOffset));
@@ -175,6 +219,15 @@ Result<Snapshot> open(std::shared_ptr<const Source> source) {
                              " segments lie beyond what physical addresses reach");
     snapshot.machine->physical = memory.build();
     return snapshot;
+}
+
+std::uint16_t machineOf(Arch arch) {
+    switch (arch) {
+    case Arch::x86: return elf::machine386;
+    case Arch::arm: return elf::machineArm;
+    case Arch::arm64: return elf::machineAarch64;
+    default: return elf::machineX86_64;
+    }
 }
 
 /// Plans the whole file, then writes it front to back.
@@ -219,8 +272,7 @@ private:
         header.ident[elf::identData] = std::byte{elf::dataLittle};
         header.ident[elf::identVersion] = std::byte{1};
         header.type = elf::typeCore;
-        header.machine = snapshot_.machine->system.arch == Arch::arm64 ? elf::machineAarch64
-                                                                       : elf::machineX86_64;
+        header.machine = machineOf(snapshot_.machine->system.arch);
         header.version = 1;
         header.programOffset = sizeof(elf::Header64);  // makedumpfile looks nowhere else
         header.headerSize = sizeof(elf::Header64);

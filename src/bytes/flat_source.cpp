@@ -1,13 +1,15 @@
-#include "formats/kdump/flat_source.h"
+#include "bytes/flat_source.h"
 
 #include <algorithm>
 #include <array>
 #include <ranges>
 
 #include "base/range.h"
-#include "formats/kdump/layout.h"
+#include "base/text.h"
+#include "bytes/endian.h"
+#include "bytes/imperfect.h"
 
-namespace icecore::kdump {
+namespace icecore {
 
 namespace {
 
@@ -19,10 +21,10 @@ struct Record {
     std::uint64_t file = 0;  ///< offset of the bytes
 };
 
-class FlatSource final : public Source {
+class FlatSource final : public Source, public ImperfectSource {
 public:
-    FlatSource(std::shared_ptr<const Source> file, RangeMap<std::uint64_t> map)
-        : file_(std::move(file)), map_(std::move(map)) {
+    FlatSource(std::shared_ptr<const Source> file, RangeMap<std::uint64_t> map, bool cut)
+        : file_(std::move(file)), map_(std::move(map)), cut_(cut) {
         if (!map_.empty()) size_ = map_.entries().back().range.end();
     }
     [[nodiscard]] const std::string& name() const override { return file_->name(); }
@@ -53,9 +55,17 @@ public:
         return done;
     }
 
+    [[nodiscard]] Issues issues() const override {
+        Issues all = issuesOf(*file_);
+        all.note("flattened, as makedumpfile writes into pipes");
+        if (cut_) all.loss("the flattened file ends before its end mark", file_->name());
+        return all;
+    }
+
 private:
     std::shared_ptr<const Source> file_;
     RangeMap<std::uint64_t> map_;
+    bool cut_;
     std::uint64_t size_ = 0;
 };
 
@@ -69,10 +79,10 @@ bool isFlattened(const Source& source) {
                flatSignature;
 }
 
-Result<std::shared_ptr<const Source>> openFlattened(std::shared_ptr<const Source> file, bool& cut) {
+Result<std::shared_ptr<const Source>> openFlattened(std::shared_ptr<const Source> file) {
     std::vector<Record> records;
     std::uint64_t at = flatHeaderSize;
-    cut = true;
+    bool cut = true;
     while (records.size() < maxRecords) {
         std::array<std::byte, flatRecordSize> raw{};
         const auto got = file->read(at, raw);
@@ -100,7 +110,7 @@ Result<std::shared_ptr<const Source>> openFlattened(std::shared_ptr<const Source
     for (const auto& record : std::views::reverse(records))
         map.add(record.content, record.file);
     map.seal([](std::uint64_t& offset, std::uint64_t bytes) { offset += bytes; });
-    return std::make_shared<FlatSource>(std::move(file), std::move(map));
+    return std::make_shared<FlatSource>(std::move(file), std::move(map), cut);
 }
 
-}  // namespace icecore::kdump
+}  // namespace icecore
