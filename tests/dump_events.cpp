@@ -210,6 +210,7 @@ TEST(DumpEvents, KilledAtAnyMomentTheTargetGoesOn) {
         victim.tell("throw-many 3\n");
         ASSERT_EQ(victim.line(), "ok") << round;
     }
+    EXPECT_EQ(signals, 12 * 5);
     EXPECT_TRUE(victim.alive());
     EXPECT_EQ(statusValue(victim.pid(), "SigPnd"), "0000000000000000");
 }

@@ -94,6 +94,33 @@ TEST_F(RamTake, OlderManifestsAreHeldAgainstTheirImages) {
     }
 }
 
+/// What sha256sum leaves beside a file, and LiME, whose digest is of what goes into its
+/// compression.
+TEST_F(RamTake, HashesOfOthersBesideAFileAreComparedWithIt) {
+    ASSERT_EQ(ram("--source memory.raw -o a.lime").status, 0);
+    ASSERT_EQ(shell("gzip -k " + file("a.lime")).status, 0);
+    const auto verify = [&](const std::string& name) {
+        return shell(program() + " verify " + file(name) + " 2>&1");
+    };
+    ASSERT_EQ(shell("sha256sum " + file("a.lime") + " > " + file("a.lime.sha256") + "; md5sum " +
+                    file("a.lime.gz") + " > " + file("a.lime.gz.md5"))
+                  .status,
+              0);
+    std::filesystem::copy_file(file("a.lime.sha256"), file("a.lime.gz.sha256"));
+    for (const char* const name : {"a.lime", "a.lime.gz"}) {
+        const auto good = verify(name);
+        EXPECT_EQ(good.status, 0) << good.text;
+        EXPECT_NE(good.text.find(".sha256    good"), std::string::npos) << good.text;
+    }
+    EXPECT_NE(verify("a.lime.gz").text.find(".md5       good"), std::string::npos);
+    std::ofstream(file("a.lime.gz.md5")) << std::string(32, '0') << "  a.lime.gz\n";
+    EXPECT_EQ(verify("a.lime.gz").status, 1);
+    std::ofstream(file("a.lime.sha256")) << "no hash at all\n";
+    const auto none = verify("a.lime");
+    EXPECT_EQ(none.status, 1);
+    EXPECT_NE(none.text.find("has no such hash"), std::string::npos) << none.text;
+}
+
 TEST_F(RamTake, HolesOfAFileAreAddressesWithoutMemory) {
     ASSERT_EQ(ram("--source memory.raw --hole 0x800000-0x100000000 -o split.lime").status, 0);
     const auto split = openDump(file("split.lime"));

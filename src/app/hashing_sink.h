@@ -48,7 +48,7 @@ private:
 /// written already, the hashes are of no use: `patched` says so, and the file has to be read again.
 class HashingSink final : public Sink, public ReservingSink {
 public:
-    static constexpr std::size_t mostBuffer = std::size_t{1} << 20;
+    static constexpr std::size_t mostBuffer = std::size_t{4} << 20;
     /// `bufferSize`: at most how much to keep until it is hashed.
     explicit HashingSink(std::unique_ptr<Sink> inner, std::size_t bufferSize = mostBuffer);
     [[nodiscard]] Result<void> write(std::span<const std::byte> bytes) override;

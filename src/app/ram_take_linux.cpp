@@ -11,6 +11,7 @@
 #include "app/ram_journal.h"
 #include "app/ram_take.h"
 #include "app/terminal.h"
+#include "base/ordered_work.h"
 #include "base/text.h"
 #include "formats/image/image.h"
 #include "live/ram/local_sources_linux.h"
@@ -104,7 +105,7 @@ public:
         TRY(openSink(keep));
         ImageOptions options;
         options.codec = task_.codec;
-        options.threads = task_.threads;
+        options.threads = task_.threads > 0 ? task_.threads : threadsBeside();
         options.begun = std::move(begun);
         auto report = task_.format->writeImage(snapshot, options, *sink_, progress_);
         if (report && progress_.cancelled()) report = fail(Errc::cancelled, "cancelled");
@@ -129,6 +130,12 @@ public:
     }
 
 private:
+    /// The hash of all that is written has a thread of its own, which the others would hold up.
+    [[nodiscard]] int threadsBeside() const {
+        const int all = static_cast<int>(workerCount(0));
+        return task_.hash ? std::max(1, all - 1) : all;
+    }
+
     [[nodiscard]] std::string codecName() const {
         if (task_.codec) return std::string(toString(*task_.codec));
         return task_.format->codecs.empty() ? "none"
@@ -154,9 +161,13 @@ private:
         return {};
     }
 
+    /// A small part of the memory that is taken, where our buffers lie as well: 128 KiB of 512 MiB.
+    /// It grows with the square, as what else we need is the less of a machine the larger it is.
     [[nodiscard]] std::size_t bufferSizeOfSink() const {
-        return static_cast<std::size_t>(std::clamp(
-            alignDown(image::bytesIn(journal_.ranges) / 4096, 4096), leastBuffer, mostBuffer));
+        constexpr std::uint64_t whole = std::uint64_t{4} << 30;  ///< gets the largest buffers
+        const std::uint64_t bytes = std::min(image::bytesIn(journal_.ranges), whole);
+        return static_cast<std::size_t>(
+            std::clamp(alignDown((bytes >> 20) * (bytes >> 21), 4096), leastBuffer, mostBuffer));
     }
 
     Result<void> openSink(std::uint64_t keep) {

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "app/hash_sidecars.h"
 #include "app/hashing_sink.h"
 #include "app/progress_bar.h"
 #include "app/report.h"
@@ -67,6 +68,8 @@ public:
         readAll(memory, progress);
         checkHashes(*snapshot, progress);
         checkManifest();
+        const std::vector<FormatCheck> beside = checkSidecars(path_, progress);
+        checks_.insert(checks_.end(), beside.begin(), beside.end());
         progress.end();
         if (progress.cancelled()) {
             printError(path_, "cancelled");

@@ -1,6 +1,7 @@
 #include "formats/copy_memory.h"
 
 #include <algorithm>
+#include <bit>
 #include <condition_variable>
 #include <cstring>
 #include <deque>
@@ -16,8 +17,10 @@ namespace icecore {
 namespace {
 
 constexpr std::size_t pageSize = 4096;
-/// Small, as it may be the machine's own memory that is copied.
-constexpr std::size_t blockSize = std::size_t{128} << 10;
+/// A small part of what is copied, as it may be the machine's own memory; large enough that the two
+/// threads seldom wake one another.
+constexpr std::uint64_t leastBlock = std::uint64_t{128} << 10, mostBlock = std::uint64_t{1} << 20;
+constexpr std::uint64_t blocksOfAll = 4096;
 constexpr std::size_t blockCount = 4;
 /// Bounds what a block of very small pieces costs besides its bytes.
 constexpr std::size_t maxPieces = 8192;
@@ -30,9 +33,17 @@ struct Piece {
     bool zero = false;
 };
 
+std::size_t blockSizeFor(std::span<const Range> ranges) {
+    std::uint64_t bytes = 0;
+    for (const Range& range : ranges)
+        bytes += range.size();
+    return static_cast<std::size_t>(
+        std::clamp(std::bit_floor(bytes / blocksOfAll), leastBlock, mostBlock));
+}
+
 struct Block {
     std::unique_ptr<std::byte[]> buffer;
-    std::size_t used = 0;
+    std::size_t capacity = 0, used = 0;
     std::vector<Piece> pieces;
 
     void append(std::uint64_t size, bool zero) {
@@ -41,15 +52,16 @@ struct Block {
         else
             pieces.push_back({size, zero});
     }
-    [[nodiscard]] bool full() const { return used == blockSize || pieces.size() >= maxPieces; }
+    [[nodiscard]] bool full() const { return used == capacity || pieces.size() >= maxPieces; }
 };
 
 /// Blocks going round between the thread that fills and the one that empties.
 class Exchange {
 public:
-    Exchange() {
+    explicit Exchange(std::size_t blockSize) {
         for (Block& block : blocks_) {
             block.buffer = std::make_unique_for_overwrite<std::byte[]>(blockSize);
+            block.capacity = blockSize;
             free_.push_back(&block);
         }
     }
@@ -182,7 +194,7 @@ private:
         for (std::uint64_t at = range.begin(); at < range.end();) {
             if (!needBlock()) return false;
             const auto want = static_cast<std::size_t>(
-                std::min<std::uint64_t>(range.end() - at, blockSize - block_->used));
+                std::min<std::uint64_t>(range.end() - at, block_->capacity - block_->used));
             std::byte* const into = block_->buffer.get() + block_->used;
             const std::size_t got = memory_.read(at, std::span(into, want)).bytes;
             keepBytes(at, into, got);
@@ -274,7 +286,7 @@ StorablePlan storablePlan(const AddressSpace& memory, const SavePlan& plan) {
 
 Result<CopyResult> copyMemory(const AddressSpace& memory, std::span<const Range> ranges, Sink& sink,
                               Progress& progress) {
-    Exchange exchange;
+    Exchange exchange(blockSizeFor(ranges));
     Reader reader(memory, ranges, exchange, progress);
     CopyResult result;
     Result<void> written;

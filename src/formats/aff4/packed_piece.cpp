@@ -21,7 +21,7 @@ public:
         : piece_(piece), entryFrom_(entryFrom), packed_(packed) {}
 
     /// The bytes for the stream, filled up to whole chunks. Takes the piece's own.
-    std::vector<std::byte> run() {
+    RawBytes run() {
         if (piece_.zero && piece_.bytes.empty()) {
             add(piece_.range, zeroStream);
             packed_.zeroBytes = piece_.range.size();
@@ -67,8 +67,8 @@ private:
             add(run.range, small ? dataStream : run.target);
         }
     }
-    std::vector<std::byte> gather() {
-        std::vector<std::byte> data;
+    RawBytes gather() {
+        RawBytes data;
         if (packed_.runs.size() == 1 && packed_.runs.front().target == dataStream) {
             data = std::move(piece_.bytes);
         } else {
@@ -79,7 +79,7 @@ private:
                 data.insert(data.end(), bytes.begin(), bytes.end());
             }
         }
-        data.resize(static_cast<std::size_t>(alignUp(data.size(), chunkSize)));
+        data.resize(static_cast<std::size_t>(alignUp(data.size(), chunkSize)), std::byte{0});
         return data;
     }
 
@@ -90,8 +90,7 @@ private:
 };
 
 /// Packs the chunks of `data`; those that become no shorter stay where they are.
-void packChunks(std::vector<std::byte> data, Codec codec, BlockPacker& packer,
-                PackedPiece& packed) {
+void packChunks(RawBytes data, Codec codec, BlockPacker& packer, PackedPiece& packed) {
     const std::size_t count = data.size() / chunkSize;
     std::vector<std::size_t> sizes(count, chunkSize);  // as long as the chunk: it is stored
     if (codec != Codec::none) {
@@ -110,7 +109,7 @@ void packChunks(std::vector<std::byte> data, Codec codec, BlockPacker& packer,
     std::size_t used = 0;
     for (std::size_t i = 0; i < count; ++i) {
         const bool stored = sizes[i] == chunkSize;
-        const std::span<const std::byte> all = stored ? packed.data : packed.packed;
+        const auto all = stored ? std::span<const std::byte>(packed.data) : packed.packed;
         packed.chunks.push_back(all.subspan(stored ? i * chunkSize : used, sizes[i]));
         used += stored ? 0 : sizes[i];
     }
@@ -129,11 +128,11 @@ PackedPiece packPiece(const AddressSpace& memory, Range range, std::uint64_t ent
     // Divided as part of a larger piece would be.
     if (piece.zero &&
         (range.size() < entryFrom || range.begin() % pageSize != 0 || range.end() % pageSize != 0))
-        piece.bytes.resize(static_cast<std::size_t>(range.size()));
+        piece.bytes.assign(static_cast<std::size_t>(range.size()), std::byte{0});
     PackedPiece packed;
     packed.content = range.size();
     packed.unread = piece.unread;
-    std::vector<std::byte> data = Divider(piece, entryFrom, packed).run();
+    RawBytes data = Divider(piece, entryFrom, packed).run();
     sha256Each(data, chunkSize, packed.hashes);
     packChunks(std::move(data), codec, packer, packed);
     return packed;

@@ -7,6 +7,7 @@
 
 #include "base/range.h"
 #include "bytes/codec.h"
+#include "bytes/raw_bytes.h"
 #include "memory/address_space.h"
 
 namespace icecore::aff4 {
@@ -36,7 +37,7 @@ struct PackedPiece {
     std::vector<Range> unread;
     std::uint64_t zeroBytes = 0;
 
-    std::vector<std::byte> data;    ///< empty where no chunk is stored
+    RawBytes data;                  ///< empty where no chunk is stored
     std::vector<std::byte> packed;  ///< only the packed ones
 };
 

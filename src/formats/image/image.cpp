@@ -74,6 +74,10 @@ Piece readPiece(const AddressSpace& memory, Range range) {
         at += memory.read(at, into).bytes;
         if (at >= range.end()) break;
         const std::uint64_t next = std::min(range.end(), alignDown(at, pageSize) + pageSize);
+        std::ranges::fill(std::span(piece.bytes)
+                              .subspan(static_cast<std::size_t>(at - range.begin()),
+                                       static_cast<std::size_t>(next - at)),
+                          std::byte{0});
         if (!piece.unread.empty() && piece.unread.back().end() == at)
             piece.unread.back() = Range::between(piece.unread.back().begin(), next);
         else

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bytes/raw_bytes.h"
 #include "bytes/source.h"
 #include "formats/format.h"
 #include "model/snapshot.h"
@@ -51,9 +52,9 @@ private:
 /// A piece of memory as it was read. Where reading failed the bytes are zero and `unread` says so.
 struct Piece {
     Range range;
-    std::vector<std::byte> bytes;  ///< range.size(); empty where `zero`
-    std::vector<Range> unread;     ///< ascending
-    bool zero = false;             ///< all of it, and nothing unread
+    RawBytes bytes;             ///< range.size(); empty where `zero`
+    std::vector<Range> unread;  ///< ascending
+    bool zero = false;          ///< all of it, and nothing unread
 };
 /// Reads a piece of at most some MiB; goes on behind pages that cannot be read.
 Piece readPiece(const AddressSpace& memory, Range range);

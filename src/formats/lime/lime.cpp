@@ -191,7 +191,7 @@ struct Block {
 
 Block packBlock(const AddressSpace& memory, Range range) {
     Piece piece = readPiece(memory, range);
-    if (piece.zero) piece.bytes.resize(static_cast<std::size_t>(range.size()));
+    if (piece.zero) piece.bytes.assign(static_cast<std::size_t>(range.size()), std::byte{0});
     Block block;
     block.content = range.size();
     block.unread = std::move(piece.unread);
