@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <fstream>
 #include <map>
+#include <thread>
 
 #include "base/text.h"
 #include "images/pe_image.h"
@@ -226,6 +229,49 @@ TEST_P(PdbFiles, anyPageSizeAndPagesInAnyOrder) {
     const auto large = open(tests::writeMsf(many, 512, false));
     ASSERT_NE(large, nullptr);
     expectSame(*large);
+}
+
+TEST_P(PdbFiles, longerThanFourGibibytes) {
+    constexpr std::uint32_t pageSize = 4096;
+    constexpr std::uint32_t skipped = (std::uint32_t{1} << 20) + 5;  // 4 GiB and 20 KiB of hole
+    const tests::Bytes bytes = tests::writeMsf(streams(), pageSize, true, skipped);
+    const fs::path path = folder_ / "far.pdb";
+    {
+        std::ofstream file(path, std::ios::binary);
+        const auto* const text = reinterpret_cast<const char*>(bytes.data());
+        constexpr std::streamsize head = tests::msfHeadPages * pageSize;
+        file.write(text, head);
+        file.seekp(head + std::streamoff{skipped} * pageSize);
+        file.write(text + head, static_cast<std::streamsize>(bytes.size()) - head);
+    }
+    ASSERT_GT(fs::file_size(path), std::uint64_t{1} << 32);
+    const auto far = open(path);
+    ASSERT_NE(far, nullptr);
+    expectSame(*far);
+}
+
+TEST_P(PdbFiles, manyThreadsAskOneFileAtOnce) {
+    const auto fresh = open(folder_ / "a.pdb");  // which has read nothing yet
+    ASSERT_NE(fresh, nullptr);
+    std::vector<std::vector<PlainFrame>> expected;
+    for (std::uint32_t at = 0; at < text().virtualSize; at += 5)
+        expected.push_back(ourFrames(*file_, text().address + at));
+    const auto where = file_->byName("ice::Thing::run");
+    std::atomic<int> wrong = 0;
+    {
+        std::vector<std::jthread> threads;
+        for (std::size_t first = 0; first < 4; ++first)
+            threads.emplace_back([&, first] {
+                for (std::size_t i = 0; i < expected.size(); ++i) {
+                    const std::size_t which = (i + first * 37) % expected.size();
+                    const auto address = text().address + static_cast<std::uint32_t>(which * 5);
+                    if (ourFrames(*fresh, address) != expected[which]) ++wrong;
+                    const auto found = fresh->byName("ice::Thing::run");
+                    if (!found || found->address != where->address) ++wrong;
+                }
+            });
+    }
+    EXPECT_EQ(wrong, 0);
 }
 
 TEST_P(PdbFiles, lldsOwnLargePages) {
