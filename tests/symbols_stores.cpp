@@ -357,22 +357,26 @@ protected:
         fs::create_directories(folder);
         fs::rename(scratch_.file(name), folder / name);
     }
-    void writeDump() const {
+    void writeDump(const std::vector<std::string>& names = {"shapes"}) const {
         Snapshot snapshot;
         snapshot.process.emplace();
         snapshot.process->system.os = Os::windows;
         snapshot.process->system.arch = Arch::x86_64;
-        Module module;
-        module.range = Range::ofSize(0x7ff612340000, image_->imageSize());
-        module.path = "C:\\app\\shapes.dll";
-        module.timestamp = image_->timestamp();
-        module.imageSize = image_->imageSize();
-        module.id.kind = ModuleId::Kind::pdb;
-        const auto view = *image_->codeView();
-        module.id.bytes.assign(view.guid.begin(), view.guid.end());
-        module.id.age = view.age;
-        module.debugFile = "D:\\build\\shapes.pdb";
-        snapshot.process->modules.items.push_back(module);
+        std::uint64_t base = 0x7ff612340000;
+        for (const std::string& name : names) {
+            Module module;
+            module.range = Range::ofSize(base, image_->imageSize());
+            base += 0x1000000;
+            module.path = "C:\\app\\" + name + ".dll";
+            module.timestamp = image_->timestamp();
+            module.imageSize = image_->imageSize();
+            module.id.kind = ModuleId::Kind::pdb;
+            const auto view = *image_->codeView();
+            module.id.bytes.assign(view.guid.begin(), view.guid.end());
+            module.id.age = view.age;
+            module.debugFile = "D:\\build\\" + name + ".pdb";
+            snapshot.process->modules.items.push_back(module);
+        }
         snapshot.process->modules.coverage = Coverage::complete;
         auto sink = createFileSink(dump_, {.overwrite = true, .expected = 0});
         ASSERT_TRUE(sink.has_value());
@@ -434,6 +438,34 @@ TEST_F(SymbolsOfWindows, listFetchCheckLookUp) {
                         hex(image_->imageBase() + 0x1010))
                     .text,
                 HasSubstr("ice::Thing::run+0x10"));
+}
+
+/// One library under many names, each with a PDB that comes slowly.
+TEST_F(SymbolsOfWindows, allModulesAreAskedForAtOnce) {
+    const fs::path store = scratch_.file("store");
+    std::vector<std::string> names;
+    for (int i = 0; i < 6; ++i) {
+        names.push_back("part" + std::to_string(i));
+        for (const auto& [end, id] :
+             {std::pair{".dll", image_->id()}, {".pdb", image_->codeView()->id()}}) {
+            const fs::path folder = store / (names.back() + end) / id;
+            fs::create_directories(folder);
+            fs::copy_file(
+                store / (std::string("shapes") + end) / id / ("shapes" + std::string(end)),
+                folder / (names.back() + end));
+        }
+    }
+    writeDump(names);
+    const auto fetched = icecore("fetch --json --jobs 4 --symbols 'srv*" + scratch_.file("cache") +
+                                 "*" + server_->url("slow") + "' " + dump_);
+    EXPECT_EQ(fetched.status, 0) << fetched.text;
+    const auto json = nlohmann::json::parse(fetched.text, nullptr, false);
+    ASSERT_TRUE(json.is_array()) << fetched.text;
+    EXPECT_EQ(json.size(), names.size());
+    for (const auto& item : json)
+        EXPECT_TRUE(fs::exists(item.value("path", ""))) << item.dump();
+    EXPECT_GE(server_->mostAtOnce(), 3U);
+    EXPECT_LE(server_->mostAtOnce(), 8U);  // an image and a PDB for each of the four
 }
 
 TEST_F(SymbolsOfWindows, anothersPdbIsRefusedWithTheReason) {

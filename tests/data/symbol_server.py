@@ -1,6 +1,7 @@
 """A symbol server for tests: serves a store with the faults that its paths name.
 
 symbol_server.py STORE LOG [CERTIFICATE]. Prints its port. With a certificate (PEM, with its key) over TLS. Every request is a line of LOG: path, then its Range.
+LOG.most has the largest number of requests that were answered at the same time.
 /plain    serves the store, with ranges
 /twotier  the same as a store of two tiers: index2.txt, and ab/abc.pdb/ID/abc.pdb
 /breaks   a file's first transfer ends in its middle; ranges are served
@@ -24,6 +25,7 @@ import time
 store, log = sys.argv[1:3]
 certificate = sys.argv[3] if len(sys.argv) > 3 else None
 seen = collections.Counter()
+busy = most = 0
 lock = threading.Lock()
 stop = threading.Event()
 
@@ -64,6 +66,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             pass
 
     def do_GET(self):
+        global busy, most
+        with lock:
+            busy += 1
+            if busy > most:
+                most = busy
+                with open(log + ".most", "w") as out:
+                    out.write(str(most))
+        try:
+            self.answer()
+        finally:
+            with lock:
+                busy -= 1
+
+    def answer(self):
         with lock:
             with open(log, "a") as out:
                 out.write(f"{self.path} {self.headers.get('Range', '-')}\n")

@@ -55,6 +55,10 @@ public:
         }
         return found;
     }
+    /// The largest number of requests that were answered at the same time.
+    [[nodiscard]] std::uint64_t mostAtOnce() const {
+        return parseDecimal(trim(readText(log_ + ".most"))).value_or(0);
+    }
 
 private:
     const Scratch scratch_;
