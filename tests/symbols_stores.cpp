@@ -137,6 +137,25 @@ TEST_F(SymbolStores, cabinets) {
     ASSERT_TRUE(unpackCabinet(bytes, 1 << 20).has_value());
 }
 
+TEST_F(SymbolStores, cabinetsOfImages) {
+    if (!have("gcab")) GTEST_SKIP() << "gcab is not installed";
+    const fs::path folder = store_ / "app.dll" / "5F3A1B2C21000";
+    write(folder / "app.dll", content_);
+    ASSERT_EQ(shell("cd '" + folder.string() + "' && gcab -c -z app.dl_ app.dll 2>&1").status, 0);
+    fs::remove(folder / "app.dll");
+    std::string text;
+    const SymbolLocator locator("srv*" + file("cache") + "*" + store_.string(), {});
+    locator.search(
+        {"app.dll", "5F3A1B2C21000", "app.dll"},
+        [&](const fs::path& found) {
+            text = readText(found);
+            return true;
+        },
+        [](const std::string&) {});
+    EXPECT_EQ(text, content_);
+    EXPECT_EQ(readText(file("cache") + "/app.dll/5F3A1B2C21000/app.dll"), content_);
+}
+
 TEST_F(SymbolStores, namesThatLeadOutOfAStoreAreRefused) {
     for (const char* name : {"..", "../app.pdb", "a/b.pdb", "a\\b.pdb", "c:b.pdb"}) {
         std::vector<std::string> said;
