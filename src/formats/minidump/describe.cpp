@@ -70,6 +70,12 @@ private:
         case streamHandleOperationList: describeHandleOperations(*this, entry); break;
         case streamFunctionTable: describeFunctionTables(*this, entry); break;
         case streamCrashpadInfo: describeCrashpad(*this, entry); break;
+        case streamMacCrashInfo: describeMacCrashInfo(*this, entry); break;
+        case streamMacBootArguments:
+            out.structure(textSpec("MDRawMacBootargs"), entry.rva, "boot_arguments");
+            if (const auto raw = load<MacBootArguments>(entry.rva))
+                string(raw->textRva, "boot_arguments.text");
+            break;
         case streamBreakpadInfo:
             out.structure(textSpec("MDRawBreakpadInfo"), entry.rva, "breakpad");
             break;

@@ -194,4 +194,17 @@ void describeCrashpad(Describing& to, const StreamEntry& entry) {
                                   });
 }
 
+void describeMacCrashInfo(Describing& to, const StreamEntry& entry) {
+    to.out.structure(textSpec("MDRawMacCrashInfo"), entry.rva, "crash_info");
+    const auto raw = to.load<MacCrashInfo>(entry.rva);
+    if (!raw) return;
+    const std::size_t count = std::min<std::size_t>(raw->recordCount, std::size(raw->records));
+    for (std::size_t i = 0; i < count; ++i) {
+        const Location& place = raw->records[i];
+        if (place.size >= sizeof(MacCrashRecord))
+            to.out.structure(textSpec("MDRawMacCrashInfoRecord"), place.rva,
+                             fmt::format("crash_info.{}", i), place.size);
+    }
+}
+
 }  // namespace icecore::minidump

@@ -394,6 +394,53 @@ MinidumpUTF8String message {
     EXPECT_EQ(snapshot.provenance.tool, "Crashpad");
 }
 
+TEST(DescribedStreams, WhatLibrariesOfMacosLeftForTheReporter) {
+    const auto file = checked(dumpText(streamMacCrashInfo, "@it.size", R"(
+MDRawMacCrashInfo it {
+  stream_type: 0x4d7a0001
+  record_count: 2
+  record_start_size: 40
+  record0Size: @first.size
+  record0Rva: @first
+  record1Size: @second.size
+  record1Rva: @second
+}
+MDRawMacCrashInfoRecord first {
+  stream_type: 0x4d7a0001
+  version: 5
+  thread: 0x1f03
+  abort_cause: 0x7
+  strings: <2f6100 61626f7274282900 00 00 00>
+}
+MDRawMacCrashInfoRecord second {
+  stream_type: 0x4d7a0001
+  version: 5
+  strings: <2f6200 00 73696700 62740a31 00 6d6f7265>
+}
+)",
+                                       platformMac),
+                              {"MDRawMacCrashInfo crash_info", "abort_cause: 0x7"});
+    EXPECT_EQ(attachment(opened(file), "macos/crash_info"),
+              "thread: 0x1f03\nabort cause: 0x7\nmodule: /a\nmessage: abort()\n"
+              "module: /b\nsignature: sig\nbacktrace: bt\n1\nmessage2: more\n");
+}
+
+TEST(DescribedStreams, HowTheKernelOfMacosWasStarted) {
+    const auto file = checked(dumpText(streamMacBootArguments, "@it.size", R"(
+MDRawMacBootargs it {
+  stream_type: 0x4d7a0002
+  bootargs: @text
+}
+MINIDUMP_STRING text {
+  Length: 4
+  Buffer: "-v"
+}
+)",
+                                       platformMac),
+                              {"MDRawMacBootargs boot_arguments", "-v"});
+    EXPECT_EQ(attachment(opened(file), "macos/boot_arguments"), "-v");
+}
+
 TEST(DescribedStreams, ListsThatOverlapMultiplyNothing) {
     // Thousands of modules, all with one dictionary of thousands of entries.
     constexpr unsigned many = 4000;

@@ -114,6 +114,7 @@ void describeTokens(Describing& to, const StreamEntry& entry);
 void describeHandles(Describing& to, const StreamEntry& entry);
 void describeHandleOperations(Describing& to, const StreamEntry& entry);
 void describeFunctionTables(Describing& to, const StreamEntry& entry);
+void describeMacCrashInfo(Describing& to, const StreamEntry& entry);
 void describeCrashpad(Describing& to, const StreamEntry& entry);
 
 }  // namespace icecore::minidump

@@ -275,6 +275,25 @@ struct AssertionInfo {
 };
 static_assert(sizeof(AssertionInfo) == 776);
 
+/// Mozilla's, of macOS: what libraries leave in __DATA,__crash_info (Breakpad's minidump_format.h
+/// with Mozilla's patches, and rust-minidump's). A record's texts stand behind `recordStart` bytes.
+struct MacCrashInfo {
+    Le32 streamType, recordCount, recordStart;
+    Location records[20];
+};
+static_assert(sizeof(MacCrashInfo) == 172);
+struct MacCrashRecord {
+    Le64 streamType, version;
+    Le64 thread, dialogMode;  ///< version 4 and later
+    Le64 abortCause;          ///< version 5 and later
+};
+static_assert(sizeof(MacCrashRecord) == 40);
+struct MacBootArguments {
+    Le32 streamType;
+    Le64 textRva;  ///< MINIDUMP_STRING
+};
+static_assert(sizeof(MacBootArguments) == 12);
+
 /// Crashpad's (minidump_extensions.h). Older ones end before `reserved`.
 struct CrashpadInfo {
     Le32 version;
@@ -340,6 +359,8 @@ enum Stream : std::uint32_t {
     streamLinuxMaps = 0x47670009,
     streamLinuxDsoDebug = 0x4767000a,
     streamCrashpadInfo = 0x43500001,
+    streamMacCrashInfo = 0x4d7a0001,
+    streamMacBootArguments = 0x4d7a0002,
     streamMozillaLimits = 0x4d7a0003,
     // Ours: "IC" (docs/formats.md).
     streamInfo = 0x49430001,         ///< records, as in the note of a core

@@ -40,6 +40,8 @@ constexpr std::array rows = {
     StreamRow{streamCommentW, "CommentStreamW", readCommentW},
     StreamRow{streamAssertionInfo, "AssertionInfo", readAssertion},
     StreamRow{streamCrashpadInfo, "CrashpadInfo", readCrashpad},
+    StreamRow{streamMacCrashInfo, "MozMacosCrashInfo", readMacCrashInfo},
+    StreamRow{streamMacBootArguments, "MozMacosBootargs", readMacBootArguments},
     // After the files of /proc, which come before these in interpretLinuxFiles.
     StreamRow{streamInfo, "icecore information", nullptr},
     StreamRow{streamProcess, "icecore process", nullptr},
@@ -64,8 +66,6 @@ constexpr std::array rows = {
     StreamRow{0x4767000b, "LinuxProcStat", nullptr},
     StreamRow{0x4767000c, "LinuxProcUptime", nullptr},
     StreamRow{0x4767000d, "LinuxProcFD", nullptr},
-    StreamRow{0x4d7a0001, "MozMacosCrashInfo", nullptr},
-    StreamRow{0x4d7a0002, "MozMacosBootargs", nullptr},
     StreamRow{streamMozillaLimits, "MozLinuxLimits", nullptr},
     StreamRow{0x4d7a0004, "MozSoftErrors", nullptr},
     // Of Windows CE.

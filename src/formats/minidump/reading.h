@@ -160,6 +160,8 @@ void readHandleData(Reading& reading, ByteView content);
 void readFunctionTables(Reading& reading, ByteView content);
 void readAssertion(Reading& reading, ByteView content);
 void readCrashpad(Reading& reading, ByteView content);
+void readMacCrashInfo(Reading& reading, ByteView content);
+void readMacBootArguments(Reading& reading, ByteView content);
 /// What the modules tell of the kind of process: 32 bits on 64, emulated.
 void noteEmulation(Reading& reading);
 /// What the memory of a Windows process tells: where its PEB is, how far its stacks reach.

@@ -262,6 +262,21 @@ constexpr std::array assertionInfo = {
     FieldSpec{"file", utf16, 256},       FieldSpec{"line", count, 4},
     FieldSpec{"type", count, 4},
 };
+constexpr std::array macCrashInfo = {
+    FieldSpec{"stream_type", number, 4},      FieldSpec{"record_count", count, 4},
+    FieldSpec{"record_start_size", count, 4}, FieldSpec{"record0Size", count, 4},
+    FieldSpec{"record0Rva", number, 4},       FieldSpec{"record1Size", count, 4},
+    FieldSpec{"record1Rva", number, 4},       FieldSpec{"records", bytes, 144},
+};
+constexpr std::array macCrashRecord = {
+    FieldSpec{"stream_type", number, 8}, FieldSpec{"version", count, 8},
+    FieldSpec{"thread", number, 8},      FieldSpec{"dialog_mode", count, 8},
+    FieldSpec{"abort_cause", number, 8}, FieldSpec{"strings", bytes, 0},
+};
+constexpr std::array macBootArguments = {
+    FieldSpec{"stream_type", number, 4},
+    FieldSpec{"bootargs", number, 8},
+};
 constexpr std::array crashpadInfo = {
     FieldSpec{"version", count, 4},
     FieldSpec{"report_id", bytes, 16},
@@ -321,6 +336,9 @@ constexpr std::array specs = {
     StructSpec{"WideText", wideText},
     StructSpec{"MDRawBreakpadInfo", breakpadInfo},
     StructSpec{"MDRawAssertionInfo", assertionInfo},
+    StructSpec{"MDRawMacCrashInfo", macCrashInfo},
+    StructSpec{"MDRawMacCrashInfoRecord", macCrashRecord},
+    StructSpec{"MDRawMacBootargs", macBootArguments},
     StructSpec{"MinidumpCrashpadInfo", crashpadInfo},
     StructSpec{"MinidumpSimpleStringDictionaryEntry", crashpadEntry},
     StructSpec{"MinidumpModuleCrashpadInfoLink", crashpadLink},
@@ -343,6 +361,9 @@ static_assert(bytesIn(functionTables) == sizeof(FunctionTableHeader));
 static_assert(bytesIn(functionTable) == sizeof(FunctionTableDescriptor));
 static_assert(bytesIn(breakpadInfo) == sizeof(BreakpadInfo));
 static_assert(bytesIn(assertionInfo) == sizeof(AssertionInfo));
+static_assert(bytesIn(macCrashInfo) == sizeof(MacCrashInfo));
+static_assert(bytesIn(macCrashRecord) == sizeof(MacCrashRecord));
+static_assert(bytesIn(macBootArguments) == sizeof(MacBootArguments));
 static_assert(bytesIn(crashpadInfo) == crashpadInfoOldSize);
 static_assert(bytesIn(crashpadEntry) == sizeof(CrashpadEntry));
 static_assert(bytesIn(crashpadLink) == sizeof(CrashpadModuleLink));
