@@ -8,6 +8,7 @@
 #include <new>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/error.h"
 
@@ -54,23 +55,25 @@ private:
         for (;;) {
             changed_.wait(lock, [this] { return ended_ || waiting_; });
             if (!waiting_) return;
-            std::optional<T> value = std::move(waiting_);
-            waiting_.reset();
+            T value = *std::exchange(waiting_, std::nullopt);
             busy_ = true;
             const bool skip = error_.has_value();
             changed_.notify_all();
             lock.unlock();
-            Result<void> used;
-            try {
-                if (!skip) used = use_(*std::move(value));
-                value.reset();
-            } catch (const std::bad_alloc&) {
-                used = fail(Errc::limit, "out of memory");
-            }
+            auto used = use(std::move(value), skip);
             lock.lock();
             busy_ = false;
             if (!used && !error_) error_ = std::move(used).error();
             changed_.notify_all();
+        }
+    }
+
+    /// The value ends here, outside the lock.
+    Result<void> use(T value, bool skip) const {
+        try {
+            return skip ? Result<void>() : use_(std::move(value));
+        } catch (const std::bad_alloc&) {
+            return fail(Errc::limit, "out of memory");
         }
     }
 
