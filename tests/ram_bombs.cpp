@@ -9,6 +9,7 @@
 #include <array>
 #include <fstream>
 
+#include "bytes/crc32.h"
 #include "bytes/endian.h"
 #include "support/paths.h"
 #include "support/scratch.h"
@@ -97,6 +98,66 @@ TEST_F(RamBombs, HeadersThatClaimTerabytes) {
         expectHarmless(name);
 }
 
+TEST_F(RamBombs, MachinesAtRestThatClaimTerabytes) {
+    const std::string vmss = readText(sourceFile("fuzz/corpus/machine/vmss"));
+    // Behind a tag's name: its indices (u32), then its value.
+    const auto valueOf = [&](const std::string& name, std::size_t indices) {
+        const std::size_t at = vmss.find(name);
+        EXPECT_NE(at, std::string::npos) << name;
+        return at + name.size() + 4 * indices;
+    };
+    const auto all = le<std::uint32_t>(0x7fffffff);
+    const std::uint64_t huge = std::uint64_t{1} << 50;
+    change("machine/vmss", "count.vmss", {{valueOf("regionsCount", 0), all}});
+    change("machine/vmss", "region.vmss",
+           {{valueOf("regionSize", 1), all}, {valueOf("regionPPN", 1), all}});
+    change("machine/vmss", "memory.vmss",
+           {{valueOf("\x06Memory", 2), le(huge) + le(huge)}, {valueOf("regionSize", 1), all}});
+    change("machine/vmss", "groups.vmss", {{8, le<std::uint32_t>(0xffffffff)}});
+    // How many pages the loader and the kernel restore, and a set of many pages packed into many.
+    const std::string hiberfil = readText(sourceFile("fuzz/corpus/machine/hiberfil"));
+    std::vector<std::size_t> counts;  // offsets of the header's numbers
+    for (std::size_t at = 0x18; at < 0x240; at += 8) {
+        if (loadInteger<std::uint64_t>(reinterpret_cast<const std::byte*>(hiberfil.data() + at)) !=
+            0)
+            counts.push_back(at);
+    }
+    ASSERT_GT(counts.size(), 3U);
+    std::vector<std::string> names = {"count.vmss", "region.vmss", "memory.vmss", "groups.vmss"};
+    for (const std::size_t at : counts) {
+        names.push_back(fmt::format("hiberfil.{:x}", at));
+        change("machine/hiberfil", names.back(), {{at, le(huge)}});
+    }
+    for (const std::string& name : names)
+        expectHarmless(name);
+}
+
+/// An index of xz that promises a block of 1 TiB, with a checksum that is right.
+TEST_F(RamBombs, AnIndexOfXzThatPromisesATerabyte) {
+    std::string bytes = readText(sourceFile("fuzz/corpus/packed/xz_one"));
+    // The footer: CRC-32, size of the index in words less one, flags, "YZ".
+    const auto number = [&](std::size_t at) {
+        return loadInteger<std::uint32_t>(reinterpret_cast<const std::byte*>(bytes.data() + at));
+    };
+    const std::size_t footer = bytes.size() - 12;
+    const std::size_t indexSize = (std::size_t{number(footer + 4)} + 1) * 4;
+    // Marker, one record: unpadded size as it was, unpacked size.
+    std::string index = bytes.substr(footer - indexSize, 2);
+    std::size_t at = footer - indexSize + 2;
+    do
+        index += bytes[at];
+    while ((static_cast<unsigned char>(bytes[at++]) & 0x80U) != 0);
+    index += std::string("\x80\x80\x80\x80\x80\x20", 6);  // 2^40
+    index.resize((index.size() + 3) / 4 * 4);
+    index += le(crc32(std::as_bytes(std::span(index))));
+    const std::string tail =
+        le(static_cast<std::uint32_t>(index.size() / 4 - 1)) + bytes.substr(footer + 8, 2);
+    bytes = bytes.substr(0, footer - indexSize) + index +
+            le(crc32(std::as_bytes(std::span(tail)))) + tail + "YZ";
+    write("xz", bytes);
+    expectHarmless("xz");
+}
+
 TEST_F(RamBombs, CompressedFilesThatClaimTerabytes) {
     // zstd: a frame of 1 TiB with one block of 128 KiB of zeros.
     write("zstd", std::string("\x28\xb5\x2f\xfd\xe0", 5) +
@@ -109,12 +170,14 @@ TEST_F(RamBombs, CompressedFilesThatClaimTerabytes) {
 
 TEST_F(RamBombs, WhatUnpacksToAThousandTimesItsSize) {
     // An image of 256 MiB in some hundred KiB, and that once more packed.
-    const auto made = shell("cd '" + file("") +
-                            "' && head -c 268435456 /dev/zero > image.raw && "
-                            "gzip -1 < image.raw > image.raw.gz && "
-                            "gzip -1 < image.raw.gz > again.raw.gz && rm image.raw");
+    const auto made =
+        shell("cd '" + file("") +
+              "' && head -c 268435456 /dev/zero > image.raw && "
+              "gzip -1 < image.raw > image.raw.gz && "
+              "gzip -1 < image.raw.gz > again.raw.gz && xz -0 -T1 < image.raw > image.raw.xz && "
+              "rm image.raw");
     ASSERT_EQ(made.status, 0) << made.text;
-    for (const char* const name : {"image.raw.gz", "again.raw.gz"})
+    for (const char* const name : {"image.raw.gz", "again.raw.gz", "image.raw.xz"})
         expectHarmless(name);
 }
 
