@@ -314,6 +314,20 @@ TEST_F(PeUnwind, VersionTwoDescribesEpilogues) {
     const Stack stack = unwind(at(0x1050, 0x100));
     expectCaller(stack, 0x130);
     EXPECT_EQ(stack.frames[1].registers.get(x64::rbx), 0x33);
+    // The epilogue it describes, 0x20 bytes before the end: add rsp, 0x20; pop rbx; ret.
+    put(0x10e0, {0x48, 0x83, 0xc4, 0x20, 0x5b, 0xc3});
+    const struct {
+        std::uint32_t pc;
+        std::uint64_t sp;
+    } places[] = {{0x10e0, 0x100}, {0x10e4, 0x120}, {0x10e5, 0x128}};
+    for (const auto& place : places) {
+        SCOPED_TRACE(place.pc);
+        Registers registers = at(place.pc, place.sp);
+        registers.set(x64::rbx, 0x33);
+        const Stack inside = unwind(registers);
+        expectCaller(inside, 0x130);
+        EXPECT_EQ(inside.frames[1].registers.get(x64::rbx), 0x33);
+    }
 }
 
 TEST_F(PeUnwind, DamagedInformationLeadsNowhere) {
