@@ -22,8 +22,11 @@ using testing::HasSubstr;
 /// A program made of tests/targets/variables.cpp and its core.
 class VariablesCore {
 public:
-    /// `compile` empty: the one that was built with the tests.
-    explicit VariablesCore(const std::string& compile) {
+    /// `compile` empty: the one that was built with the tests. `pack` makes victim.dwp, and what it
+    /// was made of is gone then. `forGdb` compiles the same code with debug information that gdb
+    /// understands.
+    explicit VariablesCore(const std::string& compile, const std::string& pack = "",
+                           const std::string& forGdb = "") {
         program_ = scratch_.file("victim");
         if (compile.empty()) {
             std::filesystem::copy_file(target("variables"), program_);
@@ -34,8 +37,17 @@ public:
         }
         gdb("-ex 'set startup-with-shell off' -ex run -ex 'generate-core-file " + core() + "' " +
             program_);
+        inGdb_ = program_;
+        if (!forGdb.empty()) {
+            inGdb_ = scratch_.file("plain");
+            shell(forGdb + " -std=c++20 -o " + inGdb_ + " " +
+                  sourceFile("tests/targets/variables.cpp") + " 2>/dev/null");
+        }
+        if (pack.empty()) return;
+        shell("cd " + scratch_.file("") + " && " + pack + " 2>/dev/null && rm *.dwo");
+        packed_ = std::filesystem::exists(program_ + ".dwp");
     }
-    [[nodiscard]] bool made() const { return std::filesystem::exists(core()); }
+    [[nodiscard]] bool made() const { return packed_ && std::filesystem::exists(core()); }
     [[nodiscard]] std::string open(const std::string& commands) const {
         return shell(program() + " open " + core() + " -c " + shellWord(commands) + " 2>&1").text;
     }
@@ -43,7 +55,7 @@ public:
         std::string arguments;
         for (const std::string& command : commands)
             arguments += " -ex " + shellWord(command);
-        return gdb(arguments + " " + program_ + " " + core());
+        return gdb(arguments + " " + inGdb_ + " " + core());
     }
 
 private:
@@ -56,7 +68,8 @@ private:
             .text;
     }
     Scratch scratch_;
-    std::string program_;
+    std::string program_, inGdb_;
+    bool packed_ = true;
 };
 
 constexpr const char* gone = "<optimized out>";
@@ -93,13 +106,66 @@ struct Build {
     const char* name;
     const char* compile;  ///< empty: the target of the tests
     int frames;           ///< functions up to main, inlined ones too
+    const char* pack = "";
+    const char* forGdb = "";  ///< the same code, where gdb 13 does not understand the above
 };
 
 class DwarfVariables : public testing::TestWithParam<Build> {};
 
+/// Bits from the structure's start, by the member's name.
+std::map<std::string, std::uint64_t> layoutOfGdb(const std::string& text) {
+    std::map<std::string, std::uint64_t> layout;
+    // "/*     44: 0   |       4 */    unsigned int flags : 3;" and members with no bits.
+    static const std::regex line(
+        R"(^/\*\s+(\d+)(?::\s*(\d+))?\s+\|\s+\d+ \*/    [^ }].*?(\w+)(\[\d+\])*( : \d+)?;$)");
+    static const std::regex function(R"(^/\*\s+(\d+)\s+\|\s+\d+ \*/    .*\(\*(\w+)\)\(.*\);$)");
+    for (const std::string_view row : split(text, '\n')) {
+        std::smatch found;
+        const std::string whole(row);
+        if (std::regex_match(whole, found, function))
+            layout[found[2]] = std::stoull(found[1]) * 8;
+        else if (std::regex_match(whole, found, line))
+            layout[found[3]] =
+                std::stoull(found[1]) * 8 + (found[2].matched ? std::stoull(found[2]) : 0);
+    }
+    return layout;
+}
+
+/// Members of every structure lie where gdb has them.
+void expectGdbsLayouts(const VariablesCore& core) {
+    std::size_t members = 0;
+    const std::vector<std::string> types = {"ice::Thing", "ice::Node", "ice::Link", "ice::Pair",
+                                            "ice::Base"};
+    std::string commands;
+    std::vector<std::string> gdbs;
+    for (const std::string& type : types) {
+        commands += "; .echo NEXT; dt victim!" + type;
+        gdbs.insert(gdbs.end(), {"echo NEXT\\n", "ptype /o struct " + type});
+    }
+    const auto all = parts(core.open(".ecxr; " + commands.substr(2))),
+               theirs = parts(core.askGdb(gdbs));
+    ASSERT_EQ(all.size(), types.size() + 1);
+    ASSERT_EQ(theirs.size(), all.size());
+    for (std::size_t i = 0; i < types.size(); ++i) {
+        const std::string &type = types[i], &ours = all[i + 1];
+        for (const auto& [name, bits] : layoutOfGdb(theirs[i + 1])) {
+            std::smatch found;
+            const std::regex row("\\+0x([0-9a-f]+) " + name + " +: (?:Pos (\\d+))?");
+            ASSERT_TRUE(std::regex_search(ours, found, row)) << type << "::" << name << "\n"
+                                                             << ours;
+            EXPECT_EQ(std::stoull(found[1], nullptr, 16) * 8 +
+                          (found[2].matched ? std::stoull(found[2]) : 0),
+                      bits)
+                << type << "::" << name;
+            ++members;
+        }
+    }
+    EXPECT_GE(members, 28U);
+}
+
 /// Every local and parameter of every frame has gdb's value, or gdb has none either.
-TEST_P(DwarfVariables, EachFrameHasGdbsValues) {
-    const VariablesCore core(GetParam().compile);
+TEST_P(DwarfVariables, EachFrameHasGdbsValuesAndLayouts) {
+    const VariablesCore core(GetParam().compile, GetParam().pack, GetParam().forGdb);
     if (!core.made()) GTEST_SKIP() << "compiler or gdb is missing";
     std::string commands = ".ecxr";
     std::vector<std::string> gdbs = {"set print entry-values no"};
@@ -130,6 +196,7 @@ TEST_P(DwarfVariables, EachFrameHasGdbsValues) {
     }
     EXPECT_GE(numbers, 12U);
     EXPECT_GE(withoutPlace, 1U);
+    expectGdbsLayouts(core);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -140,6 +207,27 @@ INSTANTIATE_TEST_SUITE_P(
                     Build{"gccSplit4", "g++ -g -gdwarf-4 -gsplit-dwarf -O1", 4},
                     Build{"clang", "clang++-19 -g -O1", 4},
                     Build{"clangDwarf4", "clang++-19 -g -gdwarf-4 -O1", 4}),
+    [](const auto& build) { return std::string(build.param.name); });
+
+/// Types in units of their own, which references find by a signature: beside the code, in .dwo
+/// files, and in a package of those.
+INSTANTIATE_TEST_SUITE_P(
+    TypeUnits, DwarfVariables,
+    testing::Values(Build{"gcc", "g++ -g -gdwarf-5 -fdebug-types-section -O1", 4},
+                    Build{"gccDwarf4", "g++ -g -gdwarf-4 -fdebug-types-section -O1", 4},
+                    Build{"gccPackage", "g++ -g -gdwarf-5 -fdebug-types-section -gsplit-dwarf -O1",
+                          4, "llvm-dwp-19 -e victim -o victim.dwp", "g++ -g -gdwarf-5 -O1"},
+                    Build{"gccPackage4", "g++ -g -gdwarf-4 -fdebug-types-section -gsplit-dwarf -O1",
+                          4, "dwp -e victim -o victim.dwp"},
+                    Build{"clang", "clang++-19 -g -fdebug-types-section -O1", 4},
+                    Build{"clangDwarf4", "clang++-19 -g -gdwarf-4 -fdebug-types-section -O1", 4},
+                    Build{"clangSplit", "clang++-19 -g -fdebug-types-section -gsplit-dwarf -O1", 4,
+                          "", "clang++-19 -g -O1"},
+                    Build{"clangPackage", "clang++-19 -g -fdebug-types-section -gsplit-dwarf -O1",
+                          4, "llvm-dwp-19 -e victim -o victim.dwp", "clang++-19 -g -O1"},
+                    Build{"clangPackage4",
+                          "clang++-19 -g -gdwarf-4 -fdebug-types-section -gsplit-dwarf -O1", 4,
+                          "llvm-dwp-19 -e victim -o victim.dwp"}),
     [](const auto& build) { return std::string(build.param.name); });
 
 class DwarfTypesOfACore : public testing::Test {
@@ -154,53 +242,8 @@ protected:
 };
 std::unique_ptr<VariablesCore> DwarfTypesOfACore::core_;
 
-/// Bits from the structure's start, by the member's name.
-std::map<std::string, std::uint64_t> layoutOfGdb(const std::string& text) {
-    std::map<std::string, std::uint64_t> layout;
-    // "/*     44: 0   |       4 */    unsigned int flags : 3;" and members with no bits.
-    static const std::regex line(
-        R"(^/\*\s+(\d+)(?::\s*(\d+))?\s+\|\s+\d+ \*/    [^ }].*?(\w+)(\[\d+\])*( : \d+)?;$)");
-    static const std::regex function(R"(^/\*\s+(\d+)\s+\|\s+\d+ \*/    .*\(\*(\w+)\)\(.*\);$)");
-    for (const std::string_view row : split(text, '\n')) {
-        std::smatch found;
-        const std::string whole(row);
-        if (std::regex_match(whole, found, function))
-            layout[found[2]] = std::stoull(found[1]) * 8;
-        else if (std::regex_match(whole, found, line))
-            layout[found[3]] =
-                std::stoull(found[1]) * 8 + (found[2].matched ? std::stoull(found[2]) : 0);
-    }
-    return layout;
-}
-
 TEST_F(DwarfTypesOfACore, StructuresAreLaidOutAsGdbSays) {
-    std::size_t members = 0;
-    const std::vector<std::string> types = {"ice::Thing", "ice::Node", "ice::Link", "ice::Pair",
-                                            "ice::Base"};
-    std::string commands;
-    std::vector<std::string> gdbs;
-    for (const std::string& type : types) {
-        commands += "; .echo NEXT; dt victim!" + type;
-        gdbs.insert(gdbs.end(), {"echo NEXT\\n", "ptype /o struct " + type});
-    }
-    const auto all = parts(at(commands.substr(2))), theirs = parts(core_->askGdb(gdbs));
-    ASSERT_EQ(all.size(), types.size() + 1);
-    ASSERT_EQ(theirs.size(), all.size());
-    for (std::size_t i = 0; i < types.size(); ++i) {
-        const std::string &type = types[i], &ours = all[i + 1];
-        for (const auto& [name, bits] : layoutOfGdb(theirs[i + 1])) {
-            std::smatch found;
-            const std::regex row("\\+0x([0-9a-f]+) " + name + " +: (?:Pos (\\d+))?");
-            ASSERT_TRUE(std::regex_search(ours, found, row)) << type << "::" << name << "\n"
-                                                             << ours;
-            EXPECT_EQ(std::stoull(found[1], nullptr, 16) * 8 +
-                          (found[2].matched ? std::stoull(found[2]) : 0),
-                      bits)
-                << type << "::" << name;
-            ++members;
-        }
-    }
-    EXPECT_GE(members, 28U);
+    expectGdbsLayouts(*core_);
 }
 
 TEST_F(DwarfTypesOfACore, TypesAndValuesInWinDbgsWords) {

@@ -13,8 +13,8 @@
 namespace icecore {
 namespace {
 
-std::vector<std::byte> shapes() {
-    const auto source = openMappedFile(tests::target("symbols_shapes"));
+std::vector<std::byte> bytesOfTarget(const std::string& name) {
+    const auto source = openMappedFile(tests::target(name));
     if (!source) return {};
     const auto bytes = (*source)->load(0, (*source)->size());
     return bytes ? std::vector(bytes->span().begin(), bytes->span().end())
@@ -59,13 +59,18 @@ std::size_t named(const std::shared_ptr<const ElfImage>& image,
     return count;
 }
 
+/// With types in compilation units, and in units of their own (.debug_types).
+class DwarfInfoOf : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Targets, DwarfInfoOf, testing::Values("symbols_shapes", "type_units"),
+                         [](const auto& target) { return std::string(target.param); });
+
 /// Bytes of the debug sections changed at random: answers may be lost, and nothing else.
-TEST(DwarfInfo, damagedAnywhere) {
-    const std::vector<std::byte> whole = shapes();
+TEST_P(DwarfInfoOf, damagedAnywhere) {
+    const std::vector<std::byte> whole = bytesOfTarget(GetParam());
     const auto image = openBytes(whole);
     ASSERT_NE(image, nullptr);
     const auto addresses = addressesOf(image);
-    ASSERT_GT(addresses.size(), 100U);
+    ASSERT_GT(addresses.size(), 50U);
     ASSERT_GT(named(image, addresses), addresses.size() / 2);
     std::mt19937 random(20240605);  // the same every time
     for (const ElfSection& section : image->sections()) {
@@ -82,9 +87,22 @@ TEST(DwarfInfo, damagedAnywhere) {
     }
 }
 
+/// A signature leads to the unit that describes the type.
+TEST(DwarfInfo, typeUnitsAreFoundByTheirSignatures) {
+    const auto image = openBytes(bytesOfTarget("type_units"));
+    ASSERT_NE(image, nullptr);
+    ASSERT_NE(image->section(".debug_types"), nullptr);
+    const DwarfInfo dwarf(image, [](const auto&) { return nullptr; });
+    const dwarf::DwarfTypes types(dwarf.data(), Arch::x86_64);
+    const auto type = types.variableType("ice::thing");
+    ASSERT_TRUE(type);
+    EXPECT_EQ(types.shape(*type).name, "ice::Thing");
+    EXPECT_GT(types.members(*type).size(), 20U);
+}
+
 /// Each debug section cut short, at every length that falls on a step.
-TEST(DwarfInfo, cutShort) {
-    const std::vector<std::byte> whole = shapes();
+TEST_P(DwarfInfoOf, cutShort) {
+    const std::vector<std::byte> whole = bytesOfTarget(GetParam());
     const auto image = openBytes(whole);
     ASSERT_NE(image, nullptr);
     const auto addresses = addressesOf(image);

@@ -53,14 +53,13 @@ bool namesScope(std::uint16_t tag) {
 
 DebugData::DebugData(std::shared_ptr<const ElfImage> image, Opener opener)
     : opener_(std::move(opener)),
-      file_(std::move(image), false),
-      units_(file_),
-      splits_(std::make_unique<SplitUnit[]>(units_.size())) {}
+      main_(std::move(image), false, mainFile),
+      splits_(std::make_unique<SplitUnit[]>(main_.info.size())) {}
 
 /// DWARF 5, 6.1.2.
 void DebugData::readAranges() {
-    const ByteView bytes = file_.section(SectionId::aranges);
-    covered_.assign(units_.size(), false);
+    const ByteView bytes = main_.file.section(SectionId::aranges);
+    covered_.assign(main_.info.size(), false);
     std::uint64_t at = 0;
     while (at < bytes.size()) {
         Cursor cursor(bytes.slice(at));
@@ -81,8 +80,8 @@ void DebugData::readAranges() {
         const std::uint8_t segmentSize = set.u8();
         if (!set.ok() || segmentSize != 0 || (addressSize != 4 && addressSize != 8)) continue;
         set.align(2U * addressSize);
-        const std::size_t unit = units_.containing(unitOffset);
-        if (unit == units_.size()) continue;
+        const std::size_t unit = main_.info.containing(unitOffset);
+        if (unit == main_.info.size()) continue;
         covered_[unit] = true;
         while (set.canHold(2, addressSize)) {
             const std::uint64_t low = set.unsignedOf(addressSize);
@@ -97,9 +96,9 @@ void DebugData::readAranges() {
 
 void DebugData::readOwnRanges() {
     std::vector<Range> pieces;
-    for (std::size_t i = 0; i < units_.size(); ++i) {
+    for (std::size_t i = 0; i < main_.info.size(); ++i) {
         if (covered_[i]) continue;
-        Unit& unit = units_[i];
+        Unit& unit = main_.info[i];
         unit.readOwnEntry();
         pieces.clear();
         Value low;
@@ -120,120 +119,15 @@ const Unit* DebugData::unitAt(std::uint64_t address) {
         found = findRange(ownRanges_, address);
     }
     if (found == nullptr) return nullptr;
-    units_[found->unit].readOwnEntry();
-    return &units_[found->unit];
-}
-
-const Unit& DebugData::withCode(const Unit& unit) const {
-    // NOLINTNEXTLINE(bugprone-return-const-ref-from-parameter): units last as long as this.
-    if (unit.dwoName.empty()) return unit;
-    const std::size_t index = units_.containing(unit.offset);
-    SplitUnit& split = splits_[index];
-    std::call_once(split.once, [&] {
-        const std::filesystem::path path = std::filesystem::path(unit.compDir) / unit.dwoName;
-        auto image = opener_(path);
-        if (!image) return;
-        split.file = std::make_unique<File>(std::move(image), true);
-        split.units = std::make_unique<Units>(*split.file);
-        for (std::size_t i = 0; i < split.units->size(); ++i) {
-            Unit& candidate = (*split.units)[i];
-            candidate.skeleton = &unit;
-            candidate.readOwnEntry();
-            // The id is what tells this compilation's .dwo from an older one's.
-            if (candidate.dwoId == unit.dwoId) {
-                split.unit = &candidate;
-                break;
-            }
-        }
-    });
-    return split.unit != nullptr ? *split.unit : unit;
-}
-
-/// dwz moves what several files share into one: .gnu_debugaltlink names it, with its build-id.
-void DebugData::readAlternate() {
-    const ElfImage& image = file_.image();
-    const ElfSection* section = image.section(".gnu_debugaltlink");
-    if (section == nullptr) return;
-    const auto content = image.content(*section);
-    if (!content) return;
-    Cursor cursor(*content);
-    const std::filesystem::path name(cursor.cString());
-    const ByteView id = cursor.bytes(cursor.remaining());
-    if (!cursor.ok()) return;
-    const std::filesystem::path folder = std::filesystem::path(image.name()).parent_path();
-    for (const auto& path :
-         {folder / name, std::filesystem::path("/usr/lib/debug/.dwz") / name.filename()}) {
-        auto other = opener_(path);
-        if (!other || !std::ranges::equal(other->buildId(), id.span())) continue;
-        alternateFile_ = std::make_unique<File>(std::move(other), false);
-        alternateUnits_ = std::make_unique<Units>(*alternateFile_);
-        return;
-    }
-}
-
-std::optional<EntryPlace> DebugData::resolve(const Unit& unit, const Value& value) {
-    if (const auto local = unit.localReference(value)) return std::pair(&unit, *local);
-    const Units* where = nullptr;
-    if (value.form == form_ref_addr) {
-        const Unit* home = unit.skeleton != nullptr ? unit.skeleton : &unit;
-        if (home->file == alternateFile_.get() && alternateFile_) {
-            where = alternateUnits_.get();
-        } else if (unit.skeleton != nullptr) {
-            where = splits_[units_.containing(home->offset)].units.get();
-        } else {
-            where = &units_;
-        }
-    } else if (value.form == form_gnu_ref_alt || value.form == form_ref_sup4 ||
-               value.form == form_ref_sup8) {
-        std::call_once(alternateOnce_, [&] { readAlternate(); });
-        where = alternateUnits_.get();
-    }
-    if (where == nullptr) return std::nullopt;
-    const std::size_t index = where->containing(value.number);
-    if (index == where->size()) return std::nullopt;
-    (*where)[index].readOwnEntry();
-    return EntryPlace(&(*where)[index], value.number);
-}
-
-// A number is the entry's offset and, above it, where it counts from: the main file, dwz' common
-// one, or a split file.
-namespace {
-constexpr unsigned offsetBits = 40, containerBits = 16;
-constexpr std::uint64_t mainFile = 0, commonFile = 1, firstSplit = 2;
-}  // namespace
-
-std::optional<std::uint64_t> DebugData::numberOf(const EntryPlace& place) const {
-    const auto& [unit, offset] = place;
-    std::uint64_t container = mainFile;
-    if (unit->skeleton != nullptr)
-        container = firstSplit + units_.containing(unit->skeleton->offset);
-    else if (unit->file == alternateFile_.get())
-        container = commonFile;
-    if (offset >> offsetBits != 0 || container >> containerBits != 0) return std::nullopt;
-    return container << offsetBits | offset;
-}
-
-std::optional<EntryPlace> DebugData::placeOf(std::uint64_t number) const {
-    const std::uint64_t container = number >> offsetBits;
-    const std::uint64_t offset = number & ((std::uint64_t{1} << offsetBits) - 1);
-    const Units* units = &units_;
-    if (container == commonFile) units = alternateUnits_.get();
-    if (container >= firstSplit) {
-        if (container - firstSplit >= units_.size()) return std::nullopt;
-        units = splits_[static_cast<std::size_t>(container - firstSplit)].units.get();
-    }
-    if (units == nullptr) return std::nullopt;
-    const std::size_t index = units->containing(offset);
-    if (index == units->size()) return std::nullopt;
-    (*units)[index].readOwnEntry();
-    return EntryPlace(&(*units)[index], offset);
+    main_.info[found->unit].readOwnEntry();
+    return &main_.info[found->unit];
 }
 
 std::string_view DebugData::textOf(const Unit& unit, const Value& value) {
     if (value.form != form_gnu_strp_alt && value.form != form_strp_sup) return unit.text(value);
     std::call_once(alternateOnce_, [&] { readAlternate(); });
-    if (!alternateFile_) return {};
-    Cursor cursor(alternateFile_->section(SectionId::str).slice(value.number));
+    if (!alternate_) return {};
+    Cursor cursor(alternate_->file.section(SectionId::str).slice(value.number));
     return cursor.cString();
 }
 

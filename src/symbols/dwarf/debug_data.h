@@ -1,4 +1,5 @@
-// All debugging information of one ELF file: its units, the split ones and the file that dwz made.
+// All debugging information of one ELF file: its units, the split ones, those of the package beside
+// it and of the file that dwz made.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,8 @@
 #include <utility>
 #include <vector>
 
-#include "symbols/dwarf/file.h"
-#include "symbols/dwarf/unit.h"
+#include "symbols/dwarf/package.h"
+#include "symbols/dwarf/units.h"
 
 namespace icecore::dwarf {
 
@@ -28,42 +29,14 @@ struct UnitRange {
     std::size_t unit = 0;
 };
 
-/// The units of one .debug_info, in order.
-class Units {
-public:
-    explicit Units(const File& file) {
-        const std::uint64_t size = file.section(SectionId::info).size();
-        std::uint64_t next = 0;
-        for (std::uint64_t at = 0; at < size; at = next) {
-            auto unit = Unit::readHeader(file, at, &next);
-            if (unit) units_.push_back(std::move(unit));
-            if (next <= at) break;
-        }
-    }
-    [[nodiscard]] std::size_t size() const { return units_.size(); }
-    [[nodiscard]] Unit& operator[](std::size_t i) const { return *units_[i]; }
-    /// Index of the unit that contains an offset of .debug_info, or size().
-    [[nodiscard]] std::size_t containing(std::uint64_t offset) const {
-        auto after = std::upper_bound(
-            units_.begin(), units_.end(), offset,
-            [](std::uint64_t at, const std::unique_ptr<Unit>& unit) { return at < unit->offset; });
-        if (after == units_.begin() || offset >= (*std::prev(after))->end) return units_.size();
-        return static_cast<std::size_t>(std::prev(after) - units_.begin());
-    }
-
-private:
-    std::vector<std::unique_ptr<Unit>> units_;
-};
-
 /// A split unit's file and unit, found once per skeleton.
 struct SplitUnit {
     std::once_flag once;
-    std::unique_ptr<File> file;
-    std::unique_ptr<Units> units;
+    std::unique_ptr<FileUnits> own;  ///< its .dwo file; null where it is in a package
     Unit* unit = nullptr;
 };
 
-/// An entry, by the unit that it stands in and its offset in that unit's .debug_info.
+/// An entry, by the unit that it stands in and its offset in that unit's section.
 using EntryPlace = std::pair<const Unit*, std::uint64_t>;
 
 /// Thread-safe; files that others refer to are opened at the first question that needs them.
@@ -73,11 +46,14 @@ public:
 
     DebugData(std::shared_ptr<const ElfImage> image, Opener opener);
 
-    [[nodiscard]] const Units& units() const { return units_; }
+    [[nodiscard]] const Units& units() const { return main_.info; }
     /// The unit of the main file whose code contains a link-time address, or null.
     const Unit* unitAt(std::uint64_t address);
     /// The unit that describes the code: the split one where there is one and its file can be had.
-    const Unit& withCode(const Unit& unit) const;
+    const Unit& withCode(const Unit& unit);
+    /// Visits all units that types and variables stand in (split ones for their skeletons, type
+    /// units too), until `visit` returns false.
+    void eachUnit(const std::function<bool(const Unit&)>& visit);
     /// The entry that a reference means.
     std::optional<EntryPlace> resolve(const Unit& unit, const Value& value);
     const FunctionName& nameOf(const Unit& unit, std::uint64_t entry);
@@ -91,21 +67,28 @@ public:
     [[nodiscard]] std::optional<EntryPlace> placeOf(std::uint64_t number) const;
 
 private:
+    /// The file with that number (FileUnits::numberOf), or null.
+    [[nodiscard]] const FileUnits* fileOf(std::uint64_t number) const;
+    [[nodiscard]] Package* package();
+    void openSplit(const Unit& skeleton, SplitUnit& split, std::uint64_t number);
+    std::optional<EntryPlace> resolveSignature(const Unit& from, std::uint64_t signature);
     void readAranges();
     void readOwnRanges();
     void readAlternate();
     FunctionName readName(const Unit& start, std::uint64_t startEntry);
 
-    Opener opener_;
-    File file_;
-    Units units_;
-    std::unique_ptr<SplitUnit[]> splits_;
+    // Files of a module, by number.
+    static constexpr std::uint64_t mainFile = 0, commonFile = 1, packageFile = 2, firstSplit = 3;
 
-    std::once_flag arangesOnce_, ownRangesOnce_, alternateOnce_;
+    Opener opener_;
+    FileUnits main_;
+    std::unique_ptr<SplitUnit[]> splits_;  ///< one for each of main_.info
+
+    std::once_flag arangesOnce_, ownRangesOnce_, alternateOnce_, packageOnce_;
     std::vector<UnitRange> aranges_, ownRanges_;
     std::vector<bool> covered_;  ///< by .debug_aranges
-    std::unique_ptr<File> alternateFile_;
-    std::unique_ptr<Units> alternateUnits_;
+    std::unique_ptr<FileUnits> alternate_;
+    std::unique_ptr<Package> package_;
 
     std::mutex namesMutex_;
     std::unordered_map<const Unit*, std::unordered_map<std::uint64_t, FunctionName>> names_;

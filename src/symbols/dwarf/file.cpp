@@ -8,14 +8,14 @@ namespace icecore::dwarf {
 
 namespace {
 constexpr std::array<std::string_view, static_cast<std::size_t>(SectionId::count)> names = {
-    ".debug_info",        ".debug_abbrev",  ".debug_str",    ".debug_line_str",
-    ".debug_str_offsets", ".debug_addr",    ".debug_ranges", ".debug_rnglists",
-    ".debug_line",        ".debug_aranges", ".debug_loc",    ".debug_loclists"};
+    ".debug_info",        ".debug_types", ".debug_abbrev",   ".debug_str",      ".debug_line_str",
+    ".debug_str_offsets", ".debug_addr",  ".debug_ranges",   ".debug_rnglists", ".debug_line",
+    ".debug_aranges",     ".debug_loc",   ".debug_loclists", ".debug_cu_index", ".debug_tu_index"};
 }
 
 const ElfSection* File::find(SectionId id) const {
     std::string name(names[static_cast<std::size_t>(id)]);
-    if (split_) name += ".dwo";
+    if (split_ && id != SectionId::cu_index && id != SectionId::tu_index) name += ".dwo";
     return image_->section(name);
 }
 

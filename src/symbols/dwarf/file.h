@@ -16,6 +16,7 @@ namespace icecore::dwarf {
 
 enum class SectionId : std::uint8_t {
     info,
+    types,  ///< type units before version 5
     abbrev,
     str,
     line_str,
@@ -27,13 +28,15 @@ enum class SectionId : std::uint8_t {
     aranges,
     loc,
     loclists,
+    cu_index,  ///< of a package (.dwp) only: which units are where
+    tu_index,
     count
 };
 
 /// Sections are shown in place, or decompressed at the first use. Thread-safe.
 class File {
 public:
-    /// `split`: a .dwo file, whose sections' names end so.
+    /// `split`: a .dwo file or a package of them, whose sections' names end so.
     File(std::shared_ptr<const ElfImage> image, bool split)
         : image_(std::move(image)), split_(split) {}
 

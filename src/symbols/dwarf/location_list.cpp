@@ -109,6 +109,14 @@ std::optional<ByteView> inOldSplitList(const Unit& unit, std::uint64_t at, std::
     return std::nullopt;
 }
 
+std::optional<ByteView> ofOffset(const Unit& unit, std::uint64_t offset, std::uint64_t address) {
+    const auto at = checkedAdd(offset, unit.version >= 5 ? unit.parts.loclists : unit.parts.loc);
+    if (!at) return std::nullopt;
+    if (unit.version >= 5) return List(unit, *at).find(address);
+    return unit.skeleton != nullptr ? inOldSplitList(unit, *at, address)
+                                    : inOldList(unit, *at, address);
+}
+
 }  // namespace
 
 std::optional<ByteView> locationAt(const Unit& unit, const Value& location, std::uint64_t address) {
@@ -130,10 +138,7 @@ std::optional<ByteView> locationAt(const Unit& unit, const Value& location, std:
     // Before there was a form for it, an offset was a plain number.
     case form_sec_offset:
     case form_data4:
-    case form_data8:
-        if (unit.version >= 5) return List(unit, location.number).find(address);
-        return unit.skeleton != nullptr ? inOldSplitList(unit, location.number, address)
-                                        : inOldList(unit, location.number, address);
+    case form_data8: return ofOffset(unit, location.number, address);
     default: return std::nullopt;
     }
 }

@@ -94,9 +94,19 @@ std::string DwarfTypes::qualifiedName(const Type& type) const {
         if (const auto known = scopes_.find(*number); known != scopes_.end())
             return known->second + name;
     }
-    std::string scopes = data_->scopesOf(*type.unit, type.entry.offset);
+    std::string scopes =
+        scopesOf(*type.unit, type.entry.offset, type.entry.value(at_specification));
     const std::scoped_lock lock(namesMutex_);
     return scopes_.try_emplace(*number, std::move(scopes)).first->second + name;
+}
+
+/// In a type unit GCC leaves a type outside of its scopes, with a reference to a declaration
+/// inside.
+std::string DwarfTypes::scopesOf(const Unit& unit, std::uint64_t entry,
+                                 const Value& specification) const {
+    const auto declared = data_->resolve(unit, specification);
+    return declared ? data_->scopesOf(*declared->first, declared->second)
+                    : data_->scopesOf(unit, entry);
 }
 
 std::string DwarfTypes::functionNameOf(const Type& type, std::string_view inner, int depth) const {
@@ -185,9 +195,13 @@ bool DwarfTypes::namesIn(const Unit& unit, const NameVisitor& visit) const {
         }
         std::string_view name;
         if (named || scoped) name = data_->textOf(unit, entry.name);
+        const std::size_t outside = scope.size();
+        if (outside == 0 && !plainC && isNamedType(entry.tag) && entry.specification.present())
+            scope = scopesOf(unit, at, entry.specification);
         if (named && !name.empty() && !open.empty() &&
             !visit(entry.tag, scope + std::string(name), {&unit, at}, entry.declaration))
             return false;
+        if (!abbreviation->children || !scoped) scope.resize(outside);
         if (!abbreviation->children) continue;
         if (!scoped) {
             const auto sibling = unit.localReference(entry.sibling);
@@ -199,7 +213,7 @@ bool DwarfTypes::namesIn(const Unit& unit, const NameVisitor& visit) const {
         }
         if (open.size() > deepestScopes) break;
         const bool isUnit = open.empty();
-        open.push_back(scope.size());
+        open.push_back(outside);
         if (isUnit || plainC || scope.size() > longestName) continue;
         if (!name.empty())
             scope += std::string(name) + "::";
@@ -210,11 +224,7 @@ bool DwarfTypes::namesIn(const Unit& unit, const NameVisitor& visit) const {
 }
 
 void DwarfTypes::eachName(const NameVisitor& visit) const {
-    const Units& units = data_->units();
-    for (std::size_t i = 0; i < units.size(); ++i) {
-        units[i].readOwnEntry();
-        if (!namesIn(data_->withCode(units[i]), visit)) return;
-    }
+    data_->eachUnit([&](const Unit& unit) { return namesIn(unit, visit); });
 }
 
 std::optional<std::uint64_t> DwarfTypes::indexed(std::string_view name, bool variable) const {

@@ -88,6 +88,15 @@ DwarfTypes::Type DwarfTypes::typeAt(TypeId id, bool lookThrough) const {
         const auto place = data_->placeOf(id & ((std::uint64_t{1} << dimensionShift) - 1));
         auto entry = place ? place->first->fullEntryAt(place->second) : std::nullopt;
         if (type.nothing || !entry) return type;
+        // What stands for a type that a unit of its own describes has its signature, and in what
+        // clang writes no name.
+        if (const Value signature = entry->value(at_signature); signature.present()) {
+            const TypeId described = typeOf(*place->first, signature);
+            if (described != unknownType) {
+                id = described;
+                continue;
+            }
+        }
         type.unit = place->first;
         type.entry = std::move(*entry);
         if (!lookThrough || !standsForAnother(type.entry.tag)) return type;

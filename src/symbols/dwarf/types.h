@@ -12,7 +12,7 @@
 namespace icecore::dwarf {
 
 /// Thread-safe. Types are read when somebody asks; the first question by a name looks through all
-/// units once. Nothing of type units (-fdebug-types-section).
+/// units once.
 /// Source: DWARF 5, section 5 (types), 3.3 and 4.1 (functions and variables).
 class DwarfTypes final : public TypeSource {
 public:
@@ -45,6 +45,9 @@ private:
     [[nodiscard]] std::string functionNameOf(const Type& type, std::string_view inner,
                                              int depth) const;
     [[nodiscard]] std::string qualifiedName(const Type& type) const;
+    /// "ns::Class::" for an entry that may have a DW_AT_specification.
+    [[nodiscard]] std::string scopesOf(const Unit& unit, std::uint64_t entry,
+                                       const Value& specification) const;
     [[nodiscard]] std::uint64_t sizeOf(const Type& type, int depth) const;
     /// Elements in each dimension.
     [[nodiscard]] std::vector<std::uint64_t> dimensionsOf(const Type& type) const;

@@ -26,7 +26,7 @@ std::uint64_t threeBytes(Cursor& cursor) {
 /// Types with members that can be functions: their entries are walked only when need be.
 bool isScope(std::uint16_t tag) {
     return tag == tag_namespace || tag == tag_module || tag == tag_compile_unit ||
-           tag == tag_partial_unit || tag == tag_skeleton_unit;
+           tag == tag_partial_unit || tag == tag_skeleton_unit || tag == tag_type_unit;
 }
 
 /// Where linkers put the addresses of code they have discarded.
@@ -36,14 +36,14 @@ bool isDiscarded(std::uint64_t low) {
 
 }  // namespace
 
-std::unique_ptr<Unit> Unit::readHeader(const File& file, std::uint64_t offset,
+std::unique_ptr<Unit> Unit::readHeader(const File& file, SectionId section, std::uint64_t offset,
                                        std::uint64_t* next) {
     *next = 0;
-    const ByteView info = file.section(SectionId::info);
-    Cursor cursor(info);
+    Cursor cursor(file.section(section));
     cursor.seek(offset);
     auto unit = std::make_unique<Unit>();
     unit->file = &file;
+    unit->section = section;
     unit->offset = offset;
     std::uint64_t length = cursor.u32();
     if (length == 0xffffffff) {
@@ -60,10 +60,14 @@ std::unique_ptr<Unit> Unit::readHeader(const File& file, std::uint64_t offset,
         unit->addressSize = cursor.u8();
         unit->abbreviationOffset = cursor.unsignedOf(unit->offsetSize);
         if (unit->type == ut_skeleton || unit->type == ut_split_compile) unit->dwoId = cursor.u64();
-        if (unit->type == ut_type || unit->type == ut_split_type) return nullptr;
     } else {
         unit->abbreviationOffset = cursor.unsignedOf(unit->offsetSize);
         unit->addressSize = cursor.u8();
+        if (section == SectionId::types) unit->type = ut_type;
+    }
+    if (unit->isTypeUnit()) {
+        unit->signature = cursor.u64();
+        unit->typeOffset = cursor.unsignedOf(unit->offsetSize);
     }
     unit->firstEntry = cursor.position();
     if (!cursor.ok() || unit->firstEntry > unit->end ||
@@ -73,7 +77,7 @@ std::unique_ptr<Unit> Unit::readHeader(const File& file, std::uint64_t offset,
 }
 
 Cursor Unit::cursorAt(std::uint64_t at) const {
-    Cursor cursor(file->section(SectionId::info).slice(0, end));
+    Cursor cursor(file->section(section).slice(0, end));
     cursor.seek(at);
     return cursor;
 }
@@ -306,6 +310,9 @@ void Unit::readOwnEntry() {
             if (rnglistsBase == 0) rnglistsBase = offsetSize == 8 ? 20 : 12;
             if (loclistsBase == 0) loclistsBase = offsetSize == 8 ? 20 : 12;
         }
+        strOffsetsBase += parts.strOffsets;
+        rnglistsBase += parts.rnglists;
+        loclistsBase += parts.loclists;
         name = text(nameValue);
         compDir = text(dirValue);
         dwoName = text(dwoValue);
@@ -384,7 +391,8 @@ void Unit::codeRanges(const Value& low, const Value& high, const Value& list,
     if (list.present()) {
         if (version >= 5) {
             if (list.form != form_rnglistx) {
-                readRangeList(list.number, out);
+                if (const auto at = checkedAdd(list.number, parts.rnglists))
+                    readRangeList(*at, out);
                 return;
             }
             const auto scaled = checkedMultiply(list.number, offsetSize);

@@ -1,4 +1,5 @@
-// A unit of .debug_info: its header, its own entry, and how its attributes are read.
+// A unit of .debug_info or .debug_types: its header, its own entry, and how its attributes are
+// read.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 
 #include "base/range.h"
 #include "bytes/cursor.h"
+#include "symbols/dwarf/constants.h"
 #include "symbols/dwarf/file.h"
 #include "symbols/dwarf/line_table.h"
 
@@ -30,7 +32,7 @@ struct Value {
 
 /// The attributes that matter here, of one entry.
 struct Entry {
-    std::uint64_t offset = 0;  ///< in .debug_info
+    std::uint64_t offset = 0;  ///< in the unit's section
     std::uint16_t tag = 0;
     bool children = false;
     bool declaration = false;
@@ -40,7 +42,7 @@ struct Entry {
 
 /// An entry with all its attributes: what types and variables are read from.
 struct FullEntry {
-    std::uint64_t offset = 0;  ///< in .debug_info
+    std::uint64_t offset = 0;  ///< in the unit's section
     std::uint64_t behind = 0;  ///< where its first child is, if it has children
     std::uint16_t tag = 0;     ///< 0: the mark behind an entry's last child
     bool children = false;
@@ -65,11 +67,15 @@ class Unit {
 public:
     // The header.
     const File* file = nullptr;
-    std::uint64_t offset = 0, end = 0, firstEntry = 0;  ///< in .debug_info
+    SectionId section = SectionId::info;
+    std::uint64_t offset = 0, end = 0, firstEntry = 0;  ///< in `section`
     std::uint64_t abbreviationOffset = 0;
     std::uint64_t dwoId = 0;
+    std::uint64_t signature = 0;   ///< of a type unit: what DW_FORM_ref_sig8 names it by
+    std::uint64_t typeOffset = 0;  ///< of a type unit: from `offset` to the type's entry
     std::uint16_t version = 0;
     std::uint8_t addressSize = 8, offsetSize = 4, type = 0;
+    [[nodiscard]] bool isTypeUnit() const { return type == ut_type || type == ut_split_type; }
 
     // The unit's own entry.
     std::uint64_t strOffsetsBase = 0, addrBase = 0, rnglistsBase = 0, rangesBase = 0;
@@ -79,13 +85,21 @@ public:
     std::string_view compDir, name, dwoName;
     Value ranges, highPc;
     bool hasLowPc = false;
-    /// Of a split unit: the unit in the main file that stands for it.
+    /// Of a split unit: the unit in the main file that stands for it. Type units of a package have
+    /// none: several compilations may share them.
     const Unit* skeleton = nullptr;
+    /// Which list of units (DebugData's) it is in.
+    std::uint64_t container = 0;
+    /// In a package: where in each section the part of this unit's own .dwo file begins.
+    struct Parts {
+        std::uint64_t strOffsets = 0, rnglists = 0, loclists = 0, loc = 0;
+    };
+    Parts parts;
 
-    /// Reads the header at `offset`; null when it is damaged or of a kind that has no code. `next`
+    /// Reads the header at `offset` of .debug_info or .debug_types; null when it is damaged. `next`
     /// receives where the following header is, 0 when that cannot be known.
-    static std::unique_ptr<Unit> readHeader(const File& file, std::uint64_t offset,
-                                            std::uint64_t* next);
+    static std::unique_ptr<Unit> readHeader(const File& file, SectionId section,
+                                            std::uint64_t offset, std::uint64_t* next);
     /// Reads the unit's own entry into the fields above; once.
     void readOwnEntry();
 
@@ -95,7 +109,7 @@ public:
     bool skipAttributes(Cursor& cursor, const Abbreviation& entry) const;
     /// Reads the attributes of an entry whose code has been read.
     bool readAttributes(Cursor& cursor, const Abbreviation& abbreviation, Entry& entry) const;
-    /// The entry at an offset of .debug_info; nothing when there is none.
+    /// The entry at an offset of the section; nothing when there is none.
     [[nodiscard]] std::optional<Entry> entryAt(std::uint64_t at) const;
     [[nodiscard]] std::optional<FullEntry> fullEntryAt(std::uint64_t at) const;
     /// Visits the children of an entry, not theirs, until `visit` returns false. False where the
@@ -109,7 +123,7 @@ public:
     [[nodiscard]] std::optional<std::uint64_t> address(const Value& value) const;
     /// The entry of .debug_addr with that number.
     [[nodiscard]] std::optional<std::uint64_t> indexedAddress(std::uint64_t index) const;
-    /// Offset in .debug_info that a reference inside this unit means; nothing for other references.
+    /// Offset in the section that a reference inside this unit means; nothing for other references.
     [[nodiscard]] std::optional<std::uint64_t> localReference(const Value& value) const;
     /// Appends the code ranges of an entry.
     void codeRanges(const Value& low, const Value& high, const Value& list,
