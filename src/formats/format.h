@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -26,12 +27,28 @@ struct WriteReport {
     Issues losses;                ///< what the format cannot hold, what was cut
 };
 
+/// A file of an image of several.
+struct ImageVolume {
+    std::unique_ptr<Sink> sink;  ///< finished by the writer when the volume is whole
+    std::string name;            ///< of the file: the other volumes tell it
+};
+
+/// That an image is to lie in several files (`Format::manyVolumes`), besides the one that writers
+/// are given as its first.
+struct ImageVolumes {
+    std::string firstName;  ///< of the first one's file
+    unsigned stripes = 0;   ///< so many more, all written at the same time; or, where that is 0,
+    std::uint64_t mostBytes = 0;  ///< as many as it takes so that none is longer than this
+    std::function<Result<ImageVolume>()> next;  ///< opens one more
+};
+
 /// How the image of a machine's memory is to be written.
 struct ImageOptions {
     std::optional<Codec> codec;  ///< one of the format's; its first when none is given
     int threads = 0;             ///< 0: as many as the machine has
     /// The unfinished file that is gone on with, of `Format::wholeBytes` bytes.
     std::shared_ptr<const Source> begun;
+    std::optional<ImageVolumes> volumes;  ///< not together with `begun`
 };
 
 /// One thing that a file says of itself, looked at.
@@ -69,6 +86,8 @@ struct Format {
     /// `open` gives back of them comes out the same, and what stands behind them is of something
     /// that is not whole. So an acquisition can go on where it ended; null where it cannot.
     std::uint64_t (*wholeBytes)(const std::shared_ptr<const Source>& begun) = nullptr;
+    /// Whether an image can lie in several files: see ImageVolumes.
+    bool manyVolumes = false;
     /// Checks every hash that the file has of its own content.
     Result<std::vector<FormatCheck>> (*verify)(std::shared_ptr<const Source> source,
                                                Progress& progress) = nullptr;

@@ -34,6 +34,7 @@ Format aff4Format() {
     format.writeImage = aff4::writeImage;
     format.wholeBytes = wholeBytes;
     format.codecs = codecs;
+    format.manyVolumes = true;
     format.verify = aff4::verify;
     return format;
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <map>
+#include <set>
 
 #include "base/text.h"
 #include "formats/aff4/unfinished.h"
@@ -13,9 +15,8 @@ namespace icecore::aff4 {
 namespace {
 
 constexpr std::uint64_t maxDescription = std::uint64_t{64} << 20;
-constexpr std::size_t maxVolumes = 64;
 /// Files of a folder that are looked at for the other volumes.
-constexpr std::size_t maxNeighbours = 1000;
+constexpr std::size_t maxNeighbours = 4 * maxVolumes;
 constexpr std::string_view scheme = "aff4://";
 
 std::string_view withoutEnd(std::string_view text) {
@@ -37,6 +38,29 @@ std::string volumeUrn(const ZipReader& zip) {
 bool isAff4Name(const std::filesystem::path& path) {
     const std::string extension = toLower(path.extension().string());
     return extension == ".aff4" || extension == ".af4";
+}
+
+/// Empty where it is no volume that can be opened.
+std::string urnOfFile(const std::filesystem::path& path) {
+    std::error_code problem;
+    if (!std::filesystem::is_regular_file(path, problem)) return {};
+    const auto file = openMappedFile(path);
+    if (!file || !isVolume(**file)) return {};
+    const auto zip = ZipReader::open(*file);
+    return zip ? volumeUrn(*zip) : std::string();
+}
+
+std::map<std::string, std::filesystem::path> volumesIn(const std::filesystem::path& folder) {
+    std::map<std::string, std::filesystem::path> found;
+    std::error_code problem;
+    std::size_t looked = 0;
+    for (std::filesystem::directory_iterator at(folder, problem), end;
+         !problem && at != end && looked < maxNeighbours; at.increment(problem), ++looked) {
+        if (!isAff4Name(at->path())) continue;
+        if (std::string urn = urnOfFile(at->path()); !urn.empty())
+            found.emplace(std::move(urn), at->path());
+    }
+    return found;
 }
 
 }  // namespace
@@ -114,34 +138,66 @@ bool Container::has(std::string_view urn) const {
     return std::ranges::any_of(volumes_, [&](const auto& volume) { return volume->urn == urn; });
 }
 
-/// Striped images: objects are said to be stored in volumes that this one is not.
-void Container::addNeighbours(Issues& issues) {
-    std::vector<std::string> wanted;
+/// Objects are said to be stored in volumes that are not among these.
+std::vector<std::string> Container::wantedVolumes() const {
+    std::set<std::string> wanted;
     for (const auto& [subject, statements] : graph_.subjects()) {
         for (const Node& stored : graph_.all(subject, "aff4:stored")) {
-            if (stored.uri && stored.value.starts_with(scheme) && !has(stored.value) &&
-                std::ranges::find(wanted, stored.value) == wanted.end())
-                wanted.push_back(stored.value);
+            if (stored.uri && stored.value.starts_with(scheme) && !has(stored.value))
+                wanted.insert(stored.value);
         }
     }
-    if (wanted.empty()) return;
+    return {wanted.begin(), wanted.end()};
+}
+
+/// What a volume's file is said to be called; empty where nobody says so.
+std::string Container::nameOf(const std::string& urn) const {
+    for (const Node& stored : graph_.all(urn, "aff4:stored")) {
+        const std::filesystem::path name(stored.value);
+        const bool plain = !stored.uri && !name.empty() && name == name.filename() && name != "." &&
+                           name != ".." && stored.value.find_first_of("/\\") == std::string::npos;
+        if (plain) return stored.value;
+    }
+    return {};
+}
+
+/// Volumes that this one speaks of, and those that they speak of: by the names that their files are
+/// said to have, else by looking at all that are there.
+void Container::addNeighbours(Issues& issues) {
     const std::filesystem::path own(volumes_.front()->file->name());
     const auto folder = own.has_parent_path() ? own.parent_path() : std::filesystem::path(".");
-    std::error_code problem;
-    std::size_t looked = 0;
-    for (const auto& entry : std::filesystem::directory_iterator(folder, problem)) {
-        if (++looked > maxNeighbours || volumes_.size() == maxVolumes) break;
-        if (!isAff4Name(entry.path()) || !entry.is_regular_file(problem)) continue;
-        auto file = openMappedFile(entry.path());
-        if (!file || !isVolume(**file)) continue;
-        const auto zip = ZipReader::open(*file);
-        if (!zip) continue;
-        const std::string urn = volumeUrn(*zip);
-        if (std::ranges::find(wanted, urn) == wanted.end() || has(urn)) continue;
-        if (const auto added = addVolume(*std::move(file)); !added) issues.loss(added.error());
+    std::optional<std::map<std::string, std::filesystem::path>> neighbours;
+    std::set<std::string> broken;
+    const auto add = [&](const std::string& urn) {
+        const std::string name = nameOf(urn);
+        std::filesystem::path path;
+        if (!name.empty() && urnOfFile(folder / name) == urn) {
+            path = folder / name;
+        } else {
+            if (!neighbours) neighbours = volumesIn(folder);
+            const auto found = neighbours->find(urn);
+            if (found == neighbours->end()) return false;
+            path = found->second;
+        }
+        auto file = openMappedFile(path);
+        if (!file) return false;
+        const auto added = addVolume(*std::move(file));
+        if (added) return true;
+        issues.loss(added.error());
+        broken.insert(urn);
+        return false;
+    };
+    for (bool more = true; more;) {
+        more = false;
+        for (const std::string& urn : wantedVolumes()) {
+            if (volumes_.size() < maxVolumes && !broken.contains(urn) && add(urn)) more = true;
+        }
     }
-    for (const std::string& urn : wanted) {
-        if (!has(urn)) issues.loss("the volume " + urn + " is not beside this one", own.string());
+    for (const std::string& urn : wantedVolumes()) {
+        const std::string name = nameOf(urn);
+        issues.loss("the volume " + (name.empty() ? urn : printable(name) + " (" + urn + ")") +
+                        " is not beside this one, or not whole",
+                    own.string());
     }
 }
 

@@ -26,6 +26,9 @@ struct Place {
     explicit operator bool() const { return member != nullptr; }
 };
 
+/// As many as an image may have: others beside it are not looked for.
+inline constexpr std::size_t maxVolumes = 1000;
+
 class Container {
 public:
     /// Opens the volume and, where it speaks of others, those of them that lie beside it.
@@ -49,6 +52,8 @@ private:
     Result<void> addVolume(std::shared_ptr<const Source> file);
     Result<void> addBegun(const std::shared_ptr<const Source>& file);
     void addNeighbours(Issues& issues);
+    [[nodiscard]] std::vector<std::string> wantedVolumes() const;
+    [[nodiscard]] std::string nameOf(const std::string& urn) const;
     [[nodiscard]] bool has(std::string_view urn) const;
 
     std::vector<std::shared_ptr<const Volume>> volumes_;

@@ -76,62 +76,136 @@ Names namesIn(std::string_view volume) {
             urnOf(volume, "stream")};
 }
 
-std::string describe(const Description& description) {
-    const Names& names = description.names;
-    const auto& content = description.content;
-    std::string text =
+Names namesIn(std::string_view first, std::size_t number) {
+    if (number == 1) return namesIn(first);
+    Names names = namesIn(urnOf(first, "volume " + std::to_string(number)));
+    names.image = namesIn(first).image;
+    return names;
+}
+
+std::string wholeMapIn(std::string_view first) {
+    return urnOf(first, "whole map");
+}
+
+namespace {
+
+/// Statements of one subject after the other.
+class Turtle {
+public:
+    void begin(const std::string& subject, std::string_view type) {
+        text_ += uri(subject) + "\n    a " + std::string(type);
+    }
+    void say(std::string_view predicate, const std::string& object) {
+        text_ += " ;\n    aff4:" + std::string(predicate) + " " + object;
+    }
+    void end() { text_ += " .\n\n"; }
+    std::string take() { return std::move(text_); }
+
+private:
+    std::string text_ =
         "@prefix rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#> .\n"
         "@prefix xsd: <http://www.w3.org/2001/XMLSchema#> .\n"
         "@prefix aff4: <http://aff4.org/Schema#> .\n\n";
-    const auto say = [&](std::string_view predicate, const std::string& object) {
-        text += " ;\n    aff4:" + std::string(predicate) + " " + object;
-    };
-    const auto end = [&] { text += " .\n\n"; };
-    text += uri(names.volume) + "\n    a aff4:ZipVolume";
-    if (description.time) say("creationTime", quoted(timeText(*description.time), "xsd:dateTime"));
-    say("interface", "aff4:Volume");
-    say("contains", uri(names.image) + " , " + uri(names.map) + " , " + uri(names.stream));
-    end();
+};
 
-    text += uri(names.image) + "\n    a aff4:Image , aff4:DiscontiguousImage";
-    say("category", "<http://aff4.org/Schema#memory/physical>");
-    say("dataStream", uri(names.map));
-    if (content) {
-        say("hash", quoted(content->blockMapHash, "aff4:blockMapHashSHA512"));
-        say("size", number(content->imageSize, "xsd:long"));
-    }
-    say("stored", uri(names.volume));
-    end();
-
-    text += uri(names.map) + "\n    a aff4:Map";
-    say("dependentStream", uri(names.stream));
-    say("mapGapDefaultStream", "aff4:UnknownData");
-    if (content) {
-        say("blockMapHash", quoted(content->blockMapHash, "aff4:SHA512"));
-        say("mapIdxHash", quoted(content->idxHash, "aff4:SHA512"));
-        say("mapPointHash", quoted(content->mapHash, "aff4:SHA512"));
-        say("size", number(content->imageSize, "xsd:long"));
-    }
-    say("stored", uri(names.volume));
-    say("target", uri(names.image));
-    end();
-
-    text += uri(names.stream) + "\n    a aff4:ImageStream";
-    say("chunkSize", number(description.chunkSize, "xsd:int"));
-    say("chunksInSegment", number(description.chunksInBevy, "xsd:int"));
-    say("compressionMethod", uri(std::string(uriOf(description.codec))));
-    if (content) say("size", number(content->streamSize, "xsd:long"));
-    say("stored", uri(names.volume));
-    say("target", uri(names.map));
-    say("version", number(1, "xsd:int"));
-    end();
-
-    if (content && !content->blockHash.empty()) {
-        text += uri(names.stream + "/blockhash.sha256") + "\n    a aff4:BlockHashes";
-        say("hash", quoted(content->blockHash, "aff4:SHA512"));
-        end();
-    }
+std::string list(const std::vector<std::string>& urns) {
+    std::string text;
+    for (const std::string& urn : urns)
+        text += (text.empty() ? "" : " , ") + uri(urn);
     return text;
+}
+
+/// A name as text of Turtle's.
+std::string literal(std::string_view name) {
+    std::string text = "\"";
+    for (const char c : printable(name)) {
+        if (c == '"' || c == '\\') text += '\\';
+        text += c;
+    }
+    return text + "\"";
+}
+
+void sayVolume(const Description& description, Turtle& turtle) {
+    const Names& names = description.names;
+    turtle.begin(names.volume, "aff4:ZipVolume");
+    if (description.time)
+        turtle.say("creationTime", quoted(timeText(*description.time), "xsd:dateTime"));
+    turtle.say("interface", "aff4:Volume");
+    std::vector<std::string> objects;
+    if (description.imageVolume == names.volume) objects.push_back(names.image);
+    for (const MapSaid& map : description.maps) {
+        if (map.volume == names.volume) objects.push_back(map.urn);
+    }
+    for (const StreamSaid& stream : description.streams)
+        objects.push_back(stream.urn);
+    if (!objects.empty()) turtle.say("contains", list(objects));
+    turtle.end();
+}
+
+void sayImage(const Description& description, Turtle& turtle) {
+    turtle.begin(description.names.image, "aff4:Image , aff4:DiscontiguousImage");
+    turtle.say("category", "<http://aff4.org/Schema#memory/physical>");
+    turtle.say("dataStream", uri(description.imageMap));
+    if (!description.imageHash.empty())
+        turtle.say("hash", quoted(description.imageHash, "aff4:blockMapHashSHA512"));
+    if (description.imageSize) turtle.say("size", number(*description.imageSize, "xsd:long"));
+    turtle.say("stored", uri(description.imageVolume));
+    turtle.end();
+}
+
+void sayMap(const Description& description, const MapSaid& map, Turtle& turtle) {
+    turtle.begin(map.urn, "aff4:Map");
+    if (!map.streams.empty()) turtle.say("dependentStream", list(map.streams));
+    turtle.say("mapGapDefaultStream", "aff4:UnknownData");
+    if (map.hashes) {
+        turtle.say("blockMapHash", quoted(map.hashes->blockMap, "aff4:SHA512"));
+        turtle.say("mapIdxHash", quoted(map.hashes->idx, "aff4:SHA512"));
+        turtle.say("mapPointHash", quoted(map.hashes->map, "aff4:SHA512"));
+    }
+    if (map.size) turtle.say("size", number(*map.size, "xsd:long"));
+    turtle.say("stored", uri(map.volume));
+    turtle.say("target", uri(description.names.image));
+    turtle.end();
+}
+
+void sayStream(const Description& description, const StreamSaid& stream, Turtle& turtle) {
+    turtle.begin(stream.urn, "aff4:ImageStream");
+    turtle.say("chunkSize", number(description.chunkSize, "xsd:int"));
+    turtle.say("chunksInSegment", number(description.chunksInBevy, "xsd:int"));
+    turtle.say("compressionMethod", uri(std::string(uriOf(description.codec))));
+    if (stream.size) turtle.say("size", number(*stream.size, "xsd:long"));
+    turtle.say("stored", uri(stream.volume));
+    turtle.say("target", uri(stream.map));
+    turtle.say("version", number(1, "xsd:int"));
+    turtle.end();
+    if (stream.blockHash.empty()) return;
+    turtle.begin(stream.urn + "/blockhash.sha256", "aff4:BlockHashes");
+    turtle.say("hash", quoted(stream.blockHash, "aff4:SHA512"));
+    turtle.end();
+}
+
+}  // namespace
+
+std::string describe(const Description& description) {
+    Turtle turtle;
+    sayVolume(description, turtle);
+    for (const FileSaid& file : description.files) {
+        turtle.begin(file.volume, "aff4:ZipVolume");
+        turtle.say("stored", literal(file.name));
+        turtle.end();
+    }
+    sayImage(description, turtle);
+    for (const MapSaid& map : description.maps)
+        sayMap(description, map, turtle);
+    for (const StreamSaid& stream : description.streams)
+        sayStream(description, stream, turtle);
+    for (const StreamSaid& stream : description.elsewhere) {
+        turtle.begin(stream.urn, "aff4:ImageStream");
+        turtle.say("stored", uri(stream.volume));
+        if (!stream.map.empty()) turtle.say("target", uri(stream.map));
+        turtle.end();
+    }
+    return turtle.take();
 }
 
 }  // namespace icecore::aff4

@@ -147,26 +147,65 @@ Target openTarget(const std::shared_ptr<const Container>& container, const std::
     return target;
 }
 
-Result<RangeMap<Part>> readParts(ByteView bytes, std::size_t targets, std::uint64_t limit,
-                                 Issues& issues) {
-    RangeMap<Part> parts;
-    parts.reserve(bytes.size() / sizeof(MapEntry));
+/// Adds a map's entries, of which the first target is `first` and which have `count`.
+void readParts(ByteView bytes, std::size_t first, std::size_t count, RangeMap<Part>& parts,
+               Issues& issues) {
+    parts.reserve(parts.size() + bytes.size() / sizeof(MapEntry));
     Cursor cursor(bytes);
     std::size_t bad = 0;
     while (cursor.remaining() >= sizeof(MapEntry)) {
         const auto entry = cursor.structure<MapEntry>();
         const auto end = checkedAdd(entry.mapOffset, entry.length);
-        if (!end || *end > limit || entry.target >= targets || entry.targetOffset > INT64_MAX) {
+        if (!end || *end > INT64_MAX || entry.target >= count || entry.targetOffset > INT64_MAX) {
             ++bad;
             continue;
         }
-        parts.add(Range::between(entry.mapOffset, *end), {entry.target, entry.targetOffset});
+        parts.add(Range::between(entry.mapOffset, *end),
+                  {static_cast<std::uint32_t>(first + entry.target), entry.targetOffset});
     }
     if (bad > 0 || cursor.remaining() > 0)
         issues.loss(std::to_string(bad) + " entries of the map are damaged", bytes.where());
-    if (parts.seal([](Part& part, std::uint64_t skipped) { part.offset += skipped; }) > 0)
-        issues.note("entries of the map overlap; the first one counts");
-    return parts;
+}
+
+/// Adds what a map has. `begun`: its entries, where they are no member.
+Result<void> addMap(const std::shared_ptr<const Container>& container, const std::string& urn,
+                    const SharedBytes* begun, std::vector<Target>& targets, RangeMap<Part>& parts,
+                    Issues& issues) {
+    const Place idx = container->find(urn, "idx");
+    if (!idx) return fail(Errc::malformed, "a map without the names of its streams", urn);
+    ASSIGN_OR_RETURN(const SharedBytes names, container->load(idx, maxIdx));
+    const std::size_t first = targets.size();
+    for (std::string_view name : split(names.text(), '\n')) {
+        name = trim(name);
+        if (name.empty()) continue;
+        if (targets.size() == maxTargets)
+            return fail(Errc::limit, "a map of too many streams", urn);
+        targets.push_back(openTarget(container, shortened(name), issues));
+    }
+    SharedBytes entries;
+    if (begun != nullptr) {
+        entries = *begun;
+    } else {
+        ASSIGN_OR_RETURN(entries, container->load(container->find(urn, "map"), maxMap));
+    }
+    readParts(ByteView(entries.span(), urn), first, targets.size() - first, parts, issues);
+    return {};
+}
+
+/// Maps of the volumes that are there, of parts of the image that `whole` shows.
+std::vector<std::string> mapsOfParts(const Container& container, const std::string& whole) {
+    const Graph& graph = container.graph();
+    std::vector<std::string> maps;
+    for (const auto& [subject, statements] : graph.subjects()) {
+        if (!graph.isA(subject, "aff4:Map") || !container.find(subject, "map")) continue;
+        for (const Node& image : graph.all(subject, "aff4:target")) {
+            const auto shown = graph.all(image.value, "aff4:dataStream");
+            if (std::ranges::find(shown, whole, &Node::value) == shown.end()) continue;
+            maps.push_back(subject);
+            break;
+        }
+    }
+    return maps;
 }
 
 }  // namespace
@@ -180,31 +219,23 @@ Result<std::shared_ptr<const AddressSpace>> openMap(std::shared_ptr<const Contai
     const std::uint64_t size =
         std::min<std::uint64_t>(graph.number(urn, "aff4:size").value_or(INT64_MAX), INT64_MAX);
     const SharedBytes* const begun = container->begunMap();
-    if (!map && begun == nullptr) {  // a stream that is the whole image
+    if (map || begun != nullptr) {
+        TRY(addMap(container, urn, begun, targets, parts, issues));
+    } else if (const auto maps = mapsOfParts(*container, urn); !maps.empty()) {
+        issues.loss("the volume with the map of the whole image is not there", urn);
+        for (const std::string& part : maps) {
+            TRY(addMap(container, part, nullptr, targets, parts, issues));
+            if (parts.size() > maxMap / sizeof(MapEntry))
+                return fail(Errc::limit, "maps of too many entries", urn);
+        }
+    } else {  // a stream that is the whole image
         targets.push_back(openTarget(container, urn, issues));
         if (!targets.front().stream)
             return fail(Errc::malformed, "an image without a map or a stream", urn);
         parts.add(Range::ofSize(0, targets.front().stream->size()), {0, 0});
-        return std::make_shared<MapSpace>(std::move(parts), std::move(targets), urn);
     }
-    const Place idx = container->find(urn, "idx");
-    if (!idx) return fail(Errc::malformed, "a map without the names of its streams", urn);
-    ASSIGN_OR_RETURN(const SharedBytes names, container->load(idx, maxIdx));
-    for (std::string_view name : split(names.text(), '\n')) {
-        name = trim(name);
-        if (name.empty()) continue;
-        if (targets.size() == maxTargets)
-            return fail(Errc::limit, "a map of too many streams", urn);
-        targets.push_back(openTarget(container, shortened(name), issues));
-    }
-    SharedBytes entries;
-    if (begun != nullptr) {
-        entries = *begun;
-    } else {
-        ASSIGN_OR_RETURN(entries, container->load(map, maxMap));
-    }
-    ASSIGN_OR_RETURN(parts,
-                     readParts(ByteView(entries.span(), urn), targets.size(), INT64_MAX, issues));
+    if (parts.seal([](Part& part, std::uint64_t skipped) { part.offset += skipped; }) > 0)
+        issues.note("entries of the map overlap; the first one counts");
     // What no entry speaks of, where the map has a stream for that.
     if (const auto gaps = graph.one(urn, "aff4:mapGapDefaultStream"); gaps && size < INT64_MAX) {
         RangeSet covered;

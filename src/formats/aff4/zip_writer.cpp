@@ -11,6 +11,8 @@ namespace {
 
 /// 1980-01-01, where the format's calendar begins: the image says itself when it was made.
 constexpr std::uint16_t noDate = (1U << 5) | 1U;
+/// Where a member lies beyond 4 GiB.
+constexpr std::uint16_t farExtra = 12;
 
 }  // namespace
 
@@ -41,6 +43,14 @@ Result<void> ZipWriter::add(std::string_view name,
     return {};
 }
 
+std::uint64_t ZipWriter::costOf(std::string_view name, std::uint64_t size) {
+    return sizeof(ZipLocal) + sizeof(ZipCentral) + farExtra + 2 * name.size() + size;
+}
+
+std::uint64_t ZipWriter::costOfEnd(std::string_view comment) {
+    return sizeof(Zip64End) + sizeof(Zip64Locator) + sizeof(ZipEnd) + comment.size();
+}
+
 Result<void> ZipWriter::finish(std::string_view comment) {
     const std::uint64_t begin = sink_.position();
     for (const Entry& entry : entries_) {
@@ -53,7 +63,7 @@ Result<void> ZipWriter::finish(std::string_view comment) {
         central.crc = entry.crc;
         central.packed = central.size = entry.size;
         central.nameSize = static_cast<std::uint16_t>(entry.name.size());
-        central.extraSize = far ? 12 : 0;
+        central.extraSize = far ? farExtra : 0;
         central.offset = far ? UINT32_MAX : static_cast<std::uint32_t>(entry.offset);
         TRY(sink_.write(bytesOf(central)));
         TRY(sink_.write(std::as_bytes(std::span(entry.name))));

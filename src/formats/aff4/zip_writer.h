@@ -23,6 +23,10 @@ public:
     Result<void> add(std::string_view name, std::string_view text) {
         return add(name, std::as_bytes(std::span(text)));
     }
+    /// What a member adds to the archive, with its line of the directory, and what there is
+    /// besides: bytes at most.
+    static std::uint64_t costOf(std::string_view name, std::uint64_t size);
+    static std::uint64_t costOfEnd(std::string_view comment);
     /// The directory; nothing may follow.
     Result<void> finish(std::string_view comment);
 
