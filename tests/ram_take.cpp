@@ -278,7 +278,7 @@ TEST_F(RamTake, WinpmemsCommandLine) {
     const auto seed = winpmem("--output memdump.raw --format raw --volume_format raw");
     EXPECT_EQ(seed.status, 1) << seed.text;
     for (const std::string wrong :
-         {"", "-o x --format map --volume_format raw", "-p pagefile.sys -o x", "-s 5 -o x",
+         {"", "-o x --format map --volume_format raw", "-p pagefile.sys -o x", "-s five -o x",
           "-o x --format y", "-V", "-e x -o y"})
         EXPECT_EQ(winpmem(wrong).status, 2) << wrong;
     // And under its name.

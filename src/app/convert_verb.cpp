@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <optional>
 
 #include "app/dump_names.h"
 #include "app/image_report.h"
@@ -11,6 +12,7 @@
 #include "app/report.h"
 #include "app/terminal.h"
 #include "app/verbs.h"
+#include "app/volume_files.h"
 #include "base/text.h"
 #include "formats/format.h"
 
@@ -20,6 +22,7 @@ namespace {
 
 struct ConvertOptions {
     std::string input, output, format, compress, caCertificates, progress = "auto";
+    VolumeWords volumes;
     int threads = 0;
     bool overwrite = false, json = false;
 };
@@ -59,6 +62,13 @@ public:
                            "it");
         command.add_option("--cacert", options_.caCertificates,
                            "certificates (PEM) that tls:// trusts, in place of the system's");
+        command
+            .add_option("--stripe", options_.volumes.stripes,
+                        "a further file, for aff4: the image is shared out among them "
+                        "(repeatable)")
+            ->allow_extra_args(false);
+        command.add_option("--split", options_.volumes.split,
+                           "how long a file may be, for aff4: OUT, OUT_2, … as many as it takes");
         command.add_option("--threads", options_.threads, "how many compress at once");
         command.add_flag("--overwrite", options_.overwrite, "replace an existing file");
         command.add_flag("--json", options_.json, "the result as one JSON document");
@@ -77,17 +87,31 @@ public:
         if (!format) return wrong(format.error());
         const auto codec = chooseCodec(**format, options_.compress);
         if (!codec) return wrong(codec.error());
+        std::optional<VolumeFiles> volumes;
+        if (options_.volumes.several()) {
+            if (!snapshot->machine)
+                return wrong(
+                    {Errc::usage, "--stripe and --split are for images of machines", {}, {}});
+            VolumeFiles::Options planned;
+            planned.overwrite = options_.overwrite;
+            planned.bufferSize /= options_.volumes.stripes.size() + 1;
+            auto plan = VolumeFiles::plan(options_.output, **format, options_.volumes, planned);
+            if (!plan && plan.error().code == Errc::usage) return wrong(plan.error());
+            if (!plan) return failedOn(options_.output, plan.error());
+            volumes.emplace(*std::move(plan));
+        }
         const SignalGuard signals;
         ProgressBar progress(*style);
-        const auto report = convert(*snapshot, **format, *codec, progress);
+        const auto report = convert(*snapshot, **format, *codec, volumes, progress);
         progress.end();
         if (!report) return failedOn(options_.output, report.error());
-        return tell(*snapshot, **format, *report);
+        return tell(*snapshot, **format, volumes, *report);
     }
 
 private:
     [[nodiscard]] Result<WriteReport> convert(const Snapshot& snapshot, const Format& format,
                                               std::optional<Codec> codec,
+                                              std::optional<VolumeFiles>& volumes,
                                               Progress& progress) const {
         SavePlan plan;
         OutputOptions output;
@@ -100,36 +124,51 @@ private:
             narrowTo(plan, *snapshot.process->memory);
             output.expected = presentBytes(plan, *snapshot.process->memory);
         }
-        ASSIGN_OR_RETURN(auto sink, openOutput(options_.output, output));
+        ASSIGN_OR_RETURN(auto sink,
+                         volumes ? volumes->first() : openOutput(options_.output, output));
         ImageOptions image;
         image.codec = codec;
         image.threads = options_.threads;
+        if (volumes) image.volumes = volumes->volumes();
         auto report = snapshot.machine ? format.writeImage(snapshot, image, *sink, progress)
                                        : format.write(snapshot, plan, *sink, progress);
         if (!report) return report;
         if (progress.cancelled()) return fail(Errc::cancelled, "cancelled");
         TRY(sink->finish());
+        if (volumes) TRY(volumes->commit());
         return report;
     }
 
-    int tell(const Snapshot& snapshot, const Format& format, const WriteReport& report) const {
+    int tell(const Snapshot& snapshot, const Format& format,
+             const std::optional<VolumeFiles>& volumes, const WriteReport& report) const {
         Issues issues = snapshot.issues;
         issues.append(report.losses);
         if (options_.json) {
-            printJson({{"schema", "icecore.convert/1"},
-                       {"input", options_.input},
-                       {"input_format", snapshot.provenance.format},
-                       {"path", options_.output},
-                       {"format", format.name},
-                       {"bytes", report.bytes},
-                       {"zero_bytes", report.zeroBytes},
-                       {"unread", rangesJson(report.unread)},
-                       {"issues", issuesJson(issues)}});
+            Json document = {{"schema", "icecore.convert/1"},
+                             {"input", options_.input},
+                             {"input_format", snapshot.provenance.format},
+                             {"path", options_.output},
+                             {"format", format.name},
+                             {"bytes", report.bytes},
+                             {"zero_bytes", report.zeroBytes},
+                             {"unread", rangesJson(report.unread)},
+                             {"issues", issuesJson(issues)}};
+            if (volumes) {
+                document["volumes"] = Json::array();
+                for (const VolumeFiles::File& file : volumes->files())
+                    document["volumes"].push_back({{"path", file.path}, {"bytes", file.bytes}});
+            }
+            printJson(document);
         } else {
             if (options_.output != "-")
                 fmt::print("{}: {} ({} bytes), {}, from {}\n", printable(options_.output),
                            humanBytes(report.bytes), report.bytes, format.description,
                            printable(options_.input));
+            if (volumes) {
+                for (const VolumeFiles::File& file : volumes->files())
+                    fmt::print("  {}: {} ({} bytes)\n", printable(file.path),
+                               humanBytes(file.bytes), file.bytes);
+            }
             printIssues(options_.input, snapshot.issues);
             printIssues(options_.output, report.losses);
         }

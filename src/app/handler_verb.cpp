@@ -8,6 +8,7 @@
 
 #include "app/repl.h"
 #include "app/report.h"
+#include "app/size_word.h"
 #include "app/symbol_flags.h"
 #include "app/verbs.h"
 #include "base/text.h"
@@ -18,22 +19,6 @@ namespace icecore::app {
 namespace {
 
 using handler::Crash;
-
-/// "500M", "4G", "1048576": KiB, MiB, GiB, TiB by their letters.
-std::optional<std::uint64_t> parseSize(std::string_view text) {
-    constexpr std::string_view units = "KMGT";
-    unsigned shift = 0;
-    if (!text.empty()) {
-        const char last = static_cast<char>(std::toupper(static_cast<unsigned char>(text.back())));
-        if (const std::size_t unit = units.find(last); unit != std::string_view::npos) {
-            shift = 10 * (static_cast<unsigned>(unit) + 1);
-            text.remove_suffix(1);
-        }
-    }
-    const auto number = parseDecimal(text);
-    if (!number || *number > (UINT64_MAX >> shift)) return std::nullopt;
-    return *number << shift;
-}
 
 /// "2026-11-24T10:18:05.123456789Z" as people want it in a table.
 std::string shortTime(const std::string& time) {

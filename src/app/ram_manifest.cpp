@@ -29,6 +29,13 @@ Json systemJson(const SystemInfo& system) {
             {"cpus", system.cpuCount}};
 }
 
+Json hashesJson(const std::vector<std::pair<std::string, std::string>>& hashes) {
+    Json json = Json::object();
+    for (const auto& [name, value] : hashes)
+        json[name] = value;
+    return json;
+}
+
 }  // namespace
 
 std::string timeText(TimePoint time) {
@@ -44,16 +51,13 @@ Json manifestJson(const RamManifest& manifest) {
     for (const ram::Unread& one : manifest.unread)
         unread.push_back(
             {{"begin", hex(one.range.begin())}, {"end", hex(one.range.end())}, {"why", one.why}});
-    Json hashes = Json::object();
-    for (const auto& [name, value] : manifest.hashes)
-        hashes[name] = value;
     Json json = {{"schema", "icecore.ram/1"},
                  {"tool", fmt::format("icecore {}", versionText)},
                  {"path", manifest.path},
                  {"format", manifest.format},
                  {"compression", manifest.compression},
                  {"bytes", manifest.bytes},
-                 {"hashes", std::move(hashes)},
+                 {"hashes", hashesJson(manifest.hashes)},
                  {"source", manifest.source},
                  {"source_description", manifest.sourceDescription},
                  {"consistency", consistencyText(manifest.consistency)},
@@ -70,6 +74,9 @@ Json manifestJson(const RamManifest& manifest) {
                  {"ranges", std::move(ranges)},
                  {"unread", std::move(unread)},
                  {"issues", issuesJson(manifest.issues)}};
+    for (const VolumeFiles::File& file : manifest.volumes)
+        json["volumes"].push_back(
+            {{"path", file.path}, {"bytes", file.bytes}, {"hashes", hashesJson(file.hashes)}});
     if (!manifest.kernelInfo.empty()) json["vmcoreinfo"] = manifest.kernelInfo;
     return json;
 }

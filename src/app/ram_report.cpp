@@ -79,6 +79,12 @@ void printTaken(const RamTask& task, const RamManifest& manifest, bool json) {
                manifest.seconds, humanBytes(static_cast<std::uint64_t>(speed)));
     for (const auto& [name, value] : manifest.hashes)
         fmt::print(to, "  {:<8} {}\n", name, value);
+    for (const VolumeFiles::File& file : manifest.volumes) {
+        fmt::print(to, "  {}: {} ({} bytes)\n", printable(file.path), humanBytes(file.bytes),
+                   file.bytes);
+        for (const auto& [name, value] : file.hashes)
+            fmt::print(to, "    {:<8} {}\n", name, value);
+    }
     const std::size_t count = manifest.unread.size();
     for (std::size_t i = 0; i < std::min(count, shownUnread); ++i)
         printError(task.output, "unread: " + unreadText(manifest.unread[i]));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/ram_manifest.h"
+#include "app/volume_files.h"
 #include "base/progress.h"
 #include "bytes/codec.h"
 #include "formats/format.h"
@@ -18,7 +19,8 @@ struct RamTask {
     std::vector<Range> holes;     ///< of a file or device: addresses that it leaves out
     std::string output;           ///< file, block device, "-", tcp://HOST:PORT, tls://HOST:PORT
     std::string caCertificates;  ///< of whom a tls output's certificate may be; empty: the system's
-    std::string manifest;        ///< empty: beside a file, none otherwise
+    VolumeWords volumes;   ///< where the image is several files, of which `output` is the first
+    std::string manifest;  ///< empty: beside a file, none otherwise
     const Format* format = nullptr;
     std::optional<Codec> codec;
     std::uint64_t bytesPerSecond = 0;  ///< 0: no limit

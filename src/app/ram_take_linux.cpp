@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <map>
+#include <optional>
 
 #include "app/hashing_sink.h"
 #include "app/output.h"
@@ -53,6 +55,16 @@ std::filesystem::path folderOf(const std::string& output) {
     const std::filesystem::path path(output);
     return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
+
+std::vector<std::string> outputsOf(const RamTask& task) {
+    std::vector<std::string> outputs = {task.output};
+    outputs.insert(outputs.end(), task.volumes.stripes.begin(), task.volumes.stripes.end());
+    return outputs;
+}
+
+struct Disk {
+    std::uint64_t free = 0, outputs = 0;
+};
 
 Snapshot snapshotOf(const ram::RamSource& source, std::shared_ptr<const AddressSpace> memory) {
     Snapshot snapshot;
@@ -107,10 +119,12 @@ public:
         options.codec = task_.codec;
         options.threads = task_.threads > 0 ? task_.threads : threadsBeside();
         options.begun = std::move(begun);
+        if (files_) options.volumes = files_->volumes();
         auto report = task_.format->writeImage(snapshot, options, *sink_, progress_);
         if (report && progress_.cancelled()) report = fail(Errc::cancelled, "cancelled");
         Result<void> finished;
         if (report) finished = sink_->finish();
+        if (report && finished && files_) finished = files_->commit();
         if (!report || !finished) return broken(report ? finished.error() : report.error());
         if (hashing_ != nullptr && !hashing_->patched()) hashes_ = hashing_->hashes();
         const bool again = hashing_ != nullptr && hashing_->patched();
@@ -170,7 +184,23 @@ private:
             std::clamp(alignDown((bytes >> 20) * (bytes >> 21), 4096), leastBuffer, mostBuffer));
     }
 
+    /// Of an image of several volumes the first; what is interrupted leaves none.
+    Result<void> openVolumes() {
+        VolumeFiles::Options options;
+        options.overwrite = task_.overwrite;
+        options.direct = task_.direct;
+        options.hash = task_.hash;
+        options.bufferSize =
+            std::max<std::size_t>(bufferSizeOfSink() / (task_.volumes.stripes.size() + 1), 4096);
+        ASSIGN_OR_RETURN(VolumeFiles files,
+                         VolumeFiles::plan(task_.output, *task_.format, task_.volumes, options));
+        files_.emplace(std::move(files));
+        ASSIGN_OR_RETURN(sink_, files_->first());
+        return {};
+    }
+
     Result<void> openSink(std::uint64_t keep) {
+        if (task_.volumes.several()) return openVolumes();
         const std::size_t bufferSize = bufferSizeOfSink();
         if (isFile(task_.output) && !std::filesystem::is_fifo(task_.output, ignored_)) {
             PartFileOptions options;
@@ -256,7 +286,8 @@ private:
         manifest.hashes = hashes_;
         if (const SharedBytes* info = snapshot.attachment(image::kernelInfoAttachment))
             manifest.kernelInfo = info->text();
-        manifest.direct = direct_;
+        manifest.direct = files_ ? files_->direct() : direct_;
+        if (files_) manifest.volumes = files_->files();
         manifest.issues = source_.issues;
         for (const Issue& issue : report.losses.items())
             manifest.issues.note(issue.message, issue.where);
@@ -293,6 +324,7 @@ private:
     std::shared_ptr<ram::RecordedMemory> recorded_;
     RamJournal journal_;
     TimePoint started_;
+    std::optional<VolumeFiles> files_;
     std::unique_ptr<Sink> sink_;
     HashingSink* hashing_ = nullptr;
     JournalSink* checkpoint_ = nullptr;
@@ -323,24 +355,36 @@ RamPlace examinePlace(const RamTask& task, const AddressSpace& memory) {
     if (task.output.empty() || !isFile(task.output)) return place;
     struct stat status{};
     if (::stat(task.output.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) return place;
-    struct statfs disk{};
-    const std::filesystem::path folder = folderOf(task.output);
-    if (::statfs(folder.c_str(), &disk) != 0) return place;
-    std::uint64_t free = checkedMultiply(static_cast<std::uint64_t>(disk.f_bavail),
-                                         static_cast<std::uint64_t>(disk.f_bsize))
-                             .value_or(UINT64_MAX);
-    if (task.resume) {  // what is there already needs no room
-        std::error_code ignored;
-        const auto there = std::filesystem::file_size(partPath(task.output), ignored);
-        if (!ignored) free = checkedAdd(free, there).value_or(UINT64_MAX);
+    // Of stripes each disk gets a share for each that lies on it.
+    std::map<dev_t, Disk> disks;
+    for (const std::string& output : outputsOf(task)) {
+        const std::filesystem::path folder = folderOf(output);
+        struct statfs disk{};
+        if (::statfs(folder.c_str(), &disk) != 0 || ::stat(folder.c_str(), &status) != 0)
+            return place;
+        const std::uint64_t free = checkedMultiply(static_cast<std::uint64_t>(disk.f_bavail),
+                                                   static_cast<std::uint64_t>(disk.f_bsize))
+                                       .value_or(UINT64_MAX);
+        Disk& one = disks[status.st_dev];
+        one.free = free;
+        ++one.outputs;
+        const auto magic = static_cast<std::uint64_t>(disk.f_type) & 0xffffffff;
+        if (magic == tmpfsMagic || magic == ramfsMagic)
+            place.objection = "the output would lie in the very memory that is taken (tmpfs)";
     }
-    place.free = free;
-    const auto magic = static_cast<std::uint64_t>(disk.f_type) & 0xffffffff;
-    if (magic == tmpfsMagic || magic == ramfsMagic)
-        place.objection = "the output would lie in the very memory that is taken (tmpfs)";
-    else if (!place.mayShrink && free < place.needed)
-        place.objection = fmt::format("the disk is too small: up to {} needed, {} free",
-                                      humanBytes(place.needed), humanBytes(free));
+    const std::uint64_t share = place.needed / outputsOf(task).size();
+    for (auto& [device, disk] : disks) {
+        if (task.resume) {  // what is there already needs no room
+            std::error_code ignored;
+            const auto there = std::filesystem::file_size(partPath(task.output), ignored);
+            if (!ignored) disk.free = checkedAdd(disk.free, there).value_or(UINT64_MAX);
+        }
+        place.free = place.free.value_or(0) + disk.free;
+        const std::uint64_t needed = disks.size() == 1 ? place.needed : share * disk.outputs;
+        if (place.objection.empty() && !place.mayShrink && disk.free < needed)
+            place.objection = fmt::format("the disk is too small: up to {} needed, {} free",
+                                          humanBytes(needed), humanBytes(disk.free));
+    }
     return place;
 }
 

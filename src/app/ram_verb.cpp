@@ -71,6 +71,14 @@ public:
         command.add_option("--compress", words_.compress,
                            "none, deflate, zlib, lzo, snappy, lz4 or zstd, where the format knows "
                            "it");
+        command
+            .add_option("--stripe", task_.volumes.stripes,
+                        "a further file, for aff4: the image is shared out among them "
+                        "(repeatable)")
+            ->allow_extra_args(false);
+        command.add_option("--split", task_.volumes.split,
+                           "how long a file may be, for aff4: OUTPUT, OUTPUT_2, … as many as it "
+                           "takes");
         command.add_option("--source", task_.source,
                            "auto, kcore, crash, mem, qmp:SOCKET (a guest of QEMU), or a file or "
                            "device that holds memory");
@@ -137,6 +145,13 @@ private:
             return {};
         ASSIGN_OR_RETURN(task_.format, chooseFormat(words_.format, task_.output));
         ASSIGN_OR_RETURN(task_.codec, chooseCodec(*task_.format, words_.compress));
+        if (!task_.volumes.several()) return {};
+        if (task_.resume)
+            return fail(Errc::usage,
+                        "--resume goes on with one file, not with several volumes: what was "
+                        "interrupted left none");
+        const auto plan = VolumeFiles::plan(task_.output, *task_.format, task_.volumes, {});
+        if (!plan && plan.error().code == Errc::usage) return std::unexpected(plan.error());
         return {};
     }
 

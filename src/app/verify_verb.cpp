@@ -150,11 +150,35 @@ private:
             checks_.push_back({"manifest", "is damaged, or is none", false});
             return;
         }
-        compareHashes(manifest["hashes"]);
+        const auto volumes = manifest.find("volumes");
+        if (volumes == manifest.end() || !volumes->is_array())
+            return compareHashes(path_, manifest["hashes"], {});
+        for (const Json& volume : *volumes) {
+            const auto hashes = volume.find("hashes");
+            const bool whole = volume.is_object() && volume.contains("path") &&
+                               volume["path"].is_string() && hashes != volume.end() &&
+                               hashes->is_object();
+            if (!whole)
+                checks_.push_back({"manifest", "is damaged", false});
+            else
+                checkVolume(volume["path"].get<std::string>(), *hashes);
+        }
+    }
+
+    /// A file of several: beside the one that was given, else where it was when it was written.
+    void checkVolume(const std::string& path, const Json& hashes) {
+        std::error_code ignored;
+        const std::filesystem::path name = std::filesystem::path(path).filename();
+        for (const std::filesystem::path& file :
+             {std::filesystem::path(path_).parent_path() / name, std::filesystem::path(path)}) {
+            if (std::filesystem::is_regular_file(file, ignored))
+                return compareHashes(file.string(), hashes, name.string() + " ");
+        }
+        checks_.push_back({name.string(), "is not there", false});
     }
 
     /// Those of a manifest that we know: older ones have BLAKE2b.
-    void compareHashes(const Json& said) {
+    void compareHashes(const std::string& path, const Json& said, const std::string& prefix) {
         std::vector<HashKind> kinds;
         for (const HashKind kind : {HashKind::sha256, HashKind::blake3, HashKind::blake2b})
             if (const auto found = said.find(toString(kind)); found != said.end())
@@ -164,7 +188,7 @@ private:
             return;
         }
         std::error_code ignored;
-        const auto hashes = hashFile(path_, std::filesystem::file_size(path_, ignored), kinds,
+        const auto hashes = hashFile(path, std::filesystem::file_size(path, ignored), kinds,
                                      HashingSink::mostBuffer);
         if (!hashes) {
             checks_.push_back({"manifest", hashes.error().describe(), false});
@@ -173,8 +197,9 @@ private:
         for (const auto& [name, value] : *hashes) {
             const auto should = said.at(name).get<std::string>();
             const bool same = should == value;
-            checks_.push_back(
-                {name, same ? value : fmt::format("is {}, should be {}", value, should), same});
+            checks_.push_back({prefix + name,
+                               same ? value : fmt::format("is {}, should be {}", value, should),
+                               same});
         }
     }
 

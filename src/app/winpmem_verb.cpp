@@ -34,7 +34,7 @@ public:
         command.add_flag("-l,--list", list_, "tell what the image has");
         command.add_option("--threads", threads_, "how many threads compress");
         command.add_option("-p,--pagefile", pagefile_, "not on Linux");
-        command.add_option("-s,--split", split_, "not supported");
+        command.add_option("-s,--split", split_, "how long a volume may be");
         command.add_flag("-L,--load-driver", driver_, "no driver is needed");
         command.add_flag("-U,--unload-driver", driver_, "no driver is needed");
         command.add_option("--mode", unused_, "no driver is needed");
@@ -45,7 +45,6 @@ public:
 
     [[nodiscard]] int run() override {
         if (!pagefile_.empty()) return wrong("-p: a Linux machine has no page file to take");
-        if (!split_.empty()) return wrong("-s: volumes are not split");
         if (driver_ || !unused_.empty())
             printError("winpmem", "note: no driver is needed here, its switches have no effect");
         if (input_.empty() && !images_.empty()) input_ = images_.front();
@@ -67,6 +66,7 @@ public:
         line.insert(line.end(), {"--format", format});
         if (!compression_.empty() && format == "aff4")
             line.insert(line.end(), {"--compress", compression_});
+        if (!split_.empty()) line.insert(line.end(), {"--split", split_});
         if (threads_ > 0) line.insert(line.end(), {"--threads", std::to_string(threads_)});
         if (truncate_) line.emplace_back("--overwrite");
         return runProgram(line);
