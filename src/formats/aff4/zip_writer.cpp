@@ -93,7 +93,7 @@ Result<void> ZipWriter::finish(std::string_view comment) {
     last.entriesHere = last.entries =
         static_cast<std::uint16_t>(std::min<std::size_t>(entries_.size(), UINT16_MAX));
     last.centralSize = static_cast<std::uint32_t>(std::min<std::uint64_t>(end - begin, UINT32_MAX));
-    last.centralOffset = static_cast<std::uint32_t>(std::min<std::uint64_t>(begin, UINT32_MAX));
+    last.centralOffset = UINT32_MAX;  // see the record before: pyaff4 looks there only then
     last.commentSize = static_cast<std::uint16_t>(comment.size());
     TRY(sink_.write(bytesOf(last)));
     return sink_.write(std::as_bytes(std::span(comment)));

@@ -259,8 +259,10 @@ TEST_P(PdbFiles, manyThreadsAskOneFileAtOnce) {
     const auto where = file_->byName("ice::Thing::run");
     std::atomic<int> wrong = 0;
     {
+        constexpr std::size_t count = 4;
         std::vector<std::jthread> threads;
-        for (std::size_t first = 0; first < 4; ++first)
+        threads.reserve(count);
+        for (std::size_t first = 0; first < count; ++first)
             threads.emplace_back([&, first] {
                 for (std::size_t i = 0; i < expected.size(); ++i) {
                     const std::size_t which = (i + first * 37) % expected.size();
