@@ -192,6 +192,68 @@ TEST_F(AnalyzeWindows, BucketsNameKindAndFunctionAndNoAddress) {
     }
 }
 
+/// The instruction at the fault is another in the program's file.
+TEST_F(AnalyzeWindows, CodeThatWasPatchedIsTold) {
+    const Json json = analysis("patched", "2");
+    EXPECT_EQ(json["exception"]["fault_address"], "0x8");
+    EXPECT_EQ(json["exception"]["instruction"], "mov al, byte ptr [8]") << json["exception"].dump();
+    const std::string patched = json["exception"].value("patched_code", "");
+    EXPECT_NE(patched.find("8a042508000000 in memory, "), std::string::npos) << patched;
+    EXPECT_NE(patched.find("crash.exe"), std::string::npos) << patched;
+    bool told = false;
+    for (const Json& finding : json["findings"])
+        told |= finding["claim"].get<std::string>().find("differs from the module's file") !=
+                std::string::npos;
+    EXPECT_TRUE(told) << json["findings"].dump(1);
+    // Code as the file has it is none.
+    EXPECT_FALSE(analysis("null", "2")["exception"].contains("patched_code"));
+}
+
+/// The fields that Microsoft documents of !analyze, in dumps that have them.
+TEST_F(AnalyzeWindows, FieldsThatScriptsLookFor) {
+    const std::string text = open(dump("null", "2"), "!analyze -v");
+    for (const char* field :
+         {"KEY_VALUES_INFORMATION: 1\n",
+          "    Key  : AV.Dereference\n    Value: NullPtr\n",
+          "    Key  : AV.Type\n    Value: write\n",
+          "    Key  : Failure.Exception.Code\n    Value: 0xc0000005\n",
+          "    Key  : Failure.Bucket\n    Value: STATUS_ACCESS_VIOLATION_NULL_POINTER_WRITE_crash!",
+          "FAULTING_IP:\ncrash!",
+          "EXCEPTION_RECORD:  (.exr -1)\n",
+          "FAULTING_THREAD:  ",
+          "ERROR_CODE:  (STATUS_ACCESS_VIOLATION) 0xc0000005 - ",
+          "EXCEPTION_CODE_STR:  c0000005\n",
+          "EXCEPTION_PARAMETER1:  0000000000000001\n",
+          "EXCEPTION_PARAMETER2:  0000000000000000\n",
+          "BUGCHECK_STR:  c0000005\n",
+          "DEFAULT_BUCKET_ID:  NULL_POINTER_WRITE\n",
+          "PROCESS_NAME:  crash.exe\n",
+          "WRITE_ADDRESS:  00000000`00000000\n",
+          "LAST_CONTROL_TRANSFER:  from 00000001`4000",
+          "STACK_TEXT:\n",
+          "STACK_COMMAND:  ~5s ; .ecxr ; kb\n",
+          "FOLLOWUP_IP:\ncrash!",
+          "FOLLOWUP_NAME:  owner of crash\n",
+          "SYMBOL_NAME:  crash!",
+          "MODULE_NAME:  crash\n",
+          "IMAGE_NAME:  crash.exe\n",
+          "DEBUG_FLR_IMAGE_TIMESTAMP:  ",
+          "FAILURE_BUCKET_ID:  STATUS_ACCESS_VIOLATION_NULL_POINTER_WRITE_crash!",
+          "\nBUCKET_ID:  STATUS_ACCESS_VIOLATION_NULL_POINTER_WRITE_crash!",
+          "FAILURE_ID_HASH_STRING:  um:status_access_violation_null_pointer_write_crash!",
+          "FAILURE_ID_HASH:  {",
+          "Followup:     owner of crash\n"})
+        EXPECT_NE(text.find(field), std::string::npos) << field << "\n" << text;
+    const std::string stray = open(dump("callnull"), "!analyze -v");
+    EXPECT_NE(stray.find("FAILED_INSTRUCTION_ADDRESS:\n00000000`00000000\n"), std::string::npos)
+        << stray;
+    EXPECT_NE(stray.find("EXECUTE_ADDRESS:  00000000`00000000\n"), std::string::npos) << stray;
+    const std::string patched = open(dump("patched", "2"), "!analyze -v");
+    EXPECT_NE(patched.find("CHKIMG_EXTENSION:  0x1400"), std::string::npos) << patched;
+    EXPECT_EQ(text.find("CHKIMG_EXTENSION"), std::string::npos);
+    EXPECT_EQ(text.find("FAILED_INSTRUCTION_ADDRESS"), std::string::npos);
+}
+
 TEST_F(AnalyzeWindows, APageOfTheVerdict) {
     const std::string file = dump("throw");
     const Scratch scratch;

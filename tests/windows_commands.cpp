@@ -130,6 +130,35 @@ TEST_F(WindowsRecords, RegionsAndWhatTheyAreFor) {
     EXPECT_EQ(rows(open("!address -f:Free")), 7);
 }
 
+TEST_F(WindowsRecords, RegionsForOtherCommands) {
+    EXPECT_EQ(open("!address -f:Heap -o:1"), "0x400000\n0x500000\n");
+    EXPECT_EQ(open("!address -f:Heap -o:csv"),
+              "BaseAddress,EndAddress+1,RegionSize,Type,State,Protect,Usage\n"
+              "0x400000,0x410000,0x10000,MEM_PRIVATE,MEM_COMMIT,PAGE_READWRITE,Heap\n"
+              "0x500000,0x502000,0x2000,MEM_PRIVATE,MEM_COMMIT,PAGE_EXECUTE_READWRITE,Heap\n");
+    EXPECT_THAT(open("!address -o:tsv -f:Heap,PAGE_READWRITE"),
+                EndsWith("\n0x400000\t0x410000\t0x10000\tMEM_PRIVATE\tMEM_COMMIT\t"
+                         "PAGE_READWRITE\tHeap\n"));
+    EXPECT_EQ(open("!address -f:Heap -c:\".echo %1 %3 %5 %7\"; .echo end"),
+              "0x400000 0x10000 MEM_COMMIT Heap\n0x500000 0x2000 MEM_COMMIT Heap\nend\n");
+    EXPECT_EQ(open("!address -f:Heap,PAGE_EXECUTE_READWRITE -c:\".printf \\\"<%p>\\\", %2\""),
+              "<0000000000502000>");
+    EXPECT_EQ(open(".foreach (a { !address -f:Heap -o:1 }) { ? a }"),
+              "Evaluate expression: 4194304 = 00000000`00400000\n"
+              "Evaluate expression: 5242880 = 00000000`00500000\n");
+    for (const char* wrong : {"!address -o:xml", "!address -c:k", "!address -c:\"k",
+                              "!address -f:Heap x", "!address -o:1 -c:\"k\"", "!address -x:1"})
+        EXPECT_THAT(open(std::string(wrong) + "; .echo end"), Not(HasSubstr("0x500000"))) << wrong;
+    EXPECT_THAT(open("!address -f:Heap -c:\"nosuch\""), HasSubstr("stopped at the first failure"));
+}
+
+TEST_F(WindowsRecords, AutomaticAliases) {
+    EXPECT_EQ(open(".echo $ntnsym <${$ntwsym}> $ntsym"), "ntdll <> ntdll\n");
+    EXPECT_EQ(open(".echo ${$CurrentDumpFile}"), scratch_->file("records.dmp") + "\n");
+    EXPECT_EQ(open(".echo ${$CurrentDumpPath}/"),
+              std::filesystem::path(scratch_->file("records.dmp")).parent_path().string() + "/\n");
+}
+
 TEST_F(WindowsRecords, ErrorsInWords) {
     EXPECT_EQ(open("!gle"),
               "LastErrorValue: (Win32) 0x5 (5) - ERROR_ACCESS_DENIED: access is denied\n");
@@ -244,6 +273,7 @@ TEST_F(WindowsCommands, EachCommandOfTheList) {
         {"s -a crash L?7000 \"main job\"", "  6d 61 69 6e 20 6a 6f 62-00"},
         {"s -d crash L?7000 7", "^(00000001`4000[0-9a-f]{3}[048c]  00000007 [^\n]*\n)+$"},
         {"? crash!mainJob + 8", "^Evaluate expression: [0-9]+ = 00000001`4000"},
+        {"?? crash!mainJob.number", "^int 0n7\n$"},
         {"!address @rsp", "Base Address: "},
         {"!address -summary", "--- Usage Summary "},
         {"!handle", "does not hold open handles"},

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "support/lldb.h"
 #include "support/windows_build.h"
 #include "support/windows_crashes.h"
 
@@ -140,6 +141,8 @@ TEST_F(WindowsDumps, EachWayToEndInWords) {
         {"callnull", "0xc0000005", "STATUS_ACCESS_VIOLATION", ""},
         {"noncanonical", "0xc0000005", "STATUS_ACCESS_VIOLATION", ""},
         {"execdata", "0xc0000005", "STATUS_ACCESS_VIOLATION", ""},
+        {"guard", "0x80000001", "STATUS_GUARD_PAGE_VIOLATION", "guard page"},
+        {"heap", "0xc0000374", "STATUS_HEAP_CORRUPTION", "the heap, which found itself corrupt"},
         {"overflow", "0xc00000fd", "STATUS_STACK_OVERFLOW", ""},
     };
     for (const auto& way : ways) {
@@ -150,10 +153,30 @@ TEST_F(WindowsDumps, EachWayToEndInWords) {
         EXPECT_NE(json["verdict"]["summary"].get<std::string>().find(way.summary),
                   std::string::npos)
             << json["verdict"]["summary"];
-        EXPECT_TRUE(has(namesByLlvm(crashed(json)), "crasher") || way.name == ways[8].name)
+        EXPECT_TRUE(has(namesByLlvm(crashed(json)), "crasher") ||
+                    std::string_view(way.how) == "overflow")
             << crashed(json).dump(1);
         EXPECT_EQ(json["verdict"]["module_name"], "crash");
     }
+}
+
+/// What lldb sees in the program's own module: it has the PDB beside the image.
+TEST_F(WindowsDumps, LldbSeesTheSameCallsOfTheCrash) {
+    if (shell("command -v lldb-14").status != 0) GTEST_SKIP() << "lldb-14 is not installed";
+    const std::string said = lldb(fmt::format(
+        "-o 'target create {} --core {}' -o 'thread backtrace all'", exe(), dump("null")));
+    for (const char* call : {"addInlined", "twiceInlined", "compute", "crasher", "waitInDepth"})
+        EXPECT_THAT(said, HasSubstr(call)) << said;
+    // Each physical frame of ours in the program is one of lldb's, by its address.
+    const Json thread = crashed(analysis("null"));
+    std::size_t compared = 0;
+    for (const Json& frame : thread["frames"]) {
+        if (frame.value("module", "") != "crash.exe") continue;
+        ++compared;
+        EXPECT_THAT(said, HasSubstr(fmt::format("0x{:016x} crash.exe`",
+                                                parseHex(frame["pc"].get<std::string>()))));
+    }
+    EXPECT_GE(compared, 4U);
 }
 
 TEST_F(WindowsDumps, AFullDumpHasItAllInMemory) {
@@ -165,6 +188,22 @@ TEST_F(WindowsDumps, AFullDumpHasItAllInMemory) {
             .text;
     EXPECT_NE(text.find("crash+0x"), std::string::npos) << text;
     EXPECT_NE(text.find("kernel32!"), std::string::npos) << text;
+}
+
+/// Normal, with data segments, with all memory, with thread information and regions.
+TEST_F(WindowsDumps, EachTypeOfDumpHasTheSameStack) {
+    const Json plain = crashed(analysis("null"));
+    for (const char* type : {"1", "2", "1800"}) {
+        SCOPED_TRACE(type);
+        const Json other = crashed(analysis("null", type));
+        ASSERT_EQ(other["frames"].size(), plain["frames"].size());
+        for (std::size_t i = 0; i < plain["frames"].size(); ++i) {
+            for (const char* field : {"pc", "function", "line", "trust", "module"})
+                EXPECT_EQ(other["frames"][i].value(field, Json()),
+                          plain["frames"][i].value(field, Json()))
+                    << i << " " << field;
+        }
+    }
 }
 
 TEST_F(WindowsDumps, ThreadsThatHang) {

@@ -183,6 +183,53 @@ TEST_F(WindowsTypes, VariablesOfOptimisedAndInlinedCode) {
     EXPECT_THAT(outer, Not(HasSubstr("doubled")));
 }
 
+TEST_F(WindowsTypes, ExpressionsOfCpp) {
+    EXPECT_EQ(plain("?? sum"), "int 0n-1912276063\n");
+    EXPECT_EQ(plain("?? &sum"), "int * 0xADDR\n");
+    EXPECT_EQ(plain("?? wide"), "int64 0n-1234567890123\n");
+    EXPECT_EQ(plain("?? third"), "char 0n99 'c'\n");
+    EXPECT_EQ(plain("?? fourth / 2"), "double 0.625\n");
+    EXPECT_EQ(plain("?? narrow"), "unsigned short 0xbeef\n");
+    EXPECT_EQ(plain("?? narrow * 2"), "unsigned int 0x17dde\n");
+    EXPECT_EQ(plain("?? sum + first"), "int 0n-1912276064\n");
+    EXPECT_EQ(plain("?? sum > 0"), "bool false\n");
+    EXPECT_EQ(plain("?? staticLocal"), "int 0n198\n");
+    EXPECT_EQ(plain("?? inner"), "char * 0xADDR\n \"inner text\"\n");
+    EXPECT_EQ(plain("?? *inner"), "char 0n105 'i'\n");
+    EXPECT_EQ(plain("?? inner[1]"), "char 0n110 'n'\n");
+    EXPECT_EQ(plain("?? values"), "int [3] 0xADDR\n0n1\n");
+    EXPECT_EQ(plain("?? values[1]"), "int 0n2\n");
+    EXPECT_THAT(plain("?? bits"), HasSubstr("union ice::Bits\n   +0x000 whole            : 0x"));
+    const std::string thing = plain("?? crash!ice::thing");
+    EXPECT_THAT(thing,
+                testing::StartsWith("struct ice::Thing\n   +0x008 id               : 0n-5\n"));
+    EXPECT_EQ(plain("?? *pointer"), thing);
+    // Pointers and references show what they lead to.
+    const std::string led = "struct ice::Thing * 0xADDR\n" + thing.substr(thing.find('\n') + 1);
+    for (const char* one : {"second", "pointer", "&crash!ice::thing", "&ice::thing"})
+        EXPECT_EQ(plain("?? " + std::string(one)), led) << one;
+    EXPECT_EQ(plain("?? crash!ice::thing.a"), "int 0n-7\n");
+    EXPECT_EQ(plain("?? crash!ice::thing.id"), "int64 0n-5\n") << "of a base";
+    EXPECT_EQ(plain("?? crash!ice::thing.self->a"), "int 0n-7\n");
+    EXPECT_EQ(plain("?? second.a + 1"), "int 0n-6\n");
+    EXPECT_EQ(plain("?? crash!ice::thing.names[0]"), "char * 0xADDR\n \"first name\"\n");
+    EXPECT_EQ(plain("?? crash!ice::thing.kind"), "ice::Kind two (0n7)\n");
+    EXPECT_EQ(plain("?? crash!ice::thing.flags"), "unsigned int 5\n");
+    EXPECT_EQ(plain("?? crash!ice::thing.on"), "bool true\n");
+    EXPECT_EQ(plain("?? sizeof(crash!ice::Thing)"), "unsigned int64 0xd0\n");
+    EXPECT_EQ(plain("?? ((crash!ice::Thing*)&crash!ice::thing)->big"), "unsigned int64 0xADDR\n");
+    EXPECT_THAT(plain("?? pointer + 1"), testing::StartsWith("struct ice::Thing * 0xADDR\n"));
+    EXPECT_EQ(plain("? @@c++(&pointer->b) - @@c++(pointer)"), "Evaluate expression: 24 = ADDR\n");
+    EXPECT_EQ(plain("?? #FIELD_OFFSET(crash!ice::Thing, big)"), "int 0n128\n");
+    EXPECT_THAT(plain("?? (crash!ice::Thing*)0x10"),
+                HasSubstr("   +0x010 a                : ??\n"));
+    EXPECT_THAT(plain("?? crash!ice::called"), HasSubstr("<function> 0xADDR\n crash!ice::called"));
+    EXPECT_THAT(plain("?? crash!ice::thing.nosuch"),
+                HasSubstr("'struct ice::Thing' has no member 'nosuch'"));
+    EXPECT_THAT(plain("?? nosuch"), HasSubstr("Couldn't resolve error at 'nosuch'"));
+    EXPECT_THAT(plain("?? *pointer + 1"), HasSubstr("a number is needed, not 'struct ice::Thing'"));
+}
+
 TEST_F(WindowsTypes, VersionsOfModules) {
     const std::string text = at("lm v m kernel32");
     EXPECT_THAT(text, HasSubstr("    Image path: C:\\windows\\system32\\kernel32.dll\n"

@@ -181,7 +181,7 @@ typedef enum icecore_trust {
     ICECORE_TRUST_CONTEXT = 0,       /* the thread's own registers */
     ICECORE_TRUST_UNWIND_INFO = 1,   /* Windows' unwind tables */
     ICECORE_TRUST_CFI = 2,           /* DWARF call frame information */
-    ICECORE_TRUST_FRAME_POINTER = 3, /* a chain of frame pointers */
+    ICECORE_TRUST_FRAME_POINTER = 3, /* a chain of frame pointers, or the shadow stack */
     ICECORE_TRUST_SCAN = 4,          /* found by looking through the stack: a guess */
     ICECORE_TRUST_INLINE = 5         /* inlined into the next one */
 } icecore_trust;

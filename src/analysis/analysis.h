@@ -59,13 +59,20 @@ struct Fault {
     AccessKind access = AccessKind::unknown;
     std::optional<std::uint64_t> address;  ///< accessed
     std::optional<Instruction> instruction;
-    std::string operand;    ///< "qword ptr [rax + 0x10]"
-    std::string registers;  ///< the registers it used: "rax=0x0"
+    std::string operand;     ///< "qword ptr [rax + 0x10]"
+    std::string registers;   ///< the registers it used: "rax=0x0"
+    bool strayJump = false;  ///< the program counter leads to what is no code
+    /// The one mapped address that the pointer misses by a single bit.
+    std::optional<std::uint64_t> oneBitFrom;
+    /// Where the instruction is another in the module's file: "0x401000: 90 in memory, cc in FILE".
+    std::string patchedCode;
 };
 
 struct Verdict {
     std::string summary;  ///< one sentence for a person
     std::string bucket;  ///< stable across runs and ASLR: "SIGSEGV_NULL_POINTER_WRITE_crasher!boom"
+    std::string kind;    ///< the bucket's kind of failure alone: "NULL_POINTER_WRITE"
+    std::string hash;    ///< of the bucket, as a GUID in braces: bucketHash
     std::string symbolName, moduleName, imageName;
     std::optional<std::uint64_t> followupIp;
     std::optional<std::size_t> blamedFrame;  ///< index into the crashing thread's named frames
@@ -85,6 +92,10 @@ struct BugCheck {
     std::string name;                     ///< "IRQL_NOT_LESS_OR_EQUAL"; "0x1234" when unknown
     std::string text;                     ///< what it means
     std::vector<std::string> parameters;  ///< what each means, with its value; up to four
+    // Where a parameter tells it.
+    std::optional<std::uint64_t> irql, trapFrame;
+    /// The image whose code called for it, when that was none of the kernel's own: "faulty.sys".
+    std::string driver;
 };
 
 struct Analysis {

@@ -7,6 +7,7 @@
 #include "analysis/abort_reason.h"
 #include "analysis/analysis.h"
 #include "analysis/blame.h"
+#include "analysis/bucket_hash.h"
 #include "analysis/bug_checks.h"
 #include "analysis/crash_case.h"
 #include "analysis/fault.h"
@@ -75,6 +76,8 @@ private:
     void blame(const NamedStack& stack, const Blame& blame, std::string_view bucketHead,
                std::string_view happening, std::string_view message = {});
     void blameNobody(std::string bucketHead);
+    /// "SIGSEGV_NULL_POINTER_WRITE" without the exception's name, where there is more.
+    [[nodiscard]] std::string kindOf(std::string_view bucketHead) const;
     /// The frame's place for the bucket. A word of the stack that leads into code nobody has may as
     /// well point to data, whose place depends on the command line and the like: of it only the
     /// module counts.
@@ -102,7 +105,11 @@ void Analyst::nameAll(const Unwinder& unwinder) {
     if (exception && exception->context && !exception->context->registers.empty()) {
         const auto at = std::ranges::find(out_.stacks, exception->threadId, &NamedStack::threadId);
         if (at != out_.stacks.end()) {
-            *at = nameStack(exception->threadId, unwinder.unwind(exception->context->registers),
+            const Registers& registers = exception->context->registers;
+            const Thread* thread = process.thread(exception->threadId);
+            *at = nameStack(exception->threadId,
+                            thread != nullptr ? unwinder.unwindFrom(*thread, registers)
+                                              : unwinder.unwind(registers),
                             crash_.symbolizer);
         }
     }
@@ -170,10 +177,18 @@ std::string Analyst::bucketPlace(const NamedFrame& frame) const {
     return guessed ? std::string(frame.module->shortName()) : placeText(frame);
 }
 
+std::string Analyst::kindOf(std::string_view bucketHead) const {
+    const std::string_view name = out_.exceptionName;
+    const bool more = bucketHead.size() > name.size() + 1 && bucketHead.starts_with(name) &&
+                      bucketHead[name.size()] == '_' && !name.empty();
+    return std::string(more ? bucketHead.substr(name.size() + 1) : bucketHead);
+}
+
 void Analyst::blame(const NamedStack& stack, const Blame& blame, std::string_view bucketHead,
                     std::string_view happening, std::string_view message) {
     Verdict& verdict = out_.verdict;
     verdict.thread = stack.threadId;
+    verdict.kind = kindOf(bucketHead);
     std::string summary = capitalized(threadText(crash_.process, stack.threadId));
     summary += fmt::format(" {}", happening);
     if (!message.empty()) summary += fmt::format(" (\"{}\")", message);
@@ -233,6 +248,7 @@ void Analyst::blameNobody(std::string bucketHead) {
         out_.verdict.moduleName = module.shortName();
         out_.verdict.imageName = module.fileName();
     }
+    out_.verdict.kind = kindOf(bucketHead);
     out_.verdict.bucket = std::move(bucketHead) + (name.empty() ? "" : "_" + name);
 }
 
@@ -340,6 +356,7 @@ void Analyst::judgeSent(const Exception& exception) {
 void Analyst::judgeWindows(const Exception& exception, const Thread& thread,
                            const NamedStack& stack) {
     if (out_.bugCheck) {
+        out_.bugCheck->driver = bugCheckingDriver(exception, stack);
         out_.findings.push_back(
             {fmt::format("Bug check {}: {}.", out_.bugCheck->name, out_.bugCheck->text),
              out_.bugCheck->parameters, Confidence::certain});
@@ -573,6 +590,7 @@ Analysis Analyst::run(const Unwinder& unwinder, Progress& progress) {
     else
         judgeWithoutException();
     quoteProgram();
+    out_.verdict.hash = bucketHash(out_.verdict.bucket, out_.bugCheck.has_value());
     std::ranges::stable_sort(out_.findings, std::ranges::greater{}, &Finding::confidence);
     out_.issues.append(crash_.snapshot.issues);
     return std::move(out_);

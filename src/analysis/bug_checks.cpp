@@ -22,6 +22,8 @@ struct Row {
 };
 
 constexpr std::string_view exceptionCode = "exception code";
+constexpr std::string_view irql = "IRQL";
+constexpr std::string_view trapFrame = "trap frame";
 constexpr std::string_view exceptionAddress = "address where the exception happened";
 constexpr std::string_view accessKind = "0: read, 1: write, 2 or 8: execute";
 
@@ -35,7 +37,7 @@ constexpr auto rows = std::to_array<Row>({
     {0x0a,
      "IRQL_NOT_LESS_OR_EQUAL",
      "pageable or invalid memory was touched at a raised IRQL",
-     {"memory referenced", "IRQL", accessKind, "address that referenced it"}},
+     {"memory referenced", irql, accessKind, "address that referenced it"}},
     {0x18,
      "REFERENCE_BY_POINTER",
      "an object's reference count is wrong",
@@ -55,7 +57,7 @@ constexpr auto rows = std::to_array<Row>({
     {0x20,
      "KERNEL_APC_PENDING_DURING_EXIT",
      "a thread ended with APCs disabled",
-     {"APC found", "disable count", "IRQL", ""}},
+     {"APC found", "disable count", irql, ""}},
     {0x24,
      "NTFS_FILE_SYSTEM",
      "the NTFS file system failed",
@@ -107,7 +109,7 @@ constexpr auto rows = std::to_array<Row>({
     {0x8e,
      "KERNEL_MODE_EXCEPTION_NOT_HANDLED",
      "kernel code raised an exception",
-     {exceptionCode, exceptionAddress, "trap frame", ""}},
+     {exceptionCode, exceptionAddress, trapFrame, ""}},
     {0x9c, "MACHINE_CHECK_EXCEPTION", "the hardware reported an error", {"", "", "", ""}},
     {0x9f,
      "DRIVER_POWER_STATE_FAILURE",
@@ -131,7 +133,7 @@ constexpr auto rows = std::to_array<Row>({
     {0xc5,
      "DRIVER_CORRUPTED_EXPOOL",
      "a driver corrupted the pool",
-     {"memory referenced", "IRQL", accessKind, "address that referenced it"}},
+     {"memory referenced", irql, accessKind, "address that referenced it"}},
     {0xc9,
      "DRIVER_VERIFIER_IOMANAGER_VIOLATION",
      "Driver Verifier found a violation of I/O",
@@ -143,7 +145,7 @@ constexpr auto rows = std::to_array<Row>({
     {0xd1,
      "DRIVER_IRQL_NOT_LESS_OR_EQUAL",
      "a driver touched pageable or invalid memory at a raised IRQL",
-     {"memory referenced", "IRQL", accessKind, "address that referenced it"}},
+     {"memory referenced", irql, accessKind, "address that referenced it"}},
     {0xd5,
      "DRIVER_PAGE_FAULT_IN_FREED_SPECIAL_POOL",
      "a driver used freed memory",
@@ -203,7 +205,7 @@ constexpr auto rows = std::to_array<Row>({
     {0x139,
      "KERNEL_SECURITY_CHECK_FAILURE",
      "the kernel found a data structure corrupt",
-     {"fast fail reason", "trap frame", "exception record", ""}},
+     {"fast fail reason", trapFrame, "exception record", ""}},
     {0x13a,
      "KERNEL_MODE_HEAP_CORRUPTION",
      "the kernel's heap is corrupt",
@@ -246,6 +248,8 @@ BugCheck explainBugCheck(std::uint32_t code, const std::vector<std::uint64_t>& p
         std::string text = hex(parameters[i]);
         const std::string_view meaning = known ? row->meanings[i] : std::string_view();
         if (!meaning.empty()) text += fmt::format(", {}", meaning);
+        if (meaning == irql) out.irql = parameters[i];
+        if (meaning == trapFrame) out.trapFrame = parameters[i];
         if (meaning == exceptionCode) {
             if (const auto words = statusWords(static_cast<std::uint32_t>(parameters[i])))
                 text += fmt::format(": {}", words->name);
@@ -256,6 +260,21 @@ BugCheck explainBugCheck(std::uint32_t code, const std::vector<std::uint64_t>& p
         out.parameters.push_back(std::move(text));
     }
     return out;
+}
+
+std::string bugCheckingDriver(const Exception& exception, const NamedStack& stack) {
+    constexpr std::array<std::string_view, 5> kernels = {"ntoskrnl.exe", "ntkrnlmp.exe",
+                                                         "ntkrnlpa.exe", "ntkrpamp.exe", "hal.dll"};
+    // Registers of a fault: whoever stands there did not ask for anything.
+    if (exception.context) return {};
+    for (const NamedFrame& frame : stack.frames) {
+        if (frame.module == nullptr) return {};
+        const std::string name(frame.module->fileName());
+        const bool kernel = std::ranges::any_of(
+            kernels, [&](std::string_view one) { return equalsIgnoreCase(one, name); });
+        if (!kernel) return frame.physical == 0 ? std::string() : name;
+    }
+    return {};
 }
 
 std::vector<std::uint32_t> explainedBugChecks() {

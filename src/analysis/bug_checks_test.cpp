@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "analysis/bucket_hash.h"
 #include "analysis/bug_check_names.h"
 #include "base/text.h"
 
@@ -58,10 +59,50 @@ TEST(BugChecks, ParametersInWords) {
     EXPECT_EQ(security.name, "KERNEL_SECURITY_CHECK_FAILURE");
     EXPECT_NE(security.parameters.at(0).find("FAST_FAIL_CORRUPT_LIST_ENTRY"), std::string::npos);
 
+    EXPECT_EQ(irql.irql, 2U);
+    EXPECT_FALSE(irql.trapFrame);
+    EXPECT_EQ(explainBugCheck(0x139, {3, 0xfffff8001234, 0, 0}).trapFrame, 0xfffff8001234U);
+
     EXPECT_EQ(explainBugCheck(0x1c8, {}).name, "MANUALLY_INITIATED_POWER_BUTTON_HOLD");
     const BugCheck unknown = explainBugCheck(0x7777777, {1});
     EXPECT_EQ(unknown.name, "0x7777777");
     EXPECT_EQ(unknown.parameters, std::vector<std::string>{"0x1"});
+}
+
+TEST(BugChecks, TheDriverThatAskedForIt) {
+    Module kernel, driver;
+    kernel.path = "\\SystemRoot\\system32\\ntoskrnl.exe";
+    driver.path = "\\SystemRoot\\System32\\drivers\\faulty.sys";
+    const auto stackOf = [&](std::initializer_list<const Module*> modules) {
+        NamedStack stack;
+        for (const Module* module : modules) {
+            NamedFrame frame;
+            frame.module = module;
+            frame.physical = stack.frames.size();
+            stack.frames.push_back(frame);
+        }
+        return stack;
+    };
+    Exception exception;
+    EXPECT_EQ(bugCheckingDriver(exception, stackOf({&kernel, &kernel, &driver, &kernel})),
+              "faulty.sys");
+    EXPECT_EQ(bugCheckingDriver(exception, stackOf({&kernel, &kernel})), "");
+    EXPECT_EQ(bugCheckingDriver(exception, stackOf({&kernel, nullptr, &driver})), "")
+        << "nobody knows who came between";
+    EXPECT_EQ(bugCheckingDriver(exception, stackOf({&driver, &kernel})), "");
+    exception.context = Context{Registers(Arch::x86_64), {}, {}};
+    EXPECT_EQ(bugCheckingDriver(exception, stackOf({&kernel, &driver})), "")
+        << "a fault is no request";
+}
+
+TEST(BucketHash, IsTheSameForTheSameBucketOnly) {
+    const std::string one = bucketHash("STATUS_ACCESS_VIOLATION_app!main", false);
+    EXPECT_EQ(one, bucketHash("status_access_violation_APP!main", false));
+    EXPECT_NE(one, bucketHash("STATUS_ACCESS_VIOLATION_app!main", true));
+    EXPECT_NE(one, bucketHash("STATUS_ACCESS_VIOLATION_app!other", false));
+    EXPECT_EQ(bucketHashText("A_b", true), "km:a_b");
+    // sha256("um:x") by coreutils.
+    EXPECT_EQ(bucketHash("x", false), "{49834b6a-8b1c-bd90-1df4-7f4009316567}");
 }
 
 }  // namespace

@@ -98,23 +98,53 @@ unsigned operandRegisterSize(Arch arch, std::string_view name) {
 
 namespace {
 
+/// The bytes of the module's file that are mapped at `pc`; empty where there is no file.
+ByteView codeInFile(const ModuleSymbols& symbols, const Module& module, std::uint64_t pc,
+                    std::size_t size) {
+    if (symbols.image != nullptr && !symbols.image->fromProcessMemory() && module.bias)
+        return symbols.image->atAddress(pc - *module.bias, size);
+    if (symbols.peImage != nullptr && !symbols.imagePath.empty())
+        return symbols.peImage->at(static_cast<std::uint32_t>(pc - module.range.begin()), size);
+    return {};
+}
+
+/// Whether memory holds what the file does. An address in the code of an image (x86's, and 64 bits
+/// of a constant) was changed by the loader when it moved the image by `moved` bytes.
+bool sameCode(std::span<const std::byte> file, std::span<const std::byte> memory,
+              std::uint64_t moved) {
+    if (std::ranges::equal(file, memory)) return true;
+    if (moved == 0) return false;
+    const auto relocated = [&]<class Word>(Word step) {
+        for (std::size_t at = 0; at + sizeof(Word) <= file.size(); ++at) {
+            const auto there = loadInteger<Word>(file.data() + at);
+            if (loadInteger<Word>(memory.data() + at) != static_cast<Word>(there + step)) continue;
+            const std::size_t behind = at + sizeof(Word);
+            if (std::ranges::equal(file.first(at), memory.first(at)) &&
+                std::ranges::equal(file.subspan(behind), memory.subspan(behind)))
+                return true;
+        }
+        return false;
+    };
+    return relocated(static_cast<std::uint32_t>(moved)) || relocated(moved);
+}
+
 /// Compares the code that ran with the module's file: memory errors and patches show here.
 std::optional<Finding> compareCodeWithFile(const FaultScene& scene) {
     const std::uint64_t pc = scene.registers.pc();
     const Module* module = scene.crash.process.moduleAt(pc);
-    if (module == nullptr || !module->bias || !scene.instruction) return std::nullopt;
+    if (module == nullptr || !scene.instruction) return std::nullopt;
     const ModuleSymbols& symbols = scene.crash.symbolizer.module(*module);
-    if (symbols.image == nullptr || symbols.image->fromProcessMemory() || symbols.forced ||
-        symbols.kind == SymbolKind::mismatch)
-        return std::nullopt;
+    if (symbols.forced || symbols.kind == SymbolKind::mismatch) return std::nullopt;
     const std::size_t size = scene.instruction->bytes.size();
+    const ByteView file = codeInFile(symbols, *module, pc, size);
+    if (file.size() != size) return std::nullopt;
     std::array<std::byte, 16> ran{};
     // The dump's own memory, not the completed one: that would compare the file with itself.
     if (scene.crash.process.memory->read(pc, std::span(ran).first(size)).bytes != size)
         return std::nullopt;
-    const ByteView file = symbols.image->atAddress(pc - *module->bias, size);
-    if (file.size() != size) return std::nullopt;
-    if (std::ranges::equal(file.span(), std::span(ran).first(size))) return std::nullopt;
+    const std::uint64_t moved =
+        symbols.peImage ? module->range.begin() - symbols.peImage->imageBase() : 0;
+    if (sameCode(file.span(), std::span(ran).first(size), moved)) return std::nullopt;
     return Finding{
         "The code at the fault differs from the module's file: it was patched, or memory "
         "is damaged.",
@@ -158,7 +188,11 @@ FaultDiagnosis diagnoseFault(const CrashCase& crash, const Exception& exception,
     if (!out.stackExhausted) {
         if (auto astray = examineStackPointer(scene)) out.findings.push_back(std::move(*astray));
     }
-    if (auto differs = compareCodeWithFile(scene)) out.findings.push_back(std::move(*differs));
+    if (auto differs = compareCodeWithFile(scene)) {
+        out.fault.patchedCode = differs->evidence.front();
+        out.findings.push_back(std::move(*differs));
+    }
+    out.fault.strayJump = out.strayJump;
     return out;
 }
 

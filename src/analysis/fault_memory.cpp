@@ -238,21 +238,22 @@ bool diagnoseNull(const FaultScene& scene, const Access& access, FaultDiagnosis&
 }
 
 void examineOrigin(const FaultScene& scene, const Access& access, FaultDiagnosis& out) {
+    const auto take = [&](std::optional<BadPointer> bad) {
+        if (!bad) return false;
+        out.findings.push_back(std::move(bad->finding));
+        out.fault.oneBitFrom = bad->oneBitFrom;
+        return true;
+    };
     if (access.operand != nullptr) {
         const auto& names = archInfo(scene.crash.arch()).registers;
         for (const auto& id : {access.operand->base, access.operand->index}) {
             if (!id || *id == archInfo(scene.crash.arch()).pc) continue;
             const auto value = scene.registers.get(*id);
             if (!value) continue;
-            if (auto finding = examineBadPointer(scene.crash, names[*id].name, *value)) {
-                out.findings.push_back(std::move(*finding));
-                return;
-            }
+            if (take(examineBadPointer(scene.crash, names[*id].name, *value))) return;
         }
     }
-    if (!access.address) return;
-    if (auto finding = examineBadPointer(scene.crash, "the address", *access.address))
-        out.findings.push_back(std::move(*finding));
+    if (access.address) take(examineBadPointer(scene.crash, "the address", *access.address));
 }
 
 /// Something is mapped there, and its protection forbids the access. `region` is null when the

@@ -253,6 +253,32 @@ TEST_F(FaultTest, OneFlippedBitIsALowSuspicion) {
     ASSERT_EQ(found.findings.size(), 2U);
     EXPECT_THAT(found.findings[1].claim, HasSubstr("bit 38"));
     EXPECT_EQ(found.findings[1].confidence, Confidence::low);
+    EXPECT_EQ(found.fault.oneBitFrom, stackAt + 0x1000);
+}
+
+TEST_F(FaultTest, ACallIntoAnUnloadedModule) {
+    makeProcess(Arch::x86_64, "ffd0");
+    UnloadedModule gone;
+    gone.range = Range::ofSize(0x10000000, 0x20000);
+    gone.path = "plugin.dll";
+    process_.unloadedModules.items.push_back(gone);
+    registers_.set(x64::rip, 0x10001234);
+    exception_.faultAddress = 0x10001234;
+    const FaultDiagnosis found = diagnose();
+    EXPECT_EQ(found.kind, "UNLOADED_MODULE_EXECUTE");
+    EXPECT_TRUE(found.fault.strayJump);
+    EXPECT_THAT(found.happening, HasSubstr("in an unloaded module"));
+    EXPECT_THAT(found.findings.front().evidence, testing::Contains(HasSubstr("plugin.dll")));
+}
+
+TEST_F(FaultTest, AReadFromAnUnloadedModule) {
+    makeProcess(Arch::x86_64, "488b03");
+    UnloadedModule gone;
+    gone.range = Range::ofSize(0x10000000, 0x20000);
+    process_.unloadedModules.items.push_back(gone);
+    registers_.set(x64::rbx, 0x10008000);
+    exception_.faultAddress = 0x10008000;
+    EXPECT_EQ(diagnose().kind, "UNLOADED_MODULE_READ");
 }
 
 TEST_F(FaultTest, ANearMissIsNoFlippedBit) {

@@ -91,36 +91,40 @@ std::optional<unsigned> flippedBit(const CrashCase& crash, std::uint64_t value) 
     return found;
 }
 
+Finding holds(std::string_view meaning, const std::string& evidence) {
+    return {fmt::format("The pointer holds {}.", meaning), {evidence}, Confidence::medium};
+}
+
 }  // namespace
 
-std::optional<Finding> examineBadPointer(const CrashCase& crash, std::string_view what,
-                                         std::uint64_t value) {
+std::optional<BadPointer> examineBadPointer(const CrashCase& crash, std::string_view what,
+                                            std::uint64_t value) {
     constexpr std::uint64_t smallest = 0x10000;  // below it is a null pointer with an offset
     const bool wide = crash.pointerSize() == 8;
     if (value < smallest || value > UINT64_MAX - smallest) return std::nullopt;
     const std::string evidence = fmt::format("{} is {}", what, hex(value));
     if (const auto meaning = patternMeaning(value, wide))
-        return Finding{
-            fmt::format("The pointer holds {}.", *meaning), {evidence}, Confidence::medium};
+        return BadPointer{holds(*meaning, evidence), {}};
     if (const auto text = asText(value, wide)) {
-        return Finding{fmt::format("The pointer's bytes are text, \"{}\": something wrote a string "
-                                   "over it.",
-                                   *text),
-                       {evidence},
-                       Confidence::medium};
+        return BadPointer{{fmt::format("The pointer's bytes are text, \"{}\": something wrote a "
+                                       "string over it.",
+                                       *text),
+                           {evidence},
+                           Confidence::medium},
+                          {}};
     }
     if (const auto meaning = fillMeaning(value, wide))
-        return Finding{
-            fmt::format("The pointer holds {}.", *meaning), {evidence}, Confidence::medium};
+        return BadPointer{holds(*meaning, evidence), {}};
     if (isMapped(crash.process, value) != false) return std::nullopt;
     if (const auto bit = flippedBit(crash, value)) {
         const std::uint64_t right = value ^ (std::uint64_t{1} << *bit);
-        return Finding{
-            fmt::format("The pointer differs by one bit (bit {}) from a mapped address: "
-                        "faulty memory or a stray write are possible.",
-                        *bit),
-            {evidence, fmt::format("{} is {}", hex(right), describeAddress(crash.process, right))},
-            Confidence::low};
+        return BadPointer{
+            {fmt::format("The pointer differs by one bit (bit {}) from a mapped address: "
+                         "faulty memory or a stray write are possible.",
+                         *bit),
+             {evidence, fmt::format("{} is {}", hex(right), describeAddress(crash.process, right))},
+             Confidence::low},
+            right};
     }
     return std::nullopt;
 }

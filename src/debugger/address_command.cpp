@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
+#include <optional>
 
 #include "base/text.h"
 #include "debugger/address_text.h"
@@ -189,17 +191,105 @@ bool passes(const AddressRow& row, const std::vector<std::string_view>& filters)
     });
 }
 
+/// What %1 to %7 of `-c:` stand for, and the columns of `-o:csv`.
+std::array<std::string, 7> fieldsOf(const AddressRow& row) {
+    return {fmt::format("0x{:x}", row.range.begin()),
+            fmt::format("0x{:x}", row.range.end()),
+            fmt::format("0x{:x}", row.range.size()),
+            std::string(typeText(row)),
+            std::string(stateText(row)),
+            protectOf(row),
+            row.usage};
+}
+
+void printSeparated(CommandCall& call, const std::vector<AddressRow>& rows, char separator) {
+    const std::string between(1, separator);
+    call.out.print("{}\n", fmt::join(std::array{"BaseAddress", "EndAddress+1", "RegionSize", "Type",
+                                                "State", "Protect", "Usage"},
+                                     between));
+    for (const AddressRow& row : rows)
+        call.out.print("{}\n", fmt::join(fieldsOf(row), between));
+}
+
+/// `-c:"COMMAND"` behind its quote: up to the closing one; `\"` is a quote in the command.
+Result<std::string> takeQuotedCommand(Arguments& arguments) {
+    const std::string_view text = arguments.rest();
+    std::string command;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '\\' && i + 1 < text.size() && text[i + 1] == '"') {
+            command += text[++i];
+        } else if (text[i] == '"') {
+            arguments.skip(i + 1);
+            return command;
+        } else {
+            command += text[i];
+        }
+    }
+    return fail(Errc::usage, "-c:\"COMMAND\": the closing quote is missing");
+}
+
+Result<void> runForEach(CommandCall& call, const std::vector<AddressRow>& rows,
+                        std::string_view command) {
+    for (const AddressRow& row : rows) {
+        if (call.session.interrupted() || call.session.quit) break;
+        const auto fields = fieldsOf(row);
+        std::string line;
+        for (std::size_t i = 0; i < command.size(); ++i) {
+            const bool names = command[i] == '%' && i + 1 < command.size() &&
+                               command[i + 1] >= '1' && command[i + 1] <= '7';
+            if (names)
+                line += fields.at(static_cast<std::size_t>(command[++i] - '1'));
+            else
+                line += command[i];
+        }
+        if (!call.execute(line)) return fail(Errc::usage, "-c: stopped at the first failure");
+    }
+    return {};
+}
+
+/// Rows as `-f:`, `-o:` and `-c:` ask for them.
+Result<void> listFiltered(CommandCall& call, std::vector<AddressRow> rows) {
+    std::string format;
+    std::optional<std::string> command;
+    while (!call.arguments.empty()) {
+        const std::string_view word = call.arguments.rest();
+        const std::string_view option = word.substr(0, 3).substr(1);
+        if (word.front() != '-' && word.front() != '/') return call.arguments.finish();
+        if (option == "f:") {
+            const auto filters = split(call.arguments.takeWord().substr(3), ',');
+            std::erase_if(rows, [&](const AddressRow& row) { return !passes(row, filters); });
+        } else if (option == "o:") {
+            format = toLower(call.arguments.takeWord().substr(3));
+            if (format != "csv" && format != "tsv" && format != "1")
+                return fail(Errc::usage, "-o:csv, -o:tsv or -o:1 (addresses alone)");
+        } else if (option == "c:" && word.substr(3).starts_with('"')) {
+            call.arguments.skip(4);
+            ASSIGN_OR_RETURN(command, takeQuotedCommand(call.arguments));
+        } else {
+            return fail(Errc::usage, "!address [-f:FILTER,…] [-o:csv|tsv|1 | -c:\"COMMAND\"]");
+        }
+    }
+    if (command && !format.empty()) return fail(Errc::usage, "either -o: or -c:");
+    if (command) return runForEach(call, rows, *command);
+    if (format == "1") {
+        for (const AddressRow& row : rows)
+            call.out.print("0x{:x}\n", row.range.begin());
+    } else if (!format.empty()) {
+        printSeparated(call, rows, format == "csv" ? ',' : '\t');
+    } else {
+        printTable(call, rows);
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<void> describeAddresses(CommandCall& call) {
     std::vector<AddressRow> rows = addressRows(call.session);
-    const std::string_view word = call.arguments.peekWord();
-    if (word.starts_with("-f:") || word.starts_with("/f:")) {
-        const auto filters = split(call.arguments.takeWord().substr(3), ',');
-        TRY(call.arguments.finish());
-        std::erase_if(rows, [&](const AddressRow& row) { return !passes(row, filters); });
-        printTable(call, rows);
-        return {};
+    const std::string_view option = call.arguments.rest().substr(0, 3);
+    for (const std::string_view one : {"f:", "o:", "c:"}) {
+        if (option.size() == 3 && (option[0] == '-' || option[0] == '/') && option.substr(1) == one)
+            return listFiltered(call, std::move(rows));
     }
     if (call.arguments.takeKeyword("-summary")) {
         TRY(call.arguments.finish());

@@ -1,6 +1,7 @@
 #include "debugger/aliases.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 
 #include "base/text.h"
@@ -34,13 +35,46 @@ std::optional<std::string> braced(const Aliases& aliases, std::string_view insid
 
 }  // namespace
 
-std::string expandAliases(const Aliases& aliases, std::string_view line) {
+Aliases automaticAliasesOf(const Snapshot& snapshot) {
+    Aliases aliases;
+    if (snapshot.process && snapshot.process->system.os == Os::windows) {
+        // A machine beside the process: a kernel's dump.
+        const std::string own = snapshot.machine ? "nt" : "ntdll";
+        aliases = {{"$ntnsym", own}, {"$ntwsym", ""}, {"$ntsym", own}};
+    }
+    const std::string& given = snapshot.provenance.path;
+    std::error_code error;
+    const std::filesystem::path absolute = std::filesystem::absolute(given, error);
+    const std::filesystem::path path = error ? std::filesystem::path(given) : absolute;
+    aliases["$CurrentDumpFile"] = given.empty() ? given : path.string();
+    aliases["$CurrentDumpPath"] = given.empty() ? given : path.parent_path().string();
+    aliases["$CurrentDumpArchiveFile"] = aliases["$CurrentDumpArchivePath"] = "";
+    return aliases;
+}
+
+bool definesAliases(std::string_view line) {
     // WinDbg looks at the first two letters alone; a word keeps `assert…` out of it.
     const std::string_view text = trim(line);
     const std::string_view word = text.substr(0, std::min(text.find_first_of(" \t;"), text.size()));
-    const bool defines = equalsIgnoreCase(word, "as") || equalsIgnoreCase(word, "ad") ||
-                         equalsIgnoreCase(word, "al");
-    return defines ? std::string(line) : putAliases(aliases, line);
+    return equalsIgnoreCase(word, "as") || equalsIgnoreCase(word, "ad") ||
+           equalsIgnoreCase(word, "al");
+}
+
+std::string putFixedAliases(const std::array<std::optional<std::string>, 10>& fixed,
+                            std::string_view text) {
+    std::string result;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const std::string_view here = text.substr(at);
+        const bool names = here.size() > 2 && here.starts_with("$u") && here[2] >= '0' &&
+                           here[2] <= '9' && fixed.at(static_cast<std::size_t>(here[2] - '0'));
+        if (!names) {
+            result += text[at];
+            continue;
+        }
+        result += *fixed.at(static_cast<std::size_t>(here[2] - '0'));
+        at += 2;
+    }
+    return result;
 }
 
 std::string putAliases(const Aliases& aliases, std::string_view text) {

@@ -1,6 +1,7 @@
 // What a command is: one row of the table in command_table.cpp.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +20,8 @@ struct CommandCall {
     std::string_view name;   ///< as the table has it: "k", "lm", "db"
     std::string_view flags;  ///< letters typed behind it: "bn" of "kbn"
     Arguments arguments;
+    /// Runs a line of commands, for commands that are given some; false when one failed.
+    std::function<bool(std::string_view line)> execute;
 };
 
 /// A failed command returns why; what it printed before stands.

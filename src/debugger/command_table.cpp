@@ -55,8 +55,9 @@ constexpr std::array table = {
     Command{"!handle", "", "[HANDLE | 0 [FLAGS [TYPE]]]",
             "open handles: 1 types, 2 rights and counts, 4 names, 8 states; descriptors on Linux",
             listHandles},
-    Command{"!address", "", "[ADDRESS | -summary | -f:FILTER,…]",
-            "memory regions, one of them, sums, or those of a usage, type, state or protection",
+    Command{"!address", "", "[ADDRESS | -summary | [-f:FILTER,…] [-o:csv|tsv|1 | -c:\"COMMAND\"]]",
+            "memory regions, one of them, sums, or those of a usage, type, state or protection; "
+            "-o as values or addresses alone, -c a command for each",
             describeAddresses},
     // Modules and symbols.
     Command{"lm", "vmatukDfonseclpi", "[v] [m PATTERN] [a ADDRESS]",
@@ -111,6 +112,8 @@ constexpr std::array table = {
             "search memory for values, text, or any strings", searchMemory},
     // Values and text.
     Command{"?", "", "EXPRESSION", "evaluate", evaluateExpression},
+    Command{"??", "", "EXPRESSION", "evaluate an expression of C++: value and type",
+            evaluateCppExpression},
     Command{".formats", "", "EXPRESSION", "a value in many forms", showFormats},
     Command{"n", "", "[8|10|16]", "radix of numbers", setRadix},
     Command{"as", "", "[/x|/ma|/mu|/msa|/msu|/e|/c|/f] NAME TEXT",
@@ -139,6 +142,8 @@ constexpr std::array table = {
     Command{".while", "", "(CONDITION) { … }", "commands while a condition holds", misplaced},
     Command{".do", "", "{ … } (CONDITION)", "the same, once at least", misplaced},
     Command{"j", "", "CONDITION 'COMMANDS' ; 'COMMANDS'", "one or the other", misplaced, true},
+    Command{"z", "", "(CONDITION)", "the line again, from its start, while a condition holds",
+            misplaced},
     Command{".block", "", "{ … }", "commands as one", misplaced},
     Command{".catch", "", "{ … }", "commands up to the first that fails", misplaced},
     Command{".leave", "", "", "leave .catch", misplaced},

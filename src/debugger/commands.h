@@ -69,6 +69,7 @@ Result<void> searchMemory(CommandCall& call);
 
 // expression_commands.cpp
 Result<void> evaluateExpression(CommandCall& call);
+Result<void> evaluateCppExpression(CommandCall& call);
 Result<void> showFormats(CommandCall& call);
 Result<void> setRadix(CommandCall& call);
 

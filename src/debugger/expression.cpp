@@ -190,9 +190,10 @@ private:
         return value;
     }
 
-    /// After `@`: a register, or @!"a symbol of any spelling".
+    /// After `@`: a register, @!"a symbol of any spelling", or an expression of another language.
     Result<std::uint64_t> explicitName() {
         ++at_;
+        if (peek() == '@') return inLanguage();
         if (peek() == '!' && peek(1) == '"') {
             const std::size_t close = text_.find('"', at_ + 2);
             if (close == std::string_view::npos) return syntaxError();
@@ -203,6 +204,27 @@ private:
         const std::string_view name = takeName();
         if (name.empty()) return syntaxError();
         return knownRegister(name);
+    }
+
+    /// `@@c++(…)` and `@@(…)`, the other language; `@@masm(…)`, this one.
+    Result<std::uint64_t> inLanguage() {
+        ++at_;
+        const std::size_t open = text_.find('(', at_);
+        if (open == std::string_view::npos) return syntaxError();
+        const std::string_view language = text_.substr(at_, open - at_);
+        const bool own = equalsIgnoreCase(language, "masm");
+        if (!own && !language.empty() && !equalsIgnoreCase(language, "c++")) return syntaxError();
+        std::size_t close = open + 1;
+        for (int depth = 1; close < text_.size(); ++close) {
+            depth += text_[close] == '(' ? 1 : text_[close] == ')' ? -1 : 0;
+            if (depth == 0) break;
+        }
+        if (close == text_.size()) return syntaxError();
+        const std::string_view inside = text_.substr(open + 1, close - open - 1);
+        if (inside.find("@@") != std::string_view::npos)
+            return fail(Errc::usage, "the languages of expressions do not nest");
+        at_ = close + 1;
+        return own ? evaluate(inside, scope_) : scope_.cppValue(inside);
     }
 
     [[nodiscard]] Result<std::uint64_t> knownRegister(std::string_view name) const {
@@ -383,6 +405,10 @@ private:
 };
 
 }  // namespace
+
+Result<std::uint64_t> ExpressionScope::cppValue(std::string_view) const {
+    return fail(Errc::unsupported, "expressions of C++ are not known here");
+}
 
 std::optional<std::uint64_t> parseMasmNumber(std::string_view word, unsigned radix) {
     if (word.size() > 2 && word[0] == '0') {

@@ -30,6 +30,8 @@ public:
     [[nodiscard]] virtual std::size_t pointerSize() const = 0;
     /// The radix of numbers without a prefix (`n 10` changes it).
     [[nodiscard]] virtual unsigned radix() const = 0;
+    /// An expression of C++, which stands inside one of MASM as `@@c++(…)`.
+    [[nodiscard]] virtual Result<std::uint64_t> cppValue(std::string_view text) const;
 };
 
 struct Evaluated {
@@ -41,7 +43,8 @@ struct Evaluated {
 /// operator follows. Numbers: the scope's radix, or 0x, 0n (decimal), 0t (octal), 0y (binary), or a
 /// final `h`; back-ticks inside are skipped. A word that reads as a number in the radix is one;
 /// then it is a register, then a symbol; `@` forces a register. `.` alone is the program counter.
-/// Operators, from loose to tight: `| or`, `^ xor`, `& and`, `== = != < > <= >=`, `<< >> >>>`,
+/// `@@c++(…)` holds an expression of C++. Operators, from loose to tight: `| or`, `^ xor`, `& and`,
+/// `== = != < > <= >=`, `<< >> >>>`,
 /// `+ -`, `* / % mod`, unary `+ - ~ not ! hi low by wo dwo qwo poi`. Arithmetic is modulo 2^64.
 /// `usage` where the text is no expression, `not_found` for an unknown name, `unreadable` for
 /// memory that is not there, `limit` when it is nested too deeply.

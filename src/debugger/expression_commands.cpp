@@ -1,4 +1,4 @@
-// ?, .formats, n.
+// ?, ??, .formats, n.
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "debugger/commands.h"
+#include "debugger/cpp_expression.h"
 
 namespace icecore::debugger {
 
@@ -40,6 +41,13 @@ Result<void> evaluateExpression(CommandCall& call) {
     TRY(call.arguments.finish());
     call.out.print("Evaluate expression: {} = {}\n", static_cast<std::int64_t>(value),
                    hexTicked(value));
+    return {};
+}
+
+Result<void> evaluateCppExpression(CommandCall& call) {
+    if (call.arguments.empty()) return showHelp(call);
+    ASSIGN_OR_RETURN(const CppValue value, evaluateCpp(call.arguments.takeRest(), call.session));
+    printValue(call.session, call.out, value);
     return {};
 }
 

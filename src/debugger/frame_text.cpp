@@ -44,6 +44,7 @@ std::string argumentsText(const Session& session, const NamedStack& stack,
 std::string trustText(const NamedFrame& frame, bool always) {
     switch (frame.trust) {
     case Trust::frame_pointer: return " (frame pointer)";
+    case Trust::shadow_stack: return " (shadow stack)";
     case Trust::scan: return " (scan: may be stale)";
     default: break;
     }

@@ -43,7 +43,16 @@ bool Interpreter::execute(std::string_view line) {
     }
     leaving_ = Leaving::nothing;
     commandsLeft_ = session_.commandLimit;
-    return executeLine(expandAliases(session_.aliases, line), 0);
+    return executeLine(withAliases(line), 0);
+}
+
+std::string Interpreter::withAliases(std::string_view line) const {
+    if (definesAliases(line)) return std::string(line);
+    // Names of the others begin with a '$'.
+    if (line.find('$') == std::string_view::npos) return putAliases(session_.aliases, line);
+    Aliases all = session_.aliases;
+    all.insert(session_.automaticAliases().begin(), session_.automaticAliases().end());
+    return putAliases(all, putFixedAliases(session_.fixedAliases, line));
 }
 
 bool Interpreter::stopped() const {
@@ -56,6 +65,8 @@ bool Interpreter::executeLine(std::string_view line, int depth) {
         return report(fail(Errc::limit, "commands are nested too deeply"));
     }
     bool good = true;
+    const std::string_view whole = line;
+    std::size_t turns = 0;
     while (!stopped()) {
         const Result<CutCommand> command = cutCommand(line);
         if (!command) return report(std::unexpected(command.error()));
@@ -63,7 +74,17 @@ bool Interpreter::executeLine(std::string_view line, int depth) {
             if (line.empty()) break;
             continue;
         }
-        const bool went = executeOne(*command, depth);
+        bool went = false;
+        if (!command->tilde && equalsIgnoreCase(command->word, "z")) {
+            const auto again = evaluate(command->arguments, session_);
+            went = again ? countCommand() : report(std::unexpected(again.error()));
+            if (went && *again != 0) {
+                out_.print("redo [{}] {}\n", ++turns, trim(whole));
+                line = whole;
+            }
+        } else {
+            went = executeOne(*command, depth);
+        }
         good = went && good;
         if (!went && guards_ > 0 && leaving_ == Leaving::nothing) leaving_ = Leaving::guarded;
     }
@@ -75,7 +96,7 @@ bool Interpreter::executeLine(std::string_view line, int depth) {
 }
 
 bool Interpreter::executeBlock(std::string_view block, int depth) {
-    return executeLine(expandAliases(session_.aliases, block), depth + 1);
+    return executeLine(withAliases(block), depth + 1);
 }
 
 bool Interpreter::captureLine(std::string_view line, int depth, std::string& caught) {
@@ -87,12 +108,15 @@ bool Interpreter::captureLine(std::string_view line, int depth, std::string& cau
     return good;
 }
 
-bool Interpreter::executeOne(const CutCommand& command, int depth) {
+bool Interpreter::countCommand() {
     if (commandsLeft_ == 0) return false;
-    if (--commandsLeft_ == 0) {
-        return report(
-            fail(Errc::limit, fmt::format("{} commands have run: stopped", session_.commandLimit)));
-    }
+    if (--commandsLeft_ > 0) return true;
+    return report(
+        fail(Errc::limit, fmt::format("{} commands have run: stopped", session_.commandLimit)));
+}
+
+bool Interpreter::executeOne(const CutCommand& command, int depth) {
+    if (!countCommand()) return false;
     if (!command.tilde) return dispatch(command.word, command.arguments, depth);
     return executeForThreads(command, depth);
 }
@@ -201,8 +225,12 @@ bool Interpreter::dispatch(std::string_view word, std::string_view arguments, in
                      : fmt::format("Unknown command '{}'; did you mean '{}'? (.help lists them)",
                                    printable(word), nearest)));
     }
-    CommandCall call{session_, out_, found.command->name, found.flags,
-                     Arguments(arguments, session_)};
+    CommandCall call{session_,
+                     out_,
+                     found.command->name,
+                     found.flags,
+                     Arguments(arguments, session_),
+                     [&](std::string_view line) { return executeLine(line, depth + 1); }};
     const bool good = report(found.command->run(call));
     if (session_.noisySymbols) tellSymbolSearches();
     return good;

@@ -37,6 +37,9 @@ private:
     /// `!sym noisy`: tells about modules whose files were looked for since the last time.
     void tellSymbolSearches();
     [[nodiscard]] bool stopped() const;
+    /// One more command; false when the line has come to too many.
+    bool countCommand();
+    [[nodiscard]] std::string withAliases(std::string_view line) const;
 
     /// A line whose output is not printed but goes to `caught`.
     bool captureLine(std::string_view line, int depth, std::string& caught);

@@ -193,6 +193,45 @@ TEST_F(Interpreting, AliasesOfValuesTextAndOutput) {
     EXPECT_FALSE(session_->aliases.contains("v"));
 }
 
+/// dbgeng's: nobody lists them, own ones go before them.
+TEST_F(Interpreting, AliasesThatAreThereByThemselves) {
+    EXPECT_EQ(run(".echo ${$CurrentDumpArchiveFile}-$CurrentDumpArchivePath-").text,
+              "-$CurrentDumpArchivePath-\n");
+    EXPECT_EQ(run("al").text, "No aliases\n");
+    EXPECT_EQ(run(".printf \"%d\", ${/d:$CurrentDumpFile}").text, "1");
+    EXPECT_EQ(run(".echo $ntsym").text, "$ntsym\n") << "of dumps of Windows alone";
+    run("as $CurrentDumpFile mine");
+    EXPECT_EQ(run(".echo $CurrentDumpFile").text, "mine\n");
+}
+
+TEST_F(Interpreting, FixedAliasesStandAnywhere) {
+    EXPECT_TRUE(run("r $.u0 = 10 + 6").good);
+    EXPECT_EQ(run("? $u0").text, "Evaluate expression: 22 = 00000000`00000016\n");
+    run("r $.u1=\"two words\"");
+    EXPECT_EQ(run(".echo x$u1y $u2").text, "xtwo wordsy $u2\n");
+    run("r $.u1=");
+    EXPECT_EQ(run(".echo $u1").text, "$u1\n");
+    EXPECT_EQ(run("al").text, "No aliases\n");
+}
+
+/// What dbgeng prints of the same lines.
+TEST_F(Interpreting, ZRunsTheLineAgain) {
+    run("r $t0 = 3");
+    EXPECT_EQ(run("r $t0 = @$t0 - 1; z (@$t0); .echo end").text,
+              "redo [1] r $t0 = @$t0 - 1; z (@$t0); .echo end\n"
+              "redo [2] r $t0 = @$t0 - 1; z (@$t0); .echo end\nend\n");
+    EXPECT_EQ(run(".echo a; z (0); .echo b").text, "a\nb\n");
+    run("r $t0 = 2");
+    EXPECT_EQ(run(".block { r $t0 = @$t0 - 1; z @$t0 }; .echo end").text,
+              "redo [1] r $t0 = @$t0 - 1; z @$t0\nend\n");
+    EXPECT_FALSE(run("z").good);
+    EXPECT_FALSE(run("z nosuch").good);
+    session_->commandLimit = 100;
+    const Ran endless = run("r $t1 = 1; z (1)");
+    EXPECT_FALSE(endless.good);
+    EXPECT_THAT(endless.text, HasSubstr("100 commands have run"));
+}
+
 TEST_F(Interpreting, QuitEndsTheLine) {
     EXPECT_EQ(run("q; .echo no").text, "");
     EXPECT_TRUE(session_->quit);

@@ -25,6 +25,15 @@ Result<void> assign(CommandCall& call, std::string_view name, std::string_view e
                                          printable(name)));
 }
 
+/// `r $.u0 = text`, or "text"; nothing behind the sign: it stands for nothing any more.
+void setFixedAlias(CommandCall& call, std::size_t number, std::string_view text) {
+    text = trim(text);
+    if (text.size() >= 2 && text.front() == '"' && text.back() == '"')
+        text = text.substr(1, text.size() - 2);
+    call.session.fixedAliases.at(number) =
+        text.empty() ? std::nullopt : std::optional(std::string(text));
+}
+
 Result<void> showOne(CommandCall& call, std::string_view name) {
     if (name.starts_with('@')) name.remove_prefix(1);
     const Arch arch = call.session.arch();
@@ -59,6 +68,10 @@ Result<void> showRegisters(CommandCall& call) {
     const std::string_view text = call.arguments.takeRest();
     if (const std::size_t equals = text.find('='); equals != std::string_view::npos) {
         std::string_view name = trim(text.substr(0, equals));
+        if (name.size() == 4 && name.starts_with("$.u") && name[3] >= '0' && name[3] <= '9') {
+            setFixedAlias(call, static_cast<std::size_t>(name[3] - '0'), text.substr(equals + 1));
+            return {};
+        }
         if (name.starts_with('@')) name.remove_prefix(1);
         return assign(call, name, text.substr(equals + 1));
     }

@@ -79,13 +79,11 @@ bool Interpreter::runScript(std::string_view word, std::string_view arguments, i
             all += separator(all, line);
             all += line;
         } else {
-            good =
-                executeLine(expandAliases(session_.aliases, putAliases(given, line)), depth + 1) &&
-                good;
+            good = executeLine(withAliases(putAliases(given, line)), depth + 1) && good;
         }
     }
     if (!joined) return good;
-    return executeLine(expandAliases(session_.aliases, putAliases(given, all)), depth + 1);
+    return executeLine(withAliases(putAliases(given, all)), depth + 1);
 }
 
 }  // namespace icecore::debugger

@@ -5,6 +5,7 @@
 #include "analysis/caught_signal.h"
 #include "analysis/shadow_stacks.h"
 #include "base/text.h"
+#include "debugger/cpp_expression.h"
 #include "debugger/frame_variables.h"
 #include "unwind/image_memory.h"
 
@@ -95,6 +96,7 @@ Session::Session(Snapshot snapshot, const SymbolOptions& options)
       unwinder_(std::make_unique<Unwinder>(*snapshot_.process, *symbolizer_)),
       moduleNames_(*snapshot_.process),
       memory_(imageBackedMemory(*snapshot_.process, *symbolizer_)),
+      automaticAliases_(automaticAliasesOf(snapshot_)),
       threadStacks_(snapshot_.process->threads.size()) {
     unwinder_->useShadowStacks(shadowStackPointers(snapshot_));
     adoptCaughtSignal(snapshot_, *unwinder_);
@@ -136,7 +138,10 @@ const NamedStack& Session::stack() const {
     if (contextKind_ == ContextKind::thread && thread() != nullptr) return stackOf(thread_);
     if (!contextStack_) {
         const std::uint64_t id = thread() != nullptr ? thread()->id : 0;
-        contextStack_ = nameStack(id, unwinder_->unwind(registers_), *symbolizer_);
+        const bool own = contextKind_ == ContextKind::exception && thread() != nullptr;
+        Stack found =
+            own ? unwinder_->unwindFrom(*thread(), registers_) : unwinder_->unwind(registers_);
+        contextStack_ = nameStack(id, std::move(found), *symbolizer_);
     }
     return *contextStack_;
 }
@@ -264,6 +269,10 @@ Result<std::uint64_t> Session::readMemory(std::uint64_t address, std::size_t siz
                                                   hexTicked(address), memory_->explain(address)));
     }
     return loadInteger<std::uint64_t>(raw);
+}
+
+Result<std::uint64_t> Session::cppValue(std::string_view text) const {
+    return evaluateCppInteger(text, *this);
 }
 
 std::size_t Session::pointerSize() const {

@@ -96,6 +96,10 @@ public:
 
     // --- text ---
     Aliases aliases;
+    /// What WinDbg defines itself: "$ntnsym", "$CurrentDumpFile"…
+    [[nodiscard]] const Aliases& automaticAliases() const { return automaticAliases_; }
+    /// `$u0` … `$u9`, which stand for text anywhere.
+    std::array<std::optional<std::string>, 10> fixedAliases;
     /// Commands that one typed line may come to, loops and scripts included.
     std::size_t commandLimit = 10'000'000;
     /// `.load`.
@@ -121,6 +125,7 @@ public:
                                                    std::size_t size) const override;
     [[nodiscard]] std::size_t pointerSize() const override;
     [[nodiscard]] unsigned radix() const override { return radix_; }
+    [[nodiscard]] Result<std::uint64_t> cppValue(std::string_view text) const override;
 
 private:
     Session(Snapshot snapshot, const SymbolOptions& options);
@@ -135,6 +140,7 @@ private:
     std::unique_ptr<Unwinder> unwinder_;
     ModuleNames moduleNames_;
     std::shared_ptr<const AddressSpace> memory_;
+    Aliases automaticAliases_;
 
     std::size_t thread_ = 0;
     std::optional<std::size_t> eventThread_;

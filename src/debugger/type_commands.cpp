@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "debugger/commands.h"
 #include "debugger/frame_variables.h"
+#include "debugger/named_type.h"
 #include "debugger/symbol_text.h"
 #include "debugger/type_listing.h"
 
@@ -17,14 +18,6 @@ namespace {
 constexpr unsigned deepest = 9;            // as WinDbg's -r
 constexpr std::size_t mostNames = 20'000;  // one listing prints
 constexpr std::size_t longestList = 1000;  // structures followed by -l
-
-/// What a name stands for: a type, or a variable and its address.
-struct NamedType {
-    ModuleTypes module;
-    TypeId type = 0;
-    std::optional<std::uint64_t> address;
-    std::string name;  ///< "crash!ice::Thing"
-};
 
 struct Options {
     TypeListing listing;
@@ -60,65 +53,6 @@ Result<Options> takeOptions(Arguments& arguments) {
         }
     }
     return options;
-}
-
-/// A type or a global variable of that name.
-std::optional<NamedType> inModule(const Session& session, const Module& module,
-                                  std::string_view name) {
-    NamedType found;
-    found.module = typesOf(session, module);
-    if (found.module.types == nullptr) return std::nullopt;
-    found.name = moduleText(session, &module) + "!" + std::string(name);
-    if (const auto type = found.module.types->find(name)) {
-        found.type = *type;
-        return found;
-    }
-    const auto type = found.module.types->variableType(name);
-    if (!type) return std::nullopt;
-    found.type = *type;
-    const auto symbol = session.symbolizer().byName(fmt::format("{}!{}", module.fileName(), name));
-    if (symbol && symbol->module == &module) found.address = symbol->address;
-    return found;
-}
-
-/// Modules in the order a bare name is looked for: where we stand, the program, the others.
-std::vector<const Module*> searchOrder(Session& session) {
-    std::vector<const Module*> order;
-    const auto add = [&](const Module* module) {
-        if (module != nullptr && std::ranges::find(order, module) == order.end())
-            order.push_back(module);
-    };
-    const NamedStack& stack = session.stack();
-    if (session.frame() < stack.frames.size()) add(stack.frames[session.frame()].module);
-    for (const Module& module : session.process().modules)
-        add(&module);
-    return order;
-}
-
-Result<NamedType> findNamed(CommandCall& call, std::string_view text) {
-    Session& session = call.session;
-    const std::size_t bang = text.find('!');
-    if (bang != std::string_view::npos) {
-        const Module* module = session.moduleNames().find(text.substr(0, bang));
-        if (module == nullptr) {
-            return fail(Errc::not_found, fmt::format("no module is called '{}' (lm lists them)",
-                                                     printable(text.substr(0, bang))));
-        }
-        if (auto found = inModule(session, *module, text.substr(bang + 1))) return *found;
-        if (typesOf(session, *module).types == nullptr) {
-            return fail(Errc::not_found,
-                        fmt::format("Symbol {} not found: the symbols of {} tell no types",
-                                    printable(text), moduleText(session, module)));
-        }
-        return fail(Errc::not_found, fmt::format("Symbol {} not found.", printable(text)));
-    }
-    for (const Module* module : searchOrder(session)) {
-        if (session.interrupted()) break;
-        if (auto found = inModule(session, *module, text)) return *found;
-    }
-    return fail(Errc::not_found,
-                fmt::format("Symbol {} not found: neither a type nor a variable of any module",
-                            printable(text)));
 }
 
 /// `dt MODULE!PATTERN`: the names of types, and of variables and functions with their addresses.
@@ -259,7 +193,7 @@ bool showLocal(CommandCall& call, std::string_view name, const TypeListing& list
         call.out.print("Local var @ {} Type {}\n",
                        value.address ? fmt::format("0x{:x}", *value.address) : value.where,
                        typeWithStar(frame->module.types->shape(variable.type).name));
-        NamedType named{frame->module, variable.type, value.address, variable.name};
+        NamedType named{frame->module, variable.type, true, value.address, variable.name};
         if (value.address) {
             printOne(call, named, listing);
             return true;
@@ -289,7 +223,7 @@ Result<void> displayType(CommandCall& call) {
     if (bare && options.list.empty() && call.arguments.empty() &&
         showLocal(call, name, options.listing))
         return {};
-    ASSIGN_OR_RETURN(NamedType named, findNamed(call, name));
+    ASSIGN_OR_RETURN(NamedType named, findNamedType(call.session, name));
     while (!call.arguments.empty()) {
         const std::string_view word = call.arguments.peekWord();
         if (word.starts_with('-')) {

@@ -267,7 +267,8 @@ std::optional<FoundField> findField(const TypeSource& types, TypeId type, std::s
         eachMember(types, found.type, found.offset, 0,
                    [&](const TypeMember& member, std::uint64_t offset, const std::string&) {
                        if (member.kind != Kind::data || member.name != head) return true;
-                       next = FoundField{offset, member.type, found.offset, found.type};
+                       next = FoundField{offset,     member.type,      found.offset,
+                                         found.type, member.bitLength, member.bitPosition};
                        return false;
                    });
         if (!next) return std::nullopt;

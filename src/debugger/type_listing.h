@@ -36,6 +36,8 @@ struct FoundField {
     TypeId type = 0;
     std::uint64_t parentOffset = 0;
     TypeId parent = 0;
+    std::uint8_t bitLength = 0;  ///< 0: no bit field
+    std::uint8_t bitPosition = 0;
 };
 std::optional<FoundField> findField(const TypeSource& types, TypeId type, std::string_view path);
 

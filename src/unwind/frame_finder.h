@@ -56,6 +56,8 @@ struct Step {
     bool fromSignalFrame = false;  ///< the frame is a signal trampoline: the caller's pc is exact
     /// The frame's own pc turned out not to be a return address: nobody called there.
     bool pcWasPlanted = false;
+    /// A guess for which nothing speaks but where the word leads.
+    bool unconfirmed = false;
     Registers caller;
     std::uint32_t arguments = 0;  ///< bytes that the caller pushed for the frame
     std::uint64_t address = 0;

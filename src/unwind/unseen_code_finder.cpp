@@ -44,6 +44,23 @@ bool looksLikeData(Arch arch, std::uint64_t pc) {
     return arch == Arch::x86 && pc % 16 == 0;
 }
 
+/// On 32-bit Windows functions with handlers keep a record on the stack: the one further out (or
+/// -1), the handler, and their own state: a table and a level of -2 or more (MSVC's
+/// _EH3_EXCEPTION_REGISTRATION), or a number that begins with -1 (of C++, EHRegistrationNode). The
+/// handler's address is code, and nobody returns to it.
+bool isHandlerOfRecord(Walk& walk, std::uint64_t at, Arch arch) {
+    if (arch != Arch::x86 || walk.code.process().system.os != Os::windows) return false;
+    constexpr std::uint64_t end = UINT32_MAX, mostLevels = 0x100;
+    const auto next = walk.word(at - 4, arch);
+    if (!next || (*next != end && (*next <= at || *next % 4 != 0 || !walk.stack.contains(*next))))
+        return false;
+    const auto isLevel = [&](std::uint64_t address) {
+        const auto level = walk.word(address, arch);
+        return level && (*level >= end - 1 || *level < mostLevels);
+    };
+    return isLevel(at + 4) || isLevel(at + 8);
+}
+
 /// A thread of macOS that waits stands in a stub of libsystem_kernel, which makes no frame: the
 /// frame pointer is its caller's, and the return address on top of the stack.
 bool isMacSystemCall(const WalkFrame& frame, const Walk& walk) {
@@ -106,10 +123,13 @@ Step UnseenCodeFinder::find(const WalkFrame& frame, Walk& walk) const {
         const auto word = walk.word(at, arch);
         if (!word) return {};
         const std::uint64_t pc = stripPointer(arch, *word);
-        if (looksLikeData(arch, pc) || !isUnseen(walk, pc)) continue;
+        if (looksLikeData(arch, pc) || !isUnseen(walk, pc) || isHandlerOfRecord(walk, at, arch))
+            continue;
         // A frame pointer further up still belongs to a frame further out.
         const bool keeps = fp && *fp > at && inStack;
-        return guessedCaller(frame, Trust::scan, pc, at + size, keeps ? fp : std::nullopt);
+        Step step = guessedCaller(frame, Trust::scan, pc, at + size, keeps ? fp : std::nullopt);
+        step.unconfirmed = true;
+        return step;
     }
     return lastRecord(frame, walk);
 }

@@ -84,6 +84,40 @@ TEST_F(UnseenCode, WithoutARecordTheStackIsLookedThroughAShortWay) {
     EXPECT_EQ(unwind(0x80, 0x3).frames.size(), 1U);
 }
 
+/// As in threads of Breakpad's stack_exhaustion.dmp: _except_handler4 in each function's record.
+TEST_F(UnseenCode, HandlersOfExceptionRecordsAreNoReturnAddresses) {
+    word(0x84, stackAt + 0x200);     // the next record
+    word(0x88, systemAt + 0x1f3dd);  // its handler
+    word(0x8c, 0xee9a37);            // a table, with the cookie in it
+    word(0x90, 0xfffffffe);
+    word(0x9c, programAt + 0x2345);
+    EXPECT_EQ(unwind(0x80, 0x3).frames.at(1).pc, programAt + 0x2345);
+    // C++'s: the state follows at once. The last record ends with -1.
+    word(0x84, 0xffffffff);
+    word(0x8c, 2);
+    word(0x90, 0xee9a37);
+    EXPECT_EQ(unwind(0x80, 0x3).frames.at(1).pc, programAt + 0x2345);
+    // Without a record around it the same word is as good as any.
+    word(0x84, 5);
+    EXPECT_EQ(unwind(0x80, 0x3).frames.at(1).pc, systemAt + 0x1f3dd);
+    word(0x84, stackAt + 0x200);
+    word(0x8c, 0xee9a37);
+    EXPECT_EQ(unwind(0x80, 0x3).frames.at(1).pc, systemAt + 0x1f3dd);
+    // Linux has no such records.
+    word(0x90, 0xfffffffe);
+    process_.system.os = Os::linux_os;
+    EXPECT_EQ(unwind(0x80, 0x3).frames.at(1).pc, systemAt + 0x1f3dd);
+}
+
+TEST_F(UnseenCode, GuessUponGuessEnds) {
+    for (std::uint64_t at = 0x90; at < 0xe00; at += 0x20)
+        word(at, programAt + 0x2345);
+    const Stack stack = unwind(0x80, 0x3);
+    EXPECT_EQ(stack.frames.size(), 13U);
+    EXPECT_EQ(stack.end, StackEnd::no_rule);
+    EXPECT_NE(stack.note.find("12 frames in a row are guesses"), std::string::npos) << stack.note;
+}
+
 TEST_F(UnseenCode, BehindWhatIsKnownToBeDataIsNoCode) {
     word(0x84, programAt + 0x5105);  // to data, by what was thrown
     word(0x88, programAt + 0x2345);
@@ -177,7 +211,7 @@ protected:
         for (const std::uint64_t value : values)
             storeInteger(shadowBytes_.data() + 8 * at++, value);
     }
-    std::vector<std::uint64_t> unwind() {
+    std::vector<std::uint64_t> unwind(Registers* earlier = nullptr) {
         std::vector<std::byte> file = bytes_;
         file.insert(file.end(), shadowBytes_.begin(), shadowBytes_.end());
         SegmentSpaceBuilder builder(memorySource(std::move(file), "test"));
@@ -197,12 +231,18 @@ protected:
         std::vector<std::uint64_t> pcs;
         UnwindOptions options;
         options.scan = false;
-        for (const Frame& frame : unwinder.unwind(thread, options).frames)
+        const Stack found = earlier != nullptr ? unwinder.unwindFrom(thread, *earlier, options)
+                                               : unwinder.unwind(thread, options);
+        for (const Frame& frame : found.frames)
             pcs.push_back(frame.pc - codeAt);
+        trusts_.clear();
+        for (const Frame& frame : found.frames)
+            trusts_.push_back(frame.trust);
         return pcs;
     }
 
     std::vector<std::byte> bytes_, shadowBytes_;
+    std::vector<Trust> trusts_;  ///< of the frames last found
     Process process_;
 };
 using Offsets = std::vector<std::uint64_t>;
@@ -213,6 +253,8 @@ TEST_F(ShadowStacks, TellReturnAddresses) {
     word(0x300, codeAt + 0x3338);  // a multiple of eight, which guesses take for a pointer to data
     kept({codeAt + 0x2222, codeAt + 0x3338});
     EXPECT_EQ(unwind(), (Offsets{0x5000, 0x2222, 0x3338}));
+    EXPECT_EQ(trusts_, (std::vector{Trust::context, Trust::shadow_stack, Trust::shadow_stack}));
+    EXPECT_EQ(toString(Trust::shadow_stack), "shadow-stack");
 }
 
 TEST_F(ShadowStacks, OfAnExceptionAreNewerThanItsRegisters) {
@@ -220,6 +262,11 @@ TEST_F(ShadowStacks, OfAnExceptionAreNewerThanItsRegisters) {
     word(0x140, codeAt + 0x2222);
     kept({codeAt + 0x4444, codeAt + 0x2222});
     EXPECT_EQ(unwind(), (Offsets{0x5000, 0x2222}));
+    // The registers of the exception itself, while the thread's own stand elsewhere.
+    Registers registers(Arch::x86_64);
+    registers.set(x64::rip, codeAt + 0x6000);
+    registers.set(x64::rsp, stack + 0x120);
+    EXPECT_EQ(unwind(&registers), (Offsets{0x6000, 0x2222}));
 }
 
 TEST_F(ShadowStacks, SayNothingThatTheStackDoesNotHave) {

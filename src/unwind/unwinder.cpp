@@ -22,6 +22,7 @@ std::string_view toString(Trust trust) {
     case Trust::context: return "context";
     case Trust::unwind_info: return "unwind-info";
     case Trust::cfi: return "cfi";
+    case Trust::shadow_stack: return "shadow-stack";
     case Trust::frame_pointer: return "frame-pointer";
     case Trust::scan: return "scan";
     case Trust::inlined: return "inline";
@@ -122,6 +123,9 @@ private:
     std::optional<Range> hint_;
     /// Where the return address of the current frame is kept a second time.
     std::optional<std::uint64_t> shadow_;
+    /// Each guess may be an old return address, and the next begins where it ends.
+    static constexpr unsigned mostUnconfirmed = 12;
+    unsigned unconfirmed_ = 0;  ///< in a row
     Walk walk_;
     WalkFrame frame_;
     Trust trust_ = Trust::context;
@@ -196,7 +200,7 @@ Step Walker::byShadowStack(const WalkFrame& from) {
             if (*word != *pc) continue;
             shadow_ = *shadow_ + i * size;
             const bool keeps = fp && *fp > at && walk_.stack.contains(*fp);
-            return guessedCaller(from, Trust::frame_pointer, *pc, at + size,
+            return guessedCaller(from, Trust::shadow_stack, *pc, at + size,
                                  keeps ? fp : std::nullopt);
         }
     }
@@ -302,6 +306,13 @@ Stack Walker::run(const FrameFinder& exact, const FrameFinder& signalFrame, Find
             return std::move(stack_);
         case Step::Kind::caller: break;
         }
+        if (step.unconfirmed && unconfirmed_ == mostUnconfirmed) {
+            end(StackEnd::no_rule,
+                std::to_string(mostUnconfirmed) +
+                    " frames in a row are guesses that nothing confirms: the next would be chance");
+            return std::move(stack_);
+        }
+        unconfirmed_ = step.unconfirmed ? unconfirmed_ + 1 : 0;
         if (stack_.frames.size() >= options_.maxFrames) {
             end(StackEnd::limit, "cut at " + std::to_string(options_.maxFrames) + " frames");
             return std::move(stack_);
@@ -342,10 +353,14 @@ void Unwinder::useShadowStacks(std::map<std::uint64_t, std::uint64_t> pointers) 
 }
 
 Stack Unwinder::unwind(const Thread& thread, const UnwindOptions& options) const {
-    if (!thread.context) return {};
+    return thread.context ? unwindFrom(thread, thread.context->registers, options) : Stack();
+}
+
+Stack Unwinder::unwindFrom(const Thread& thread, const Registers& earlier,
+                           const UnwindOptions& options) const {
     const auto shadow = state_->shadowStacks.find(thread.id);
     return state_->walk(
-        thread.context->registers, thread.stack, options,
+        earlier, thread.stack, options,
         shadow != state_->shadowStacks.end() ? std::optional(shadow->second) : std::nullopt);
 }
 

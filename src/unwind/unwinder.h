@@ -19,11 +19,13 @@ enum class Trust : std::uint8_t {
     context,        ///< the thread's own registers
     unwind_info,    ///< PE tables (.pdata)
     cfi,            ///< DWARF call frame information
+    shadow_stack,   ///< the return address that the processor keeps apart (CET)
     frame_pointer,  ///< chain of frame pointers
     scan,           ///< a return address found by looking through the stack
     inlined,        ///< not a frame of its own: stands in the physical frame below it
 };
-/// "context", "unwind-info", "cfi", "frame-pointer", "scan", "inline" (the JSON schema's words).
+/// "context", "unwind-info", "cfi", "shadow-stack", "frame-pointer", "scan", "inline": the JSON
+/// schema's words, but for the shadow stack, which has a field of its own there.
 std::string_view toString(Trust trust);
 
 /// A physical frame.
@@ -73,6 +75,9 @@ public:
 
     /// From a thread's context; empty when it has none.
     [[nodiscard]] Stack unwind(const Thread& thread, const UnwindOptions& options = {}) const;
+    /// From registers that the thread had earlier: those of its exception.
+    [[nodiscard]] Stack unwindFrom(const Thread& thread, const Registers& earlier,
+                                   const UnwindOptions& options = {}) const;
     /// From any registers (`.cxr`, a signal frame).
     [[nodiscard]] Stack unwind(const Registers& registers, const UnwindOptions& options = {}) const;
 

@@ -67,6 +67,9 @@ Json exceptionJson(const Exception& exception, const Analysis& analysis) {
         }
         addText(json, "operand", fault->operand);
         addText(json, "registers", fault->registers);
+        if (fault->strayJump) json["stray_jump"] = true;
+        if (fault->oneBitFrom) json["one_bit_from"] = hex(*fault->oneBitFrom);
+        addText(json, "patched_code", fault->patchedCode);
     } else if (exception.faultAddress) {
         json["fault_address"] = hex(*exception.faultAddress);
     }
@@ -86,7 +89,11 @@ Json frameJson(const NamedFrame& frame, std::size_t index) {
     addText(json, "file", frame.file);
     if (frame.line != 0) json["line"] = frame.line;
     json["inline"] = frame.trust == Trust::inlined;
-    json["trust"] = toString(frame.trust);
+    // The schema's words for trust are few and final: a frame that the processor vouches for has
+    // its own field.
+    const bool vouched = frame.trust == Trust::shadow_stack;
+    json["trust"] = toString(vouched ? Trust::frame_pointer : frame.trust);
+    if (vouched) json["shadow_stack"] = true;
     if (frame.signalFrame) json["signal_frame"] = true;
     return json;
 }
@@ -126,6 +133,8 @@ Json moduleJson(const Module& module, const Analysis& analysis, std::size_t inde
 
 Json verdictJson(const Verdict& verdict) {
     Json json = {{"summary", verdict.summary}, {"bucket", verdict.bucket}};
+    addText(json, "kind", verdict.kind);
+    addText(json, "hash", verdict.hash);
     addText(json, "symbol_name", verdict.symbolName);
     addText(json, "module_name", verdict.moduleName);
     addText(json, "image_name", verdict.imageName);
@@ -145,10 +154,15 @@ Json analysisJson(const Snapshot& snapshot, const Analysis& analysis) {
                  {"system", systemJson(process.system)},
                  {"process", processJson(process)}};
     if (analysis.bugCheck && process.exception) {
-        json["bugcheck"] = {{"code", hex(analysis.bugCheck->code)},
-                            {"name", analysis.bugCheck->name},
-                            {"text", analysis.bugCheck->text},
-                            {"parameters", hexList(process.exception->parameters)}};
+        const BugCheck& check = *analysis.bugCheck;
+        Json& told = json["bugcheck"];
+        told = {{"code", hex(check.code)},
+                {"name", check.name},
+                {"text", check.text},
+                {"parameters", hexList(process.exception->parameters)}};
+        if (check.irql) told["irql"] = hex(*check.irql);
+        if (check.trapFrame) told["trap_frame"] = hex(*check.trapFrame);
+        addText(told, "driver", check.driver);
     } else if (process.exception) {
         json["exception"] = exceptionJson(*process.exception, analysis);
     }

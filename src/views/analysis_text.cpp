@@ -129,6 +129,7 @@ void Report::frame(const NamedFrame& frame, std::size_t index, bool blamed) {
         ink = Ink::faint;
         break;
     case Trust::frame_pointer: mark = "(by frame pointer)"; break;
+    case Trust::shadow_stack: mark = "(by the shadow stack)"; break;
     case Trust::inlined: mark = "(inline)"; break;
     default: break;
     }

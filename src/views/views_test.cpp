@@ -219,6 +219,42 @@ TEST(AnalysisJson, FollowsTheSchema) {
     EXPECT_EQ(json["findings"][0]["confidence"], "high");
 }
 
+/// `trust` has no other words than the schema's: what the processor vouches for is told beside it.
+TEST(AnalysisJson, AFrameByTheShadowStackHasAFieldOfItsOwn) {
+    Hostile hostile;
+    hostile.analysis.stacks[0].frames[0].trust = Trust::shadow_stack;
+    const Json frame = analysisJson(hostile.snapshot, hostile.analysis)["threads"][0]["frames"][0];
+    EXPECT_EQ(frame["trust"], "frame-pointer");
+    EXPECT_EQ(frame["shadow_stack"], true);
+    const std::string text = analysisText(hostile.snapshot, hostile.analysis, {});
+    EXPECT_NE(text.find("(by the shadow stack)"), std::string::npos) << text;
+}
+
+TEST(AnalysisJson, WhatIsKnownOfAFaultAndABugCheckIsThere) {
+    Hostile hostile;
+    hostile.analysis.fault->strayJump = true;
+    hostile.analysis.fault->oneBitFrom = 0x7fff0000;
+    hostile.analysis.fault->patchedCode = "0x1: cc in memory";
+    hostile.analysis.verdict.kind = "NULL_POINTER_READ";
+    hostile.analysis.verdict.hash = "{1}";
+    const Json json = analysisJson(hostile.snapshot, hostile.analysis);
+    EXPECT_EQ(json["exception"]["stray_jump"], true);
+    EXPECT_EQ(json["exception"]["one_bit_from"], "0x7fff0000");
+    EXPECT_EQ(json["exception"]["patched_code"], "0x1: cc in memory");
+    EXPECT_EQ(json["verdict"]["kind"], "NULL_POINTER_READ");
+    EXPECT_EQ(json["verdict"]["hash"], "{1}");
+    BugCheck check;
+    check.code = 0xd1;
+    check.irql = 2;
+    check.trapFrame = 0xfffff800;
+    check.driver = "faulty.sys";
+    hostile.analysis.bugCheck = check;
+    const Json told = analysisJson(hostile.snapshot, hostile.analysis)["bugcheck"];
+    EXPECT_EQ(told["irql"], "0x2");
+    EXPECT_EQ(told["trap_frame"], "0xfffff800");
+    EXPECT_EQ(told["driver"], "faulty.sys");
+}
+
 TEST(AddressMap, DrawsRegionsAndMarks) {
     const Hostile hostile;
     const std::string svg = addressMapSvg(*hostile.snapshot.process, hostile.analysis);

@@ -54,6 +54,7 @@ IMPORT void InitializeCriticalSection(CriticalSection*);
 IMPORT void EnterCriticalSection(CriticalSection*);
 IMPORT void LeaveCriticalSection(CriticalSection*);
 IMPORT void* VirtualAlloc(void*, Size, Dword, Dword);
+IMPORT int VirtualProtect(void*, Size, Dword, Dword*);
 IMPORT void SetLastError(Dword);
 IMPORT int CreateProcessA(const char*, char*, void*, void*, int, Dword, void*, const char*, void*,
                           void*);
@@ -319,6 +320,25 @@ Dword crasher(void* argument) {
         unsigned char* page = static_cast<unsigned char*>(VirtualAlloc(nullptr, 4096, 0x3000, 4));
         page[0] = 0xc3;
         result = execute(page);
+    }
+    if (same(how, "guard")) {
+        constexpr Dword guarded = 0x104;  // PAGE_READWRITE | PAGE_GUARD
+        result = readFrom(reinterpret_cast<Size>(VirtualAlloc(nullptr, 4096, 0x3000, guarded)));
+    }
+    if (same(how, "heap")) {
+        // What the heap raises of itself; its parameter is its own record of what it found.
+        const Size parameters[1] = {reinterpret_cast<Size>(&mainJob)};
+        RaiseException(0xc0000374, 1, 1, parameters);
+    }
+    if (same(how, "patched")) {
+        // Somebody writes over the first instruction of a function: mov al, [0x8].
+        unsigned char* code = reinterpret_cast<unsigned char*>(&readFrom);
+        Dword before = 0;
+        VirtualProtect(code, 16, 0x40, &before);
+        const unsigned char patch[] = {0x8a, 0x04, 0x25, 8, 0, 0, 0};
+        for (Size i = 0; i < sizeof patch; ++i)
+            static_cast<volatile unsigned char*>(code)[i] = patch[i];
+        result = readFrom(16);
     }
     if (same(how, "abort")) RaiseException(0x40000015, 1, 0, nullptr);
     if (same(how, "clr")) {
