@@ -226,8 +226,10 @@ std::optional<Exception> asSignal(const Process& process, const Exception& excep
         if (exception.parameters.size() >= 2) same.faultAddress = exception.parameters[1];
         const auto mapped =
             same.faultAddress ? isMapped(process, *same.faultAddress) : std::nullopt;
-        same.signalCode =
-            mapped == true ? signal_codes::segvAccessError : signal_codes::segvMapError;
+        // Where a page guards, there is one.
+        same.signalCode = mapped == true || exception.code == statuses::guardPage
+                              ? signal_codes::segvAccessError
+                              : signal_codes::segvMapError;
         break;
     }
     case statuses::inPageError:
