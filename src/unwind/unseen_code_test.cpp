@@ -228,16 +228,18 @@ protected:
         const Symbolizer symbolizer(process_, SymbolOptions{});
         Unwinder unwinder(process_, symbolizer);
         unwinder.useShadowStacks({{7, shadow}});
-        std::vector<std::uint64_t> pcs;
         UnwindOptions options;
         options.scan = false;
         const Stack found = earlier != nullptr ? unwinder.unwindFrom(thread, *earlier, options)
                                                : unwinder.unwind(thread, options);
-        for (const Frame& frame : found.frames)
-            pcs.push_back(frame.pc - codeAt);
+        std::vector<std::uint64_t> pcs;
+        pcs.reserve(found.frames.size());
         trusts_.clear();
-        for (const Frame& frame : found.frames)
+        trusts_.reserve(found.frames.size());
+        for (const Frame& frame : found.frames) {
+            pcs.push_back(frame.pc - codeAt);
             trusts_.push_back(frame.trust);
+        }
         return pcs;
     }
 
