@@ -190,8 +190,9 @@ TEST_F(RamVolumes, NothingIsLeftOfWhatFails) {
         for (const std::string verb :
              {"convert memory.raw", "ram --source memory.raw --force -o"}) {
             const auto full =
-                shell("cd '" + file("") + "'; trap '' XFSZ; ulimit -f 1000; " + program() + " " +
-                      verb + " x.aff4 --compress none " + volumes + " 2>&1");
+                shell(fmt::format("cd '{}'; trap '' XFSZ; ulimit -f 1000; {} {} x.aff4 --compress "
+                                  "none {} 2>&1",
+                                  file(""), program(), verb, volumes));
             EXPECT_EQ(full.status, 1) << full.text;
             EXPECT_NE(full.text.find(".aff4"), std::string::npos) << full.text;
             EXPECT_EQ(full.text.find(".volume"), std::string::npos) << full.text;
