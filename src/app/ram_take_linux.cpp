@@ -15,6 +15,7 @@
 #include "app/terminal.h"
 #include "base/ordered_work.h"
 #include "base/text.h"
+#include "bytes/folder.h"
 #include "formats/image/image.h"
 #include "live/ram/local_sources_linux.h"
 
@@ -49,11 +50,6 @@ std::optional<ram::RamSource> openImage(const std::string& path) {
     if (const SharedBytes* notes = snapshot->attachment(image::notesAttachment))
         source.notes.assign(notes->span().begin(), notes->span().end());
     return source;
-}
-
-std::filesystem::path folderOf(const std::string& output) {
-    const std::filesystem::path path(output);
-    return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
 std::vector<std::string> outputsOf(const RamTask& task) {

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <random>
 
 #include "app/hashing_sink.h"
 #include "app/output.h"
 #include "app/size_word.h"
 #include "app/volume_files.h"
 #include "base/text.h"
+#include "bytes/folder.h"
 #include "bytes/new_file_posix.h"
 #include "bytes/part_file.h"
 
@@ -56,14 +56,6 @@ Result<void> canBeVolume(const std::string& path, bool overwrite) {
         return fail(Errc::usage, "an image of several volumes is made of files", path);
     if (!overwrite) return fail(Errc::exists, "already exists", path);
     return {};
-}
-
-std::string hiddenName(const std::string& path) {
-    std::random_device random;
-    const std::filesystem::path whole(path);
-    return (folderOf(whole) /
-            ("." + whole.filename().string() + "." + hexDigits(random(), 8) + ".volume"))
-        .string();
 }
 
 }  // namespace
@@ -145,7 +137,7 @@ VolumeFiles::~VolumeFiles() {
 Result<std::unique_ptr<Sink>> VolumeFiles::open(const std::string& path) {
     auto entry = std::make_unique<Entry>();
     entry->file.path = path;
-    entry->hidden = hiddenName(path);
+    entry->hidden = hiddenBeside(path, ".volume").string();
     PartFileOptions part;
     part.direct = options_.direct;
     part.resumable = false;

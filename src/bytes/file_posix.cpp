@@ -14,6 +14,7 @@
 #include "base/range.h"
 #include "base/text.h"
 #include "bytes/descriptor_posix.h"
+#include "bytes/folder.h"
 #include "bytes/new_file_posix.h"
 #include "bytes/packed_source.h"
 #include "bytes/read_at_posix.h"

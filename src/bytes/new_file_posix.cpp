@@ -8,6 +8,7 @@
 #include <random>
 
 #include "base/text.h"
+#include "bytes/folder.h"
 
 namespace icecore {
 
@@ -25,19 +26,21 @@ Result<void> renameTo(const std::filesystem::path& temporary, const std::filesys
         ::unlink(temporary.c_str());
         return {};
     }
-    // File systems without hard links (FAT, some network mounts).
-    const bool renamed = errno != EEXIST && ::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD,
-                                                        path.c_str(), RENAME_NOREPLACE) == 0;
-    if (renamed) return {};
     if (errno == EEXIST) return fail(Errc::exists, "already exists", name);
+    // File systems without hard links (FAT, some network mounts).
+    if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0)
+        return {};
+    if (errno == EEXIST) return fail(Errc::exists, "already exists", name);
+    // Some do not know the flag either: what took hours is not lost for that.
+    struct stat status{};
+    const bool unknown = errno == EINVAL || errno == ENOSYS;
+    if (unknown && ::lstat(path.c_str(), &status) == 0)
+        return fail(Errc::exists, "already exists", name);
+    if (unknown && ::rename(temporary.c_str(), path.c_str()) == 0) return {};
     return failErrno(errno, "cannot rename", name);
 }
 
 }  // namespace
-
-std::filesystem::path folderOf(const std::filesystem::path& path) {
-    return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-}
 
 Result<void> canBeReplaced(const std::filesystem::path& path, const struct stat& status) {
     if (S_ISDIR(status.st_mode)) return fail(Errc::exists, "is a directory", path.string());
@@ -45,11 +48,15 @@ Result<void> canBeReplaced(const std::filesystem::path& path, const struct stat&
     return fail(Errc::exists, "is there and is no file", path.string());
 }
 
-Result<TemporaryFile> createTemporary(const std::filesystem::path& path) {
+std::filesystem::path hiddenBeside(const std::filesystem::path& path, std::string_view ending) {
     std::random_device random;
+    return folderOf(path) /
+           ("." + path.filename().string() + "." + hexDigits(random(), 8) + std::string(ending));
+}
+
+Result<TemporaryFile> createTemporary(const std::filesystem::path& path) {
     for (int attempt = 0; attempt < 16; ++attempt) {
-        std::filesystem::path temporary = folderOf(path) / ("." + path.filename().string() + "." +
-                                                            hexDigits(random(), 8) + ".tmp");
+        std::filesystem::path temporary = hiddenBeside(path, ".tmp");
         Descriptor file(
             ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
         if (file.valid()) return TemporaryFile{std::move(file), std::move(temporary)};

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <string_view>
 
 #include "base/error.h"
 #include "bytes/descriptor_posix.h"
@@ -15,12 +16,12 @@ struct TemporaryFile {
     std::filesystem::path path;
 };
 
-/// The folder that `path` lies in, "." where it names none.
-std::filesystem::path folderOf(const std::filesystem::path& path);
-
 /// Whether what is at `path` already is a file that a new one can take the place of: no folder, and
 /// no device, which a rename would put a file in place of.
 Result<void> canBeReplaced(const std::filesystem::path& path, const struct stat& status);
+
+/// ".NAME.12345678ENDING" beside `path`, with digits that nobody can foresee.
+std::filesystem::path hiddenBeside(const std::filesystem::path& path, std::string_view ending);
 
 /// A new, hidden file beside `path`, whose name nothing else has.
 Result<TemporaryFile> createTemporary(const std::filesystem::path& path);

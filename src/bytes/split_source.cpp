@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "bytes/folder.h"
 #include "bytes/imperfect.h"
 #include "bytes/sparse.h"
 
@@ -126,7 +127,7 @@ std::optional<std::vector<std::filesystem::path>> partsOf(const std::filesystem:
     // Without a first part this is a name like any other: cores are called core.PID, and nearly all
     // files have an extension of small letters.
     if (!wanted || std::ranges::none_of(firstNames(*wanted), isFile)) return std::nullopt;
-    const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+    const fs::path folder = folderOf(path);
     std::map<std::uint64_t, fs::path> found;
     std::error_code problem;
     for (const auto& entry : fs::directory_iterator(folder, problem)) {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "bytes/folder.h"
 #include "formats/aff4/unfinished.h"
 #include "formats/aff4/zip_layout.h"
 
@@ -165,7 +166,7 @@ std::string Container::nameOf(const std::string& urn) const {
 /// said to have, else by looking at all that are there.
 void Container::addNeighbours(Issues& issues) {
     const std::filesystem::path own(volumes_.front()->file->name());
-    const auto folder = own.has_parent_path() ? own.parent_path() : std::filesystem::path(".");
+    const auto folder = folderOf(own);
     std::optional<std::map<std::string, std::filesystem::path>> neighbours;
     std::set<std::string> broken;
     const auto add = [&](const std::string& urn) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "bytes/flat_source.h"
+#include "bytes/folder.h"
 #include "formats/kdump/headers.h"
 
 namespace icecore::kdump {
@@ -42,7 +43,7 @@ std::vector<SplitFile> otherSplitFiles(const Source& file, const Header& header)
     namespace fs = std::filesystem;
     std::vector<SplitFile> found;
     const fs::path own(file.name());
-    const fs::path folder = own.has_parent_path() ? own.parent_path() : fs::path(".");
+    const fs::path folder = folderOf(own);
     std::error_code problem;
     std::size_t looked = 0;
     for (const auto& entry : fs::directory_iterator(folder, problem)) {
