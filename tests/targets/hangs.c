@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,16 +60,27 @@ static void* serve(void* unused) {
     return unused;
 }
 
-static void openWindow(const char* number) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof address.sun_path, "/tmp/.X11-unix/X%s", number);
-    display = socket(AF_UNIX, SOCK_STREAM, 0);
-    int connected = -1;
-    for (int i = 0; i < 100 && connected != 0; ++i) {
-        connected = connect(display, (struct sockaddr*)&address, sizeof address);
-        if (connected != 0) usleep(50000);  // it has only just begun
+/// As other clients of X do: by the abstract name, which nobody can delete, else by the file.
+static int connectTo(const char* number) {
+    for (int abstract = 1; abstract >= 0; --abstract) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        const int size = snprintf(address.sun_path + abstract, sizeof address.sun_path - 1,
+                                  "/tmp/.X11-unix/X%s", number);
+        const socklen_t length =
+            (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)size + 1);
+        const int server = socket(AF_UNIX, SOCK_STREAM, 0);
+        if (connect(server, (struct sockaddr*)&address, length) == 0) return server;
+        close(server);
     }
-    if (connected != 0) {
+    return -1;
+}
+
+static void openWindow(const char* number) {
+    for (int i = 0; i < 100 && display < 0; ++i) {
+        display = connectTo(number);
+        if (display < 0) usleep(50000);  // it has only just begun
+    }
+    if (display < 0) {
         puts("no display");
         return;
     }
