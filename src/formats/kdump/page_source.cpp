@@ -29,9 +29,7 @@ Result<void> PageSource::unpack(const Place& place, std::span<std::byte> out) co
 
 Result<PageDescriptor> PageSource::descriptorOf(std::uint64_t page) const {
     if (!pages_.has(page)) return fail(Errc::internal, "a page that is not in the file", hex(page));
-    return readStructure<PageDescriptor>(
-        *file_, shape_.descriptors + pages_.rank(page) * sizeof(PageDescriptor),
-        "the table of pages");
+    return table_.at(pages_.rank(page));
 }
 
 std::uint64_t PageBits::endOfFirst(std::uint64_t count) const {

@@ -5,8 +5,7 @@
 #include <vector>
 
 #include "bytes/block_source.h"
-#include "bytes/read_structure.h"
-#include "formats/kdump/layout.h"
+#include "formats/kdump/page_table.h"
 
 namespace icecore::kdump {
 
@@ -71,7 +70,10 @@ struct Shape {
 class PageSource final : public BlockSource {
 public:
     PageSource(std::shared_ptr<const Source> file, const Shape& shape, PageBits pages)
-        : file_(std::move(file)), shape_(shape), pages_(std::move(pages)) {}
+        : file_(std::move(file)),
+          shape_(shape),
+          pages_(std::move(pages)),
+          table_(file_, shape.descriptors) {}
     [[nodiscard]] const std::string& name() const override { return file_->name(); }
     [[nodiscard]] std::uint64_t size() const override { return shape_.endPage * shape_.blockSize; }
     [[nodiscard]] const PageBits& pages() const { return pages_; }
@@ -85,6 +87,7 @@ private:
     std::shared_ptr<const Source> file_;
     Shape shape_;
     PageBits pages_;
+    PageTable table_;
 };
 
 }  // namespace icecore::kdump
