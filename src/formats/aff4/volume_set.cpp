@@ -161,7 +161,10 @@ Result<void> VolumeSet::end(OpenVolume& volume, const Description& description) 
     bytes_ += bytes;
     const std::uint64_t most = several() ? options_.volumes->mostBytes : 0;
     if (most > 0 && bytes > most)
-        losses_.loss("is longer than it should be, as so many pages could not be read",
+        losses_.loss("is " + std::to_string(bytes) + " bytes long instead of at most " +
+                         std::to_string(most) +
+                         ": so many pages could not be read, and the map that says which cannot "
+                         "be divided",
                      begun_[volume.number].file);
     return volume.own ? volume.own->finish() : Result<void>();
 }

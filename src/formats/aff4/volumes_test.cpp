@@ -7,7 +7,9 @@
 
 #include "base/text.h"
 #include "formats/aff4/aff4_parts.h"
+#include "formats/aff4/container.h"
 #include "formats/aff4/split_room.h"
+#include "formats/aff4/volume_set.h"
 #include "formats/image/image.h"
 #include "formats/image/sample_machine.h"
 #include "support/scratch.h"
@@ -201,6 +203,76 @@ TEST_F(Aff4Volumes, WhatFitsIntoOneVolumeIsOne) {
     EXPECT_EQ(count_, 1);
     EXPECT_TRUE(shows(volume(1), *memory));
     EXPECT_GE(good(volume(1)), 6);
+}
+
+/// Every other page cannot be read, which nobody knows before.
+class HalfUnreadable final : public AddressSpace {
+public:
+    explicit HalfUnreadable(std::uint64_t bytes) : whole_(Range::ofSize(0, bytes)) {}
+    [[nodiscard]] ReadOutcome read(std::uint64_t address, std::span<std::byte> out) const override {
+        if (!whole_.contains(address)) return {0, Absence::not_mapped};
+        if (address / 4096 % 2 == 1) return {0, Absence::unreadable};
+        const auto count =
+            std::min<std::size_t>(out.size(), static_cast<std::size_t>(4096 - address % 4096));
+        std::ranges::fill(out.first(count), static_cast<std::byte>(1 + address / 8192 % 255));
+        return {count, count < out.size() ? Absence::unreadable : Absence::none};
+    }
+    [[nodiscard]] std::vector<Extent> extents(Range within) const override {
+        return {{whole_.intersect(within), Absence::none, false}};
+    }
+    [[nodiscard]] std::string explain(std::uint64_t) const override { return "every other one"; }
+
+private:
+    Range whole_;
+};
+
+TEST_F(Aff4Volumes, TheMapOfManyUnreadablePagesHasRoom) {
+    // As long as it can become in the least size that is not refused: it goes where it fits, in a
+    // volume of its own if need be.
+    const auto memory = std::make_shared<HalfUnreadable>(std::uint64_t{96} << 20);
+    const auto refused = write(machineOf(memory), 0, 100000);
+    ASSERT_FALSE(refused);
+    const std::string text = refused.error().message;
+    const auto most = parseDecimal(text.substr(text.rfind(' ') + 1)).value_or(0);
+    const auto report = write(machineOf(memory), 0, most);
+    ASSERT_TRUE(report) << report.error().describe();
+    EXPECT_EQ(report->unread.size(), 12288U);
+    EXPECT_GT(count_, 1);
+    for (int number = 1; number <= count_; ++number)
+        EXPECT_LE(std::filesystem::file_size(volume(number)), most);
+    EXPECT_TRUE(shows(volume(1), *memory));
+    EXPECT_TRUE(shows(volume(count_), *memory));
+    EXPECT_GE(good(volume(1)), 4 * count_);
+    for (const Issue& loss : report->losses.items())
+        EXPECT_EQ(loss.message.find("instead of at most"), std::string::npos) << loss.message;
+}
+
+/// Of images up to 16 GiB none is: a map of as many entries as pages has room in the least size that
+/// is not refused.
+TEST_F(Aff4Volumes, AMapThatIsLongerThanAVolumeIsTold) {
+    ImageOptions options;
+    options.volumes.emplace();
+    options.volumes->firstName = "1.aff4";
+    options.volumes->mostBytes = 250000;
+    for (const std::size_t count : {std::size_t{8000}, std::size_t{9000}}) {
+        VolumeSet volumes(options, newUrn(), {}, {});
+        MemorySink sink;
+        ASSERT_TRUE(volumes.openFirst(sink));
+        OpenVolume& volume = *volumes.open().front();
+        ASSERT_TRUE(volumes.endStream(volume));
+        const std::vector<MapEntry> entries(count);
+        ASSERT_TRUE(VolumeSet::writeMap(volume, volume.writer.names().map, entries, {}));
+        ASSERT_TRUE(volumes.end(volume, volumes.describing(volume)));
+        if (count == 8000) {
+            EXPECT_TRUE(volumes.losses().empty());
+            continue;
+        }
+        ASSERT_EQ(volumes.losses().items().size(), 1U);
+        EXPECT_EQ(volumes.losses().items().front().where, "1.aff4");
+        EXPECT_THAT(volumes.losses().items().front().message,
+                    testing::StartsWith("is " + std::to_string(sink.position()) +
+                                        " bytes long instead of at most 250000: so many pages"));
+    }
 }
 
 TEST_F(Aff4Volumes, SizesThatCannotDoAreRefusedWithOneThatCan) {
