@@ -128,7 +128,7 @@ TEST_F(RamPacked, OfOthersMachines) {
         std::vector<std::string> losses;  ///< in LiME
     };
     for (const Case& one :
-         {Case{"vmss", "vmware", {"registers of 1 CPUs"}}, Case{"hiberfil", "hiberfil", {}},
+         {Case{"vmss", "vmware", {"registers of 1 CPU:"}}, Case{"hiberfil", "hiberfil", {}},
           Case{"hiberfil_32", "hiberfil", {}}}) {
         SCOPED_TRACE(one.seed);
         const std::string path = sourceFile("fuzz/corpus/machine/" + one.seed);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/how_many.h"
 #include "base/text.h"
 #include "formats/image/translation.h"
 
@@ -52,9 +53,14 @@ std::vector<std::pair<std::string, std::string>> machineLines(const Machine& mac
     const SystemInfo& system = machine.system;
     if (system.os != Os::unknown)
         lines.emplace_back("System", fmt::format("{} {}", toString(system.os), system.version));
-    if (system.arch != Arch::unknown)
-        lines.emplace_back("CPU",
-                           fmt::format("{}, {} CPUs", toString(system.arch), machine.cpus.size()));
+    if (system.arch != Arch::unknown) {
+        // Those whose registers are there, else as many as the system is known to have.
+        const std::size_t cpus =
+            machine.cpus.empty() ? std::size_t{system.cpuCount} : machine.cpus.size();
+        std::string cpu(toString(system.arch));
+        if (cpus > 0) cpu += ", " + howMany(cpus, "CPU");
+        lines.emplace_back("CPU", cpu);
+    }
     if (const auto tables = image::translationOf(machine))
         lines.emplace_back(
             "Page tables",
@@ -68,9 +74,9 @@ std::vector<std::pair<std::string, std::string>> machineLines(const Machine& mac
     const Layout layout = layoutOf(machine);
     if (layout.present.empty() && layout.absent.empty()) return lines;
     std::string memory =
-        fmt::format("{} in {} ranges", humanBytes(layout.presentBytes), layout.present.size());
+        humanBytes(layout.presentBytes) + " in " + howMany(layout.present.size(), "range");
     if (layout.zeroBytes > 0)
-        memory += fmt::format(", of which {} are holes of the file", humanBytes(layout.zeroBytes));
+        memory += fmt::format(", of which {} are known to be zero", humanBytes(layout.zeroBytes));
     lines.emplace_back("Memory", memory);
     const std::size_t shown = std::min(layout.present.size(), shownRanges);
     for (std::size_t i = 0; i < shown; ++i)
@@ -78,8 +84,8 @@ std::vector<std::pair<std::string, std::string>> machineLines(const Machine& mac
     if (layout.present.size() > shown)
         lines.emplace_back("", fmt::format("and {} more", layout.present.size() - shown));
     if (!layout.absent.empty()) {
-        lines.emplace_back("Missing", fmt::format("{} in {} ranges", humanBytes(layout.absentBytes),
-                                                  layout.absent.size()));
+        lines.emplace_back("Missing", humanBytes(layout.absentBytes) + " in " +
+                                          howMany(layout.absent.size(), "range"));
         for (std::size_t i = 0; i < std::min(layout.absent.size(), shownRanges); ++i)
             lines.emplace_back("", rangeText(layout.absent[i].range) + ": " +
                                        std::string(toString(layout.absent[i].absence)));

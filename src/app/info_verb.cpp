@@ -9,6 +9,7 @@
 #include "app/image_report.h"
 #include "app/report.h"
 #include "app/verbs.h"
+#include "base/how_many.h"
 #include "base/text.h"
 #include "formats/format.h"
 
@@ -69,7 +70,7 @@ void printSystem(const SystemInfo& system) {
     line("", system.distribution);
     line("Host", system.hostName);
     std::string cpu(toString(system.arch));
-    if (system.cpuCount > 0) cpu += fmt::format(", {} CPUs", system.cpuCount);
+    if (system.cpuCount > 0) cpu += ", " + howMany(system.cpuCount, "CPU");
     if (!system.cpuModel.empty()) cpu += ", " + system.cpuModel;
     line("CPU", cpu);
 }
@@ -139,7 +140,7 @@ void printText(const Snapshot& snapshot) {
     }
     if (!snapshot.unread.empty()) {
         line("Unread",
-             fmt::format("{} ranges could not be read when it was taken", snapshot.unread.size()));
+             howMany(snapshot.unread.size(), "range") + " could not be read when it was taken");
     }
     for (const std::string_view name : {"comment", "assertion", "annotations"}) {
         // What people wrote, as far as a screen holds it.

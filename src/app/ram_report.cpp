@@ -7,6 +7,7 @@
 
 #include "app/image_report.h"
 #include "app/report.h"
+#include "base/how_many.h"
 #include "base/text.h"
 #include "formats/image/image.h"
 
@@ -73,10 +74,11 @@ void printTaken(const RamTask& task, const RamManifest& manifest, bool json) {
     std::FILE* const to = task.output == "-" ? stderr : stdout;
     const double speed =
         manifest.seconds > 0 ? static_cast<double>(manifest.memoryBytes) / manifest.seconds : 0;
-    fmt::print(to, "{}: {} ({} bytes), {}, {} of memory in {} ranges from {}, {:.1f} s, {}/s\n",
+    fmt::print(to, "{}: {} ({} bytes), {}, {} of memory in {} from {}, {:.1f} s, {}/s\n",
                printable(task.output), humanBytes(manifest.bytes), manifest.bytes, manifest.format,
-               humanBytes(manifest.memoryBytes), manifest.ranges.size(), printable(manifest.source),
-               manifest.seconds, humanBytes(static_cast<std::uint64_t>(speed)));
+               humanBytes(manifest.memoryBytes), howMany(manifest.ranges.size(), "range"),
+               printable(manifest.source), manifest.seconds,
+               humanBytes(static_cast<std::uint64_t>(speed)));
     for (const auto& [name, value] : manifest.hashes)
         fmt::print(to, "  {:<8} {}\n", name, value);
     for (const VolumeFiles::File& file : manifest.volumes) {
@@ -89,8 +91,9 @@ void printTaken(const RamTask& task, const RamManifest& manifest, bool json) {
     for (std::size_t i = 0; i < std::min(count, shownUnread); ++i)
         printError(task.output, "unread: " + unreadText(manifest.unread[i]));
     if (count > shownUnread)
-        printError(task.output, fmt::format("unread: and {} ranges more, {} in all",
-                                            count - shownUnread, humanBytes(manifest.unreadBytes)));
+        printError(task.output, fmt::format("unread: and {} more, {} in all",
+                                            howMany(count - shownUnread, "range"),
+                                            humanBytes(manifest.unreadBytes)));
     printIssues(task.output, manifest.issues);
 }
 

@@ -32,12 +32,16 @@ TimePoint now() {
     return std::chrono::time_point_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now());
 }
 
-/// A file of one of our formats as a source: /proc/vmcore, an image that is already there.
-std::optional<ram::RamSource> openImage(const std::string& path) {
+/// A file of one of our formats as a source: /proc/vmcore, an image that is already there. Nothing
+/// where it is none, and is to be taken as it stands.
+Result<std::optional<ram::RamSource>> openImage(const std::string& path) {
     struct stat status{};
     if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
     auto snapshot = openDump(path);
-    if (!snapshot || !snapshot->machine) return std::nullopt;
+    if (!snapshot) return std::nullopt;
+    if (!snapshot->machine)
+        return fail(Errc::unsupported, "is the dump of a process, not the memory of a machine",
+                    path);
     ram::RamSource source;
     source.name = path;
     source.description = fmt::format("{} ({})", path, snapshot->provenance.format);
@@ -333,7 +337,8 @@ private:
 
 Result<ram::RamSource> openSourceOf(const RamTask& task, std::vector<ram::Attempt>& attempts) {
     if (task.holes.empty()) {
-        if (auto image = openImage(task.source)) return *std::move(image);
+        ASSIGN_OR_RETURN(auto image, openImage(task.source));
+        if (image) return *std::move(image);
     }
     ram::RamOptions options;
     options.holes = task.holes;

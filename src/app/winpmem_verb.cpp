@@ -33,7 +33,7 @@ public:
         command.add_flag("-V,--view", view_, "tell what the image is");
         command.add_flag("-l,--list", list_, "tell what the image has");
         command.add_option("--threads", threads_, "how many threads compress");
-        command.add_option("-p,--pagefile", pagefile_, "not on Linux");
+        command.add_option("-p,--pagefile", pagefile_, "Windows only");
         command.add_option("-s,--split", split_, "how long a volume may be");
         command.add_flag("-L,--load-driver", driver_, "no driver is needed");
         command.add_flag("-U,--unload-driver", driver_, "no driver is needed");
@@ -44,7 +44,11 @@ public:
     }
 
     [[nodiscard]] int run() override {
-        if (!pagefile_.empty()) return wrong("-p: a Linux machine has no page file to take");
+        if (!pagefile_.empty())
+            return wrong(
+                "-p: the page file is Windows'; what Linux has swapped out lies on its swap "
+                "devices "
+                "(swapon --show): copy those beside the image");
         if (driver_ || !unused_.empty())
             printError("winpmem", "note: no driver is needed here, its switches have no effect");
         if (input_.empty() && !images_.empty()) input_ = images_.front();

@@ -78,7 +78,8 @@ std::string_view looksLike(std::span<const std::byte> start) {
     const bool isText = std::ranges::all_of(text, [](char c) {
         return (c >= 0x20 && c < 0x7f) || c == '\n' || c == '\r' || c == '\t';
     });
-    return isText ? "a text file" : "nothing known";
+    return isText ? "a text file"
+                  : "nothing known (plain memory is told by its name, as .raw, and made of pages)";
 }
 
 }  // namespace

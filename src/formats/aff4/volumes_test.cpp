@@ -247,8 +247,8 @@ TEST_F(Aff4Volumes, TheMapOfManyUnreadablePagesHasRoom) {
         EXPECT_EQ(loss.message.find("instead of at most"), std::string::npos) << loss.message;
 }
 
-/// Of images up to 16 GiB none is: a map of as many entries as pages has room in the least size that
-/// is not refused.
+/// Of images up to 16 GiB none is: a map of as many entries as pages has room in the least size
+/// that is not refused.
 TEST_F(Aff4Volumes, AMapThatIsLongerThanAVolumeIsTold) {
     ImageOptions options;
     options.volumes.emplace();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/how_many.h"
 #include "base/text.h"
 #include "bytes/zeros.h"
 
@@ -101,8 +102,8 @@ void tellLosses(const Snapshot& snapshot, const Holds& holds, Issues& losses) {
     const Machine& machine = *snapshot.machine;
     const bool notes = snapshot.attachment(notesAttachment) != nullptr;
     if (!holds.cpus && (!machine.cpus.empty() || notes))
-        losses.loss("the registers of " + std::to_string(machine.cpus.size()) +
-                    " CPUs: the format has no place for them");
+        losses.loss("the registers of " + howMany(machine.cpus.size(), "CPU") +
+                    ": the format has no place for them");
     if (!holds.kernelInfo && snapshot.attachment(kernelInfoAttachment) != nullptr)
         losses.loss("the kernel's own description (VMCOREINFO): the format has no place for it");
     if (!holds.ranges)
@@ -126,8 +127,8 @@ void tellLosses(const Snapshot& snapshot, const Holds& holds, Issues& losses) {
 
 void tellUnread(const std::vector<Range>& unread, std::string_view standIn, Issues& losses) {
     if (unread.empty()) return;
-    losses.loss(humanBytes(bytesIn(unread)) + " in " + std::to_string(unread.size()) +
-                " ranges could not be read, from " + hex(unread.front().begin()) + " on; " +
+    losses.loss(humanBytes(bytesIn(unread)) + " in " + howMany(unread.size(), "range") +
+                " could not be read, from " + hex(unread.front().begin()) + " on; " +
                 std::string(standIn));
 }
 

@@ -18,9 +18,19 @@ namespace icecore::ram {
 
 namespace {
 
+struct PhysicalDevice {
+    std::string_view name;
+    std::string path;
+    std::string_view absent;  ///< what it means that it is not there
+    std::string_view closed;  ///< what it means that memory in the middle cannot be read
+};
+
 /// Physical addresses as offsets. The crash driver serves a page at a time.
-Result<RamSource> openPhysical(const std::string& path, std::string_view name, const Paths& paths) {
+Result<RamSource> openPhysical(const PhysicalDevice& device, const Paths& paths) {
+    const std::string& path = device.path;
     Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file.valid() && errno == ENOENT)
+        return fail(Errc::not_found, "is not there: " + std::string(device.absent), path);
     if (!file.valid()) return failErrno(errno, "cannot be opened", path);
     ASSIGN_OR_RETURN(const std::vector<Range> ram, systemRam(paths.iomem));
     RangeMap<std::uint64_t> map;
@@ -28,15 +38,27 @@ Result<RamSource> openPhysical(const std::string& path, std::string_view name, c
         map.add(range, range.begin());
     const Range largest = *std::ranges::max_element(ram, {}, &Range::size);
     RamSource source;
-    source.name = name;
+    source.name = device.name;
     source.description = path + ", where " + paths.iomem + " has RAM";
     source.memory = std::make_shared<OffsetMemory>(std::move(file), path, std::move(map));
     const std::uint64_t middle = alignDown(largest.begin() + largest.size() / 2, 4096);
     std::byte page[4096];
     if (source.memory->read(middle, page).bytes == 0)
-        return fail(Errc::permission, source.memory->explain(middle), hex(middle));
+        return fail(Errc::permission,
+                    std::string(device.closed) + ": " + source.memory->explain(middle),
+                    path + " at " + hex(middle));
     source.system = thisSystem();
     return source;
+}
+
+/// Why something that is no file or device cannot be a source; empty for these.
+std::string_view unusable(mode_t mode) {
+    if (S_ISDIR(mode)) return "is a directory: give a file or device that holds memory";
+    if (S_ISFIFO(mode))
+        return "is a pipe, which cannot be read at any place: give a file or device";
+    if (S_ISSOCK(mode))
+        return "is a socket: if it is the monitor of a guest of QEMU, give qmp:SOCKET";
+    return {};
 }
 
 /// The value of a line "NAME:\tVALUE" of /proc/PID/status.
@@ -52,22 +74,30 @@ std::string statusLine(const std::string& path, std::string_view name) {
 }  // namespace
 
 Result<RamSource> openCrash(const Paths& paths) {
-    return openPhysical(paths.crash, "crash", paths);
+    return openPhysical(
+        {"crash", paths.crash, "the driver of Red Hat's crash is not loaded (modprobe crash)",
+         "the driver gives no memory"},
+        paths);
 }
 
 Result<RamSource> openMem(const Paths& paths) {
-    return openPhysical(paths.mem, "mem", paths);
+    return openPhysical({"mem", paths.mem, "the kernel was built without it (CONFIG_DEVMEM)",
+                         "most kernels close it behind its first megabyte (CONFIG_STRICT_DEVMEM)"},
+                        paths);
 }
 
 Result<RamSource> openFile(const std::string& path, const std::vector<Range>& holes) {
-    Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (!file.valid()) return failErrno(errno, "cannot be opened", path);
     struct stat status{};
-    if (::fstat(file.get(), &status) != 0) return failErrno(errno, "cannot be examined", path);
-    if (S_ISDIR(status.st_mode) || S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode))
-        return fail(Errc::unsupported, "cannot be read at any place: give a file or device", path);
+    // Before it is opened, which a socket cannot be and which does things to some devices.
+    if (::stat(path.c_str(), &status) != 0) return failErrno(errno, "cannot be opened", path);
+    if (const std::string_view problem = unusable(status.st_mode); !problem.empty())
+        return fail(Errc::unsupported, std::string(problem), path);
+    Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    if (!file.valid()) return failErrno(errno, "cannot be opened", path);
     const off_t end = S_ISREG(status.st_mode) ? status.st_size : ::lseek(file.get(), 0, SEEK_END);
-    if (end <= 0) return fail(Errc::unsupported, "does not tell how large it is", path);
+    if (end < 0 || (end == 0 && S_ISCHR(status.st_mode)))
+        return fail(Errc::unsupported, "is a device that does not tell how large it is", path);
+    if (end == 0) return fail(Errc::unsupported, "is empty", path);
     RangeSet left;
     left.add(Range::ofSize(0, std::uint64_t{1} << 52));
     for (const Range& hole : holes)

@@ -181,6 +181,11 @@ KcoreMap mapKcore(const std::vector<KcoreSegment>& segments, const std::vector<R
 
 Result<RamSource> openKcore(const Paths& paths) {
     Descriptor file(::open(paths.kcore.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file.valid() && errno == ENOENT)
+        return fail(Errc::not_found,
+                    "is not there: the kernel was built without it (CONFIG_PROC_KCORE), or it is "
+                    "hidden",
+                    paths.kcore);
     if (!file.valid()) return failErrno(errno, "cannot be opened", paths.kcore);
     ASSIGN_OR_RETURN(Kcore kcore, readKcore(file.get(), paths.kcore));
     RamSource source;

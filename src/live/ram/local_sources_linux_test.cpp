@@ -226,9 +226,41 @@ TEST_F(FakeKernel, TheErrorNamesEachSourceAndWhatWouldHelp) {
     const auto source = openRam("auto", options, attempts);
     ASSERT_FALSE(source);
     EXPECT_EQ(attempts.size(), 3U);
-    for (const char* const part : {"kcore: ", "crash: ", "mem: ", "No such file", "locked down",
-                                   "qmp:SOCKET", "CAP_SYS_RAWIO"})
+    for (const char* const part :
+         {": kcore: is not there", "; crash: is not there: the driver", "; mem: most kernels close",
+          "What stands in the way: the kernel is locked down (confidentiality)", "qmp:SOCKET",
+          "CAP_SYS_RAWIO"})
         EXPECT_THAT(source.error().message, HasSubstr(part));
+}
+
+TEST_F(FakeKernel, ASourceThatWasAskedForIsNotNamedTwice) {
+    RamOptions options;
+    options.paths = paths_;
+    write("mem", std::string(0x1800, 'm'));
+    for (const auto& [source, text] :
+         {std::pair{"kcore",
+                    "is not there: the kernel was built without it (CONFIG_PROC_KCORE), or it is "
+                    "hidden (" +
+                        path("kcore") + ")"},
+          {"crash", "is not there: the driver of Red Hat's crash is not loaded (modprobe crash) (" +
+                        path("crash") + ")"},
+          {"mem", "most kernels close it behind its first megabyte (CONFIG_STRICT_DEVMEM): " +
+                      path("mem") + " ends before it (" + path("mem") + " at 0x2000)"}}) {
+        std::vector<Attempt> attempts;
+        const auto refused = openRam(source, options, attempts);
+        ASSERT_FALSE(refused) << source;
+        EXPECT_EQ(refused.error().describe(), text);
+        ASSERT_EQ(attempts.size(), 1U);
+        EXPECT_EQ(attempts[0].source, source);
+    }
+    // What stands in the way is said behind it.
+    write("lockdown", "none [integrity] confidentiality\n");
+    std::vector<Attempt> attempts;
+    const auto refused = openRam("crash", options, attempts);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message,
+                HasSubstr(path("crash") +
+                          "). What stands in the way: the kernel is locked down (integrity)"));
 }
 
 TEST_F(FakeKernel, WhatWouldHelpDependsOnWhatStandsInTheWay) {

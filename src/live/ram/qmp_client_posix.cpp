@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <array>
@@ -17,28 +18,39 @@ using nlohmann::json;
 /// An answer is some kilobytes.
 constexpr std::size_t maxLine = std::size_t{16} << 20;
 constexpr int greetingSeconds = 10;
+constexpr std::string_view howToStart = "start QEMU with -qmp unix:SOCKET,server=on,wait=off";
 
 }  // namespace
 
 Result<QmpClient> QmpClient::connect(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    if (path.empty() || path.size() >= sizeof address.sun_path)
-        return fail(Errc::usage, "is too long for a socket's path", path);
+    if (path.empty()) return fail(Errc::usage, "no socket is named: give qmp:SOCKET");
+    if (path.size() >= sizeof address.sun_path)
+        return fail(Errc::usage,
+                    "is longer than a socket's path may be (" +
+                        std::to_string(sizeof address.sun_path - 1) + " bytes): link it elsewhere",
+                    path);
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
     Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!socket.valid()) return failErrno(errno, "cannot make a socket", path);
-    if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
-        return failErrno(errno, "cannot connect to QEMU's monitor", path);
+    if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+        const int problem = errno;
+        struct stat status{};
+        if (::stat(path.c_str(), &status) == 0 && !S_ISSOCK(status.st_mode))
+            return fail(Errc::usage, "is no socket: " + std::string(howToStart), path);
+        return failErrno(problem,
+                         problem == ECONNREFUSED
+                             ? "nobody listens at QEMU's monitor (has the guest ended?)"
+                             : "cannot connect to QEMU's monitor",
+                         path);
+    }
     QmpClient client(std::move(socket), path);
     const auto greeting = client.line(greetingSeconds);
     if (!greeting) return std::unexpected(greeting.error());
     const json said = json::parse(*greeting, nullptr, false);
     if (!said.is_object() || !said.contains("QMP"))
-        return fail(Errc::malformed,
-                    "is no QMP monitor (start QEMU with -qmp unix:PATH,server=on,"
-                    "wait=off)",
-                    path);
+        return fail(Errc::malformed, "is no QMP monitor: " + std::string(howToStart), path);
     TRY(client.run("qmp_capabilities"));
     return client;
 }

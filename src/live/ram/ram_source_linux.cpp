@@ -32,13 +32,17 @@ Result<RamSource> openRam(std::string_view which, const RamOptions& options,
         if (source) return source;
         attempts.push_back({std::string(local.name), source.error()});
     }
+    if (which.empty()) return fail(Errc::usage, "no source is named");
     if (attempts.empty()) return openFile(std::string(which), options.holes);
-    std::string reasons;
-    for (const Attempt& attempt : attempts)
-        reasons += (reasons.empty() ? "" : "; ") + attempt.source + ": " + attempt.error.describe();
-    const std::string help = obstacles(options.paths);
-    return fail(Errc::unreadable, (any ? "no source of this machine's memory can be read: " : "") +
-                                      reasons + (help.empty() ? "" : ". What would help: " + help));
+    // Who asked for one knows which it is.
+    std::string text = any ? "no source of this machine's memory can be read" : "";
+    for (const Attempt& attempt : attempts) {
+        if (any) text += (&attempt == &attempts.front() ? ": " : "; ") + attempt.source + ": ";
+        text += attempt.error.describe();
+    }
+    if (const std::string help = obstacles(options.paths); !help.empty())
+        text += ". What stands in the way: " + help;
+    return fail(Errc::unreadable, text);
 }
 
 }  // namespace icecore::ram
