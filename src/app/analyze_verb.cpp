@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "bytes/sink.h"
 #include "formats/format.h"
+#include "model/wow64.h"
 #include "views/analysis_html.h"
 #include "views/analysis_json.h"
 #include "views/analysis_text.h"
@@ -73,9 +74,12 @@ private:
             worsen(failed);
             return;
         }
+        const bool narrow = goToTelling32BitSide(*snapshot->process);
+        if (narrow) snapshot->issues.note("shown is the 32-bit side of the process (WOW64)");
         const Symbolizer symbolizer(*snapshot->process, symbols_.options());
         Unwinder unwinder(*snapshot->process, symbolizer);
-        unwinder.useShadowStacks(shadowStackPointers(*snapshot));
+        // They are of the 64-bit side.
+        if (!narrow) unwinder.useShadowStacks(shadowStackPointers(*snapshot));
         adoptCaughtSignal(*snapshot, unwinder);
         SilentProgress progress;
         const Analysis analysis = analyze(*snapshot, unwinder, symbolizer, progress);

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "debugger/session.h"
 
 namespace icecore::debugger {
 
@@ -35,12 +36,21 @@ std::optional<std::string> braced(const Aliases& aliases, std::string_view insid
 
 }  // namespace
 
-Aliases automaticAliasesOf(const Snapshot& snapshot) {
+Aliases automaticAliasesOf(const Session& session) {
     Aliases aliases;
-    if (snapshot.process && snapshot.process->system.os == Os::windows) {
+    const Snapshot& snapshot = session.snapshot();
+    if (session.process().system.os == Os::windows) {
         // A machine beside the process: a kernel's dump.
         const std::string own = snapshot.machine ? "nt" : "ntdll";
         aliases = {{"$ntnsym", own}, {"$ntwsym", ""}, {"$ntsym", own}};
+        if (session.otherArch()) {
+            const bool native = session.arch() == session.nativeArch();
+            const auto nameOf = [&](const Module* module) {
+                return module != nullptr ? session.moduleNames().name(*module) : std::string();
+            };
+            aliases["$ntwsym"] = nameOf(session.ntdll(4));
+            if (!native) aliases["$ntsym"] = aliases["$ntwsym"];
+        }
     }
     const std::string& given = snapshot.provenance.path;
     std::error_code error;

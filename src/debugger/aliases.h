@@ -7,16 +7,17 @@
 #include <string>
 #include <string_view>
 
-#include "model/snapshot.h"
-
 namespace icecore::debugger {
+
+class Session;
 
 /// Names are as they were typed: case counts.
 using Aliases = std::map<std::string, std::string, std::less<>>;
 
 /// WinDbg's automatic aliases for a dump: the modules that hold the system's symbols (of dumps of
-/// Windows) and where the dump's file is. A dump out of an archive it has none of: those are empty.
-Aliases automaticAliasesOf(const Snapshot& snapshot);
+/// Windows; of both sides where it has two) and where the dump's file is. A dump out of an archive
+/// it has none of: those are empty.
+Aliases automaticAliasesOf(const Session& session);
 
 /// `text` with aliases put in: NAME where it stands between blanks, brackets or ';', `${NAME}`
 /// anywhere. `${/d:NAME}` is 1 or 0, whether there is such an alias; `${/f:NAME}` is empty where

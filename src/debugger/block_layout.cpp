@@ -57,17 +57,14 @@ BlockLayout knownBlockLayout(Arch arch) {
 
 BlockLayout blockLayout(const Session& session) {
     BlockLayout layout = knownBlockLayout(session.arch());
-    for (const Module& module : session.process().modules) {
-        if (!equalsIgnoreCase(module.fileName(), "ntdll.dll")) continue;
-        const ModuleTypes ntdll = typesOf(session, module);
-        if (ntdll.types == nullptr) break;
-        for (const Field& field : fields) {
-            const auto type = ntdll.types->find(field.type);
-            const auto found = type ? findField(*ntdll.types, *type, field.path) : std::nullopt;
-            if (found && found->offset <= UINT16_MAX)
-                layout.*field.where = static_cast<std::uint16_t>(found->offset);
-        }
-        break;
+    const Module* module = session.ntdll(layout.pointer);
+    const ModuleTypes ntdll = module != nullptr ? typesOf(session, *module) : ModuleTypes();
+    if (ntdll.types == nullptr) return layout;
+    for (const Field& field : fields) {
+        const auto type = ntdll.types->find(field.type);
+        const auto found = type ? findField(*ntdll.types, *type, field.path) : std::nullopt;
+        if (found && found->offset <= UINT16_MAX)
+            layout.*field.where = static_cast<std::uint16_t>(found->offset);
     }
     return layout;
 }

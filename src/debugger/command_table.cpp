@@ -47,7 +47,15 @@ constexpr std::array table = {
     Command{"vertarget", "", "", "system, processor, times", showTarget},
     Command{"version", "", "", "", showTarget},
     Command{".time", "", "", "when the dump was taken, how long the process ran", showTimes},
-    Command{".effmach", "", "", "the machine the code is for", effectiveMachine},
+    Command{
+        ".effmach", "", "[x86 | amd64 | . | #]",
+        "the machine that everything is shown for; of a 32-bit process on 64-bit Windows (WOW64) "
+        "both: `.` the dump's own, `#` that of the event",
+        effectiveMachine},
+    Command{"!wow64exts.sw", "", "", "go to the other of the two", switchSides},
+    Command{"!sw", "", "", "", switchSides},
+    Command{"!wow64exts.k", "", "[COUNT]", "the stacks of both", showBothStacks},
+    Command{"!wow64exts.help", "", "", "", showWowHelp},
     Command{"!peb", "", "", "command line, directory, modules, environment, auxiliary vector",
             processEnvironment},
     Command{"!teb", "", "[ADDRESS]", "thread pointer, stack, what lies at the thread pointer",

@@ -29,7 +29,12 @@ Result<void> lastEvent(CommandCall& call);
 Result<void> showBugCheck(CommandCall& call);
 Result<void> showTarget(CommandCall& call);
 Result<void> showTimes(CommandCall& call);
+
+// machine_commands.cpp
 Result<void> effectiveMachine(CommandCall& call);
+Result<void> switchSides(CommandCall& call);
+Result<void> showBothStacks(CommandCall& call);
+Result<void> showWowHelp(CommandCall& call);
 
 // module_commands.cpp
 Result<void> listModules(CommandCall& call);

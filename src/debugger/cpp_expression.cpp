@@ -436,12 +436,16 @@ private:
                         fmt::format("Bad register error at '@{}'", printable(name)));
         }
         CppValue out = valueOf(session_, integerScalar(*value, Arithmetic::uint64));
-        const std::string_view block = equalsIgnoreCase(name, "$teb")   ? "ntdll!_TEB"
-                                       : equalsIgnoreCase(name, "$peb") ? "ntdll!_PEB"
+        const std::string_view block = equalsIgnoreCase(name, "$teb")   ? "_TEB"
+                                       : equalsIgnoreCase(name, "$peb") ? "_PEB"
                                                                         : "";
         if (block.empty()) return out;
         out.bytes.resize(session_.pointerSize());
-        const auto type = findNamedType(session_, block);
+        const Module* ntdll = session_.ntdll(session_.pointerSize());
+        const auto type = findNamedType(
+            session_,
+            fmt::format("{}!{}", ntdll != nullptr ? session_.moduleNames().name(*ntdll) : "ntdll",
+                        block));
         out.type = CppType{};
         if (type) {
             out.type.module = type->module;

@@ -1,4 +1,4 @@
-// .exr, .lastevent, vertarget, .time, .effmach.
+// .exr, .lastevent, vertarget, .time.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -115,7 +115,7 @@ Result<void> lastEvent(CommandCall& call) {
 namespace {
 
 /// "Windows 10 Version 19045 MP (4 procs) Free x64": how WinDbg calls a Windows.
-std::string windowsText(const SystemInfo& system) {
+std::string windowsText(const SystemInfo& system, Arch native) {
     struct Release {
         std::uint32_t major, minor, build;
         std::string_view name;
@@ -138,10 +138,10 @@ std::string windowsText(const SystemInfo& system) {
     if (system.distribution.starts_with("Service Pack"))
         text += fmt::format("({}) ", printable(system.distribution));
     text += system.cpuCount > 1 ? fmt::format("MP ({} procs) ", system.cpuCount) : "UP ";
-    const std::string_view arch = system.arch == Arch::x86_64  ? "x64"
-                                  : system.arch == Arch::x86   ? "x86 compatible"
-                                  : system.arch == Arch::arm64 ? "ARM 64-bit (AArch64)"
-                                                               : toString(system.arch);
+    const std::string_view arch = native == Arch::x86_64  ? "x64"
+                                  : native == Arch::x86   ? "x86 compatible"
+                                  : native == Arch::arm64 ? "ARM 64-bit (AArch64)"
+                                                          : toString(native);
     return text + fmt::format("Free {}", arch);
 }
 
@@ -155,8 +155,8 @@ Result<void> showTarget(CommandCall& call) {
     std::string line = fmt::format("{} ", toString(system.os));
     if (!system.version.empty()) line += printable(system.version) + " ";
     if (system.cpuCount != 0) line += fmt::format("MP ({} procs) ", system.cpuCount);
-    line += toString(system.arch);
-    call.out.print("{}\n", windows ? windowsText(system) : line);
+    line += toString(call.session.nativeArch());
+    call.out.print("{}\n", windows ? windowsText(system, call.session.nativeArch()) : line);
     if (!system.distribution.empty() && !system.distribution.starts_with("Service Pack"))
         call.out.print("Product: {}\n", printable(system.distribution));
     if (!system.cpuModel.empty()) call.out.print("Processor: {}\n", printable(system.cpuModel));
@@ -169,23 +169,6 @@ Result<void> showTarget(CommandCall& call) {
 Result<void> showTimes(CommandCall& call) {
     TRY(call.arguments.finish());
     printSessionTimes(call);
-    return {};
-}
-
-Result<void> effectiveMachine(CommandCall& call) {
-    const std::string_view wanted = call.arguments.takeWord();
-    TRY(call.arguments.finish());
-    const std::string_view arch = toString(call.session.arch());
-    const bool same = wanted.empty() || wanted == "." || wanted == "#" ||
-                      equalsIgnoreCase(wanted, arch) ||
-                      (arch == "x86_64" &&
-                       (equalsIgnoreCase(wanted, "amd64") || equalsIgnoreCase(wanted, "x64")));
-    if (!same) {
-        return fail(
-            Errc::unsupported,
-            fmt::format("the dump's threads ran as {}: other machines are not emulated", arch));
-    }
-    call.out.print("Effective machine: {}\n", arch == "x86_64" ? "x64 (AMD64)" : arch);
     return {};
 }
 

@@ -131,6 +131,17 @@ std::string exceptionRecordText(const Session& session, const Exception& excepti
     return text;
 }
 
+std::string_view machineText(Arch arch) {
+    switch (arch) {
+    case Arch::x86: return "x86 compatible (x86)";
+    case Arch::x86_64: return "x64 (AMD64)";
+    case Arch::arm: return "ARM (ARM)";
+    case Arch::arm64: return "ARM 64-bit (AArch64)";
+    case Arch::unknown: break;
+    }
+    return "unknown";
+}
+
 std::string bannerText(Session& session) {
     const Process& process = session.process();
     const Provenance& from = session.snapshot().provenance;
@@ -138,7 +149,7 @@ std::string bannerText(Session& session) {
                                    from.format, printable(process.name), process.pid);
     text += toString(process.system.os);
     if (!process.system.version.empty()) text += " " + printable(process.system.version);
-    text += fmt::format(" ({})\n", toString(process.system.arch));
+    text += fmt::format(" ({})\n", toString(session.nativeArch()));
     if (from.time) text += fmt::format("Debug session time: {}\n", timeText(*from.time));
     if (!process.commandLine.empty())
         text += fmt::format("Command line: {}\n",
@@ -153,6 +164,12 @@ std::string bannerText(Session& session) {
             where += fmt::format(", address {}", addressText(session, *exception->faultAddress));
         text += where + "\n";
         text += "For the verdict type !analyze -v; .ecxr goes to the registers of the event.\n";
+    }
+    if (const auto other = session.otherArch()) {
+        text += fmt::format(
+            "A 32-bit process on 64-bit Windows (WOW64): this is its {} side; "
+            ".effmach {} goes to the other.\n",
+            toString(session.arch()), *other == Arch::x86_64 ? "amd64" : toString(*other));
     }
     for (const Issue& issue : session.snapshot().issues.items()) {
         if (issue.severity == Severity::loss)

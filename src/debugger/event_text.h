@@ -7,6 +7,8 @@
 
 namespace icecore::debugger {
 
+/// "x64 (AMD64)", "x86 compatible (x86)": a machine as WinDbg calls it.
+std::string_view machineText(Arch arch);
 /// "Signal SIGSEGV (segmentation fault: address not mapped) - code 11", or a Windows exception's
 /// code.
 std::string exceptionText(const Process& process, const Exception& exception);

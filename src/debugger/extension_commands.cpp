@@ -21,6 +21,10 @@ Result<void> loadExtension(CommandCall& call) {
     if (path.size() >= 2 && path.front() == '"' && path.back() == '"')
         path = path.substr(1, path.size() - 2);
     if (path.empty()) return fail(Errc::usage, fmt::format("{} FILE", call.name));
+    // Its commands are here without it.
+    const std::string_view file = path.substr(path.find_last_of("/\\") + 1);
+    if (equalsIgnoreCase(file, "wow64exts") || equalsIgnoreCase(file, "wow64exts.dll"))
+        return showWowHelp(call);
     ASSIGN_OR_RETURN(const Extension* extension, call.session.extensions.load(std::string(path)));
     tell(call, *extension);
     return {};

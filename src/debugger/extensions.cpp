@@ -24,9 +24,9 @@ namespace fs = std::filesystem;
 constexpr std::size_t mostCommands = 256;
 
 /// What WinDbg's users load by these names; none of it exists outside Windows.
-constexpr std::array<std::string_view, 16> windowsExtensions = {
-    "sos",  "sosex",  "psscor2",  "psscor4",   "mex",    "ext",  "exts", "uext",
-    "kext", "kdexts", "ntsdexts", "wow64exts", "netext", "mona", "pykd", "mimilib"};
+constexpr std::array<std::string_view, 15> windowsExtensions = {
+    "sos",  "sosex",  "psscor2",  "psscor4", "mex",  "ext",  "exts",   "uext",
+    "kext", "kdexts", "ntsdexts", "netext",  "mona", "pykd", "mimilib"};
 
 std::string stemOf(std::string_view path) {
     const std::size_t slash = path.find_last_of("/\\");

@@ -33,7 +33,9 @@ void Interpreter::Tee::write(std::string_view text) {
 Interpreter::Interpreter(Session& session, Output& out) : session_(session), out_(session, out) {}
 
 std::string Interpreter::prompt() const {
-    return fmt::format("0:{:03}> ", session_.threadIndex());
+    const bool native = session_.arch() == session_.nativeArch();
+    return fmt::format("0:{:03}{}> ", session_.threadIndex(),
+                       native ? "" : fmt::format(":{}", toString(session_.arch())));
 }
 
 bool Interpreter::execute(std::string_view line) {

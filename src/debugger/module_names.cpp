@@ -24,15 +24,22 @@ std::string folded(std::string_view text) {
 
 ModuleNames::ModuleNames(const Process& process) : process_(process) {
     std::unordered_set<std::string> taken;
-    names_.reserve(process.modules.size());
-    for (const Module& module : process.modules) {
+    names_.resize(process.modules.size());
+    const auto give = [&](std::size_t index) {
+        const Module& module = process.modules[index];
         std::string name = printable(module.shortName());
         if (name.empty()) name = "module";
         if (!taken.insert(name).second) {
             name += fmt::format("_{:x}", module.range.begin());
             taken.insert(name);
         }
-        names_.push_back(std::move(name));
+        names_[index] = std::move(name);
+    };
+    // Of the two ntdll of a 32-bit process on 64-bit Windows the 64-bit one is "ntdll".
+    for (const bool high : {true, false}) {
+        for (std::size_t i = 0; i < names_.size(); ++i) {
+            if ((process.modules[i].range.begin() > UINT32_MAX) == high) give(i);
+        }
     }
 }
 

@@ -10,8 +10,8 @@
 
 namespace icecore::debugger {
 
-/// The names of a process' modules: Module::shortName, and of several with one name the later
-/// ones get `_BASE` appended.
+/// The names of a process' modules: Module::shortName, and of several with one name all but the
+/// first beyond 4 GiB, or else the first, get `_BASE` appended.
 class ModuleNames {
 public:
     /// `process` must outlive it.

@@ -96,11 +96,17 @@ Session::Session(Snapshot snapshot, const SymbolOptions& options)
       unwinder_(std::make_unique<Unwinder>(*snapshot_.process, *symbolizer_)),
       moduleNames_(*snapshot_.process),
       memory_(imageBackedMemory(*snapshot_.process, *symbolizer_)),
-      automaticAliases_(automaticAliasesOf(snapshot_)),
       threadStacks_(snapshot_.process->threads.size()) {
-    unwinder_->useShadowStacks(shadowStackPointers(snapshot_));
     adoptCaughtSignal(snapshot_, *unwinder_);
     const Process& process = *snapshot_.process;
+    nativeArch_ = eventArch_ = arch();
+    otherSide_ = wow64Side(process);
+    if (otherSide_ && eventIs32Bit(process, *otherSide_)) {
+        eventArch_ = otherSide_->arch;
+        icecore::exchangeSides(*snapshot_.process, *otherSide_);
+    }
+    automaticAliases_ = automaticAliasesOf(*this);
+    unwinder_->useShadowStacks(shadowStacks());
     if (process.exception) {
         for (std::size_t i = 0; i < process.threads.size(); ++i) {
             if (process.threads[i].id == process.exception->threadId) eventThread_ = i;
@@ -124,6 +130,47 @@ void Session::useContext(ContextKind kind, const Registers& registers, bool pcIs
     registers_ = registers;
     pcIsReturnAddress_ = pcIsReturnAddress;
     frame_ = 0;
+    contextStack_.reset();
+}
+
+std::optional<Arch> Session::otherArch() const {
+    return otherSide_ ? std::optional(otherSide_->arch) : std::nullopt;
+}
+
+void Session::exchangeSides() {
+    if (!otherSide_) return;
+    icecore::exchangeSides(*snapshot_.process, *otherSide_);
+    unwinder_->useShadowStacks(shadowStacks());
+    automaticAliases_ = automaticAliasesOf(*this);
+    forgetStacks();
+    nextData.reset();
+    nextCode.reset();
+    const auto& exception = process().exception;
+    if (contextKind_ == ContextKind::exception && exception && exception->context)
+        useContext(ContextKind::exception, exception->context->registers);
+    else
+        resetContext();
+}
+
+const Module* Session::ntdll(std::size_t pointerSize) const {
+    const Module* found = nullptr;
+    const bool narrow = pointerSize == 4;
+    for (const Module& module : process().modules) {
+        if (!equalsIgnoreCase(module.fileName(), "ntdll.dll")) continue;
+        if (found == nullptr || !narrow) found = &module;
+    }
+    return found;
+}
+
+std::map<std::uint64_t, std::uint64_t> Session::shadowStacks() const {
+    // They are of the side that the processor ran.
+    return arch() == nativeArch_ ? shadowStackPointers(snapshot_)
+                                 : std::map<std::uint64_t, std::uint64_t>();
+}
+
+void Session::forgetStacks() {
+    for (auto& kept : threadStacks_)
+        kept.reset();
     contextStack_.reset();
 }
 
@@ -169,10 +216,8 @@ void Session::reload(SymbolOptions options) {
     symbolizer_->reload(std::move(options));
     // Rules and names may come from other files now.
     unwinder_ = std::make_unique<Unwinder>(process(), *symbolizer_);
-    unwinder_->useShadowStacks(shadowStackPointers(snapshot_));
-    for (auto& kept : threadStacks_)
-        kept.reset();
-    contextStack_.reset();
+    unwinder_->useShadowStacks(shadowStacks());
+    forgetStacks();
     toldSymbols.clear();
 }
 
@@ -215,7 +260,7 @@ std::optional<std::uint64_t> Session::registerValue(std::string_view name) const
     // The dump has it of threads alone.
     if (equalsIgnoreCase(name, "ssp") && contextKind_ == ContextKind::thread &&
         thread() != nullptr) {
-        const auto pointers = shadowStackPointers(snapshot_);
+        const auto pointers = shadowStacks();
         const auto own = pointers.find(thread()->id);
         if (own != pointers.end()) return own->second;
     }
@@ -293,7 +338,10 @@ ThreadVisit::ThreadVisit(Session& session, std::size_t index)
 ThreadVisit::~ThreadVisit() {
     if (stays_) return;
     session_.selectThread(thread_);
-    if (kind_ != ContextKind::thread) session_.useContext(kind_, registers_, pcIsReturnAddress_);
+    // A command may have gone to the other side, where these registers mean nothing.
+    const bool same = registers_.arch() == session_.arch();
+    if (kind_ != ContextKind::thread && same)
+        session_.useContext(kind_, registers_, pcIsReturnAddress_);
     session_.selectFrame(frame_);
 }
 

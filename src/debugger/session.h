@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -18,6 +19,7 @@
 #include "debugger/extensions.h"
 #include "debugger/module_names.h"
 #include "model/snapshot.h"
+#include "model/wow64.h"
 #include "symbols/symbolizer.h"
 #include "unwind/unwinder.h"
 
@@ -48,7 +50,21 @@ public:
     /// The dump's memory; where it was not captured, what cannot have changed since it was mapped
     /// from the modules' files (code, constants), when these are at hand.
     [[nodiscard]] const AddressSpace& memory() const { return *memory_; }
+    /// The machine that all this is about: the effective one.
     [[nodiscard]] Arch arch() const { return process().system.arch; }
+
+    // --- a process with two sides (WOW64): process(), registers, stacks are those of one ---
+    /// The machine of the other side; nothing when the process has but one.
+    [[nodiscard]] std::optional<Arch> otherArch() const;
+    /// The machine that the dump was taken on.
+    [[nodiscard]] Arch nativeArch() const { return nativeArch_; }
+    /// The machine whose code the event of the dump belongs to.
+    [[nodiscard]] Arch eventArch() const { return eventArch_; }
+    /// Goes to the other side. The context becomes the thread's own there, or that of the
+    /// exception where it was that of the exception.
+    void exchangeSides();
+    /// Windows' ntdll.dll of the side with such pointers; null where the dump lists none.
+    [[nodiscard]] const Module* ntdll(std::size_t pointerSize) const;
 
     // --- where we stand ---
     [[nodiscard]] std::size_t threadIndex() const { return thread_; }
@@ -135,7 +151,12 @@ private:
     /// The pc of the frame that the current context's code returns to.
     [[nodiscard]] std::optional<std::uint64_t> returnAddress() const;
 
+    [[nodiscard]] std::map<std::uint64_t, std::uint64_t> shadowStacks() const;
+    void forgetStacks();
+
     Snapshot snapshot_;
+    std::optional<ProcessSide> otherSide_;
+    Arch nativeArch_ = Arch::unknown, eventArch_ = Arch::unknown;
     std::unique_ptr<Symbolizer> symbolizer_;
     std::unique_ptr<Unwinder> unwinder_;
     ModuleNames moduleNames_;

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "formats/minidump/reading.h"
+#include "model/wow64.h"
 
 namespace icecore::minidump {
 
@@ -51,11 +52,13 @@ void noteEmulation(Reading& reading) {
             return matchesWildcard(module.fileName(), name);
         });
     };
-    const bool wide = archInfo(process.system.arch).pointerSize == 8;
-    if (wide && (has("wow64.dll") || has("wow64cpu.dll"))) {
-        reading.issues.note(
-            "a 32-bit process on 64-bit Windows (WOW64), dumped from outside: its contexts are "
-            "those of the 64-bit side");
+    if (const auto narrow = wow64Side(process, &reading.issues)) {
+        const auto known = std::ranges::count_if(
+            narrow->threads, [](const auto& thread) { return thread.context.has_value(); });
+        reading.issues.note(fmt::format(
+            "a 32-bit process on 64-bit Windows (WOW64), dumped from outside: of {} threads the "
+            "32-bit registers are there of {}",
+            process.threads.size(), known));
     }
     if (has("xtajit64*.dll") || has("xtajit.dll")) {
         reading.issues.note(
