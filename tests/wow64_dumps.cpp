@@ -186,10 +186,11 @@ protected:
     [[nodiscard]] Wow64Dump twoThreads() const {
         Wow64Dump dump;
         addProgram(dump);
-        dump.modules.push_back({ntdll32, 0x1a4000, 1, R"(C:\Windows\SysWOW64\ntdll.dll)", {}});
-        dump.modules.push_back({wow64Cpu, 0xa000, 2, R"(C:\Windows\System32\wow64cpu.dll)", {}});
+        // In the order in which they were loaded, as Windows lists them.
         dump.modules.push_back({ntdll64, 0x1f5000, 3, R"(C:\Windows\System32\ntdll.dll)", {}});
         dump.modules.push_back({wow64Dll, 0x59000, 4, R"(C:\Windows\System32\wow64.dll)", {}});
+        dump.modules.push_back({wow64Cpu, 0xa000, 2, R"(C:\Windows\System32\wow64cpu.dll)", {}});
+        dump.modules.push_back({ntdll32, 0x1a4000, 1, R"(C:\Windows\SysWOW64\ntdll.dll)", {}});
         const Stand crashed = addStack(dump, 0x1a0000, true);
         const Stand waiting = addStack(dump, 0x2a0000, false);
         dump.memory[crashedArea] = cpuArea(crashed.eip, crashed.esp, crashed.ebp, 0x10).bytes();
@@ -253,17 +254,24 @@ protected:
 TEST_F(Wow64Dumps, OpenOnTheSideOfTheCrash) {
     for (const Wow64Dump& dump : {crashedInCode(), reportedByLayer()}) {
         const std::string text =
-            open(dump, ".effmach; k; r eax; r eip; .ecxr; u @$ip L1; ? @$ptrsize");
-        EXPECT_THAT(text, StartsWith("Effective machine: x86 compatible (x86)\nChildEBP RetAddr "));
-        EXPECT_THAT(
-            text, ContainsRegex(fmt::format(
-                      "\n[0-9a-f]{{8}} {:08x}     app!innermost\\+0x[0-9a-f]+ [^\n]*app.cpp @ 6.\n"
-                      "[0-9a-f]{{8}} {:08x}     app!middle\\+0x[0-9a-f]+ [^\n]*app.cpp @ 12.\n"
-                      "[0-9a-f]{{8}} 00000000     app!start\\+0x[0-9a-f]+ [^\n]*app.cpp @ 17.\n"
-                      "eax=00000010\neip={:08x}\neax=00000010 ",
-                      middle_.callReturns, start_.callReturns, innermost_.store)));
+            open(dump, ".effmach; k; r eax; r eip; .ecxr; u @$ip L1; ? @$ptrsize; kb 1");
+        // Addresses as dbgeng has them: of each frame its ebp.
+        EXPECT_THAT(text, ContainsRegex(fmt::format(
+                              "^Effective machine: x86 compatible .x86.\n"
+                              "ChildEBP RetAddr      \n"
+                              "{:08x} {:08x}     app!innermost\\+0x[0-9a-f]+ [^\n]*app.cpp @ 6.\n"
+                              "{:08x} {:08x}     app!middle\\+0x[0-9a-f]+ [^\n]*app.cpp @ 12.\n"
+                              "0019ffec 00000000     app!start\\+0x[0-9a-f]+ [^\n]*app.cpp @ 17.\n"
+                              "eax=00000010\neip={:08x}\neax=00000010 ",
+                              0x19ffec - start_.frame - middle_.frame - 16, middle_.callReturns,
+                              0x19ffec - start_.frame - 8, start_.callReturns, innermost_.store)));
+        EXPECT_THAT(text, HasSubstr("ds:002b:00000010=????????\n"));
+        EXPECT_THAT(text, ContainsRegex(fmt::format(
+                              "ChildEBP RetAddr      Args to Child              \n[0-9a-f]+ "
+                              "{:08x}     00000010 0000000a 00000000 app!innermost",
+                              middle_.callReturns)));
         EXPECT_THAT(text, HasSubstr("mov     dword ptr [eax],ecx\n"));
-        EXPECT_THAT(text, HasSubstr("Evaluate expression: 4 = "));
+        EXPECT_THAT(text, HasSubstr("Evaluate expression: 4 = 00000004\n"));
     }
 }
 
@@ -306,9 +314,8 @@ TEST_F(Wow64Dumps, GoFromOneSideToTheOther) {
 TEST_F(Wow64Dumps, EveryThreadHasBothStacks) {
     const std::string text = open(reportedByLayer(), "~*k; !wow64exts.k; .effmach");
     const std::string second = text.substr(text.find("   1  Id: 0.104 Suspend: 0 Teb: 007f8000"));
-    EXPECT_THAT(second,
-                ContainsRegex(fmt::format("RetAddr +Call Site\n[0-9a-f]{{8}} {:08x}     app!middle",
-                                          start_.callReturns)));
+    EXPECT_THAT(second, ContainsRegex(fmt::format("RetAddr +\n[0-9a-f]{{8}} {:08x}     app!middle",
+                                                  start_.callReturns)));
     const std::size_t native = text.find("Walking Native Stack...\n");
     const std::size_t guest = text.find("Walking Guest (WoW) Stack...\n");
     ASSERT_TRUE(native < guest && guest != std::string::npos) << text;

@@ -164,8 +164,12 @@ std::string accessText(const Session& session, const Instruction& instruction,
                                      ? memory.size
                                      : sizeof(std::uint64_t);
         const PatchyBytes bytes(session.memory(), *address, size);
-        text += fmt::format(" {}:{}={}", stack ? "ss" : "ds", addressText(session, *address),
-                            valuesText(bytes, 0, size, size, false));
+        // 32-bit code has segments, 64-bit code but their names.
+        const auto selector =
+            session.arch() == Arch::x86 ? registers.get(stack ? x86::ss : x86::ds) : std::nullopt;
+        text += fmt::format(
+            " {}:{}{}={}", stack ? "ss" : "ds", selector ? fmt::format("{:04x}:", *selector) : "",
+            addressText(session, *address), valuesText(bytes, 0, size, size, false));
     }
     return text;
 }

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "debugger/commands.h"
 #include "debugger/cpp_expression.h"
+#include "debugger/symbol_text.h"
 
 namespace icecore::debugger {
 
@@ -40,7 +41,7 @@ Result<void> evaluateExpression(CommandCall& call) {
     ASSIGN_OR_RETURN(const std::uint64_t value, call.arguments.takeExpression());
     TRY(call.arguments.finish());
     call.out.print("Evaluate expression: {} = {}\n", static_cast<std::int64_t>(value),
-                   hexTicked(value));
+                   addressText(call.session, value));
     return {};
 }
 

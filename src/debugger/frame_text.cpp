@@ -24,14 +24,19 @@ std::string returnAddressText(const Session& session, const NamedStack& stack,
                                                  : unknownAddressText(session);
 }
 
-/// The four words above the return address: where Windows' convention keeps arguments' homes and
-/// 32-bit code its arguments. In System V code they are whatever the caller keeps there.
+/// Words above the return address that a line shows: four, of 32-bit code three.
+std::size_t argumentCount(const Session& session) {
+    return session.pointerSize() == 4 ? 3 : 4;
+}
+
+/// The words above the return address: where Windows' convention keeps arguments' homes and 32-bit
+/// code its arguments. In System V code they are whatever the caller keeps there.
 std::string argumentsText(const Session& session, const NamedStack& stack,
                           const NamedFrame& frame) {
     const std::size_t size = session.pointerSize();
     const Frame* caller = callerOf(stack, frame.physical);
     std::string text;
-    for (std::size_t i = 0; i < 4; ++i) {
+    for (std::size_t i = 0; i < argumentCount(session); ++i) {
         std::optional<std::uint64_t> word;
         if (caller != nullptr)
             word = session.process().memory->readPointer(caller->sp + i * size, size);
@@ -53,14 +58,14 @@ std::string trustText(const NamedFrame& frame, bool always) {
 
 /// "(Inline Function) --------`--------" where a physical frame has its two addresses.
 std::string inlineColumns(const Session& session) {
-    return session.pointerSize() == 4 ? "(Inline) -------- "
-                                      : "(Inline Function) --------`--------";
+    return session.pointerSize() == 4 ? "(Inline) --------" : "(Inline Function) --------`--------";
 }
 
 /// Dashes where a physical frame has four words.
 std::string inlineArguments(const Session& session) {
-    const std::string_view one = session.pointerSize() == 4 ? "--------" : "--------`--------";
-    return fmt::format("{} {} {} {}", one, one, one, one);
+    return session.pointerSize() == 4
+               ? "-------- -------- --------"
+               : "--------`-------- --------`-------- --------`-------- --------`--------";
 }
 
 /// "(int first = 0n-1, char third = 0n99 'c')"; empty where nothing is known of the parameters.
@@ -80,6 +85,40 @@ std::string parametersText(const Session& session, const NamedStack& stack, std:
     return "(" + text + ")";
 }
 
+/// What a frame is known by: its stack pointer; of x86 its frame pointer, and of a function that
+/// keeps none where it would be, below the return address (ChildEBP).
+std::uint64_t frameAddress(const NamedStack& stack, const NamedFrame& frame) {
+    const Frame& physical = stack.stack.frames[frame.physical];
+    if (physical.registers.arch() != Arch::x86) return frame.sp;
+    std::optional<std::uint64_t> caller;
+    if (frame.physical + 1 < stack.stack.frames.size())
+        caller = stack.stack.frames[frame.physical + 1].sp;
+    const auto ebp = physical.registers.get(x86::ebp);
+    if (ebp && *ebp >= frame.sp && (!caller || *ebp < *caller)) return *ebp;
+    return caller && *caller >= frame.sp + 8 ? *caller - 8 : frame.sp;
+}
+
+/// What stands between the frame's number and its place.
+std::string columnsText(const Session& session, const NamedStack& stack, const NamedFrame& frame,
+                        const StackStyle& style) {
+    const bool inlined = frame.trust == Trust::inlined;
+    const auto own = [&] { return addressText(session, frameAddress(stack, frame)); };
+    const auto both = [&] {
+        return inlined ? inlineColumns(session)
+                       : own() + " " + returnAddressText(session, stack, frame);
+    };
+    if (!style.arguments) return both() + "     ";
+    const std::string arguments =
+        inlined ? inlineArguments(session) : argumentsText(session, stack, frame);
+    if (session.pointerSize() == 4) return both() + "     " + arguments + " ";
+    std::string text;
+    if (style.trust)
+        text = both();
+    else
+        text = inlined ? "(Inline Function)" : returnAddressText(session, stack, frame);
+    return text + "     : " + arguments + " : ";
+}
+
 }  // namespace
 
 std::string stackHeader(const Session& session, const StackStyle& style) {
@@ -87,17 +126,15 @@ std::string stackHeader(const Session& session, const StackStyle& style) {
     if (style.numbers) text += " # ";
     if (style.distance) text += "  Memory  ";
     if (style.bare) return text + "Call Site\n";
-    const bool narrow = session.pointerSize() == 4;
-    if (style.arguments) {
-        if (style.trust) text += narrow ? "ChildEBP " : "Child-SP          ";
-        text += narrow
-                    ? "RetAddr  Args to Child              \n"
-                    : "RetAddr               : Args to Child                                     "
-                      "                      : Call Site\n";
-        return text;
+    if (session.pointerSize() == 4) {
+        return text + (style.arguments ? "ChildEBP RetAddr      Args to Child              \n"
+                                       : "ChildEBP RetAddr      \n");
     }
-    return text + (narrow ? "ChildEBP RetAddr      Call Site\n"
-                          : "Child-SP          RetAddr               Call Site\n");
+    if (!style.arguments) return text + "Child-SP          RetAddr               Call Site\n";
+    if (style.trust) text += "Child-SP          ";
+    return text +
+           "RetAddr               : Args to Child                                     "
+           "                      : Call Site\n";
 }
 
 std::string frameLine(const Session& session, const NamedStack& stack, std::size_t index,
@@ -112,24 +149,7 @@ std::string frameLine(const Session& session, const NamedStack& stack, std::size
             first ? 0 : frame.sp - stack.stack.frames[frame.physical - 1].sp;
         text += first ? "          " : fmt::format("{:>8x}  ", bytes);
     }
-    if (!style.bare) {
-        if (style.arguments) {
-            if (inlined) {
-                text += style.trust ? inlineColumns(session) : "(Inline Function)";
-            } else {
-                if (style.trust) text += addressText(session, frame.sp) + " ";
-                text += returnAddressText(session, stack, frame);
-            }
-            text += "     : ";
-            text += inlined ? inlineArguments(session) : argumentsText(session, stack, frame);
-            text += " : ";
-        } else if (inlined) {
-            text += inlineColumns(session) + "     ";
-        } else {
-            text += addressText(session, frame.sp) + " " +
-                    returnAddressText(session, stack, frame) + "     ";
-        }
-    }
+    if (!style.bare) text += columnsText(session, stack, frame, style);
     std::string where = frameText(session, frame);
     const std::size_t offset = where.rfind("+0x");
     const std::size_t nameEnd =
