@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "formats/minidump/minidump.h"
+#include "model/wow64.h"
 
 namespace {
 
@@ -21,6 +22,13 @@ void ask(const Snapshot& snapshot) {
         (void)process.memory->read(extent.range.begin(), piece);
         (void)process.memory->explain(extent.range.begin());
         if (++asked == 256) break;
+    }
+    // The other side of a 32-bit process on 64-bit Windows, and back.
+    Process other = process;
+    if (auto narrow = wow64Side(other)) {
+        exchangeSides(other, *narrow);
+        exchangeSides(other, *narrow);
+        (void)goToTelling32BitSide(other);
     }
 }
 
