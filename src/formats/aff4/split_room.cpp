@@ -21,6 +21,10 @@ constexpr std::uint64_t besideChunk = 12 + chunkHashSize;
 /// Three members of a bevy, beside their bytes.
 constexpr std::uint64_t besideBevy = 1024;
 constexpr std::uint64_t leastPiece = std::uint64_t{64} << 10;
+/// Such a piece, whose pages are a run each at worst, in a volume that has nothing else yet.
+constexpr std::uint64_t leastContent = 4096 + leastPiece + besideBevy +
+                                       (leastPiece / chunkSize + 1) * besideChunk +
+                                       4 * leastPiece / image::pageSize * sizeof(MapEntry);
 
 /// A file's name in a volume's description: escapes make four characters of one, and a fifth of
 /// some.
@@ -48,7 +52,7 @@ Result<SplitRoom> SplitRoom::plan(std::uint64_t mostBytes, const Machine& machin
     };
     const auto enough = [&](std::uint64_t size) {
         return volumesOf(size) <= maxVolumes && firstOf(size) <= size / 4 &&
-               map + room.endOfOther_ <= size / 2;
+               firstOf(size) + leastContent <= size && map + room.endOfOther_ <= size / 2;
     };
     if (mostBytes < 2 || !enough(mostBytes)) {
         std::uint64_t least = std::uint64_t{64} << 10;

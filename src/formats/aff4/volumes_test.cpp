@@ -285,6 +285,24 @@ TEST_F(Aff4Volumes, SizesThatCannotDoAreRefusedWithOneThatCan) {
     ASSERT_TRUE(least) << text;
     EXPECT_TRUE(write(machineOf(memory), 0, *least));
     EXPECT_TRUE(shows(volume(1), *memory));
+    // In the least size, too, each volume has room for what is to be in it, however it is packed.
+    for (const std::uint64_t pages : {20U, 28U, 100U, 900U}) {
+        std::vector<std::byte> bytes(static_cast<std::size_t>(pages) * 4096);
+        for (std::size_t at = 0; at < bytes.size(); ++at)
+            bytes[at] = MadeUpMemory::byteAt(at % 4096 | 0x2000);
+        const auto snapshot = formatByName("raw")->open(memorySource(bytes, "m.raw"));
+        ASSERT_TRUE(snapshot);
+        const auto tooShort = write(*snapshot, 0, 1000);
+        ASSERT_FALSE(tooShort);
+        const std::string said = tooShort.error().message;
+        const auto size = parseDecimal(said.substr(said.rfind(' ') + 1)).value_or(0);
+        const auto report = write(*snapshot, 0, size, Codec::none);
+        ASSERT_TRUE(report) << report.error().describe();
+        EXPECT_GT(count_, 1) << pages;
+        for (int number = 1; number <= count_; ++number)
+            EXPECT_LE(std::filesystem::file_size(volume(number)), size) << pages;
+        EXPECT_TRUE(shows(volume(1), *snapshot->machine->physical)) << pages;
+    }
     // Never more volumes than can be opened, whatever the memory; and no arithmetic goes wrong.
     for (const unsigned bits : {20U, 30U, 40U, 50U}) {
         const std::vector ranges = {Range::ofSize(0, std::uint64_t{1} << bits)};
