@@ -183,6 +183,10 @@ public:
         file.resize(firstPage);
         append(file, page(1), 30);
         append(file, page(32), pages - 33);
+        // Microsoft's debugger reads nothing of a bitmap's pages without.
+        if (is64())
+            storeInteger(file.data() + offsetof(Header64, requiredSpace),
+                         std::uint64_t{file.size()});
         return file;
     }
     /// Types 8, 9 and 10.

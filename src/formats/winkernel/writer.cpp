@@ -106,8 +106,9 @@ private:
         raw.majorVersion = freeBuild;
         raw.build = machine.system.build;
         raw.machine = machine.system.arch == Arch::arm64 ? machineArm64 : machineX64;
-        raw.processors = std::max<std::uint32_t>(
-            machine.system.cpuCount, static_cast<std::uint32_t>(machine.cpus.items.size()));
+        // One at least, as Microsoft's debugger calls a dump of none damaged.
+        raw.processors = std::max({std::uint32_t{1}, machine.system.cpuCount,
+                                   static_cast<std::uint32_t>(machine.cpus.items.size())});
         for (const Machine::Cpu& cpu : machine.cpus.items) {
             if (raw.directoryTable == 0) raw.directoryTable = cpu.translationRoot.value_or(0);
         }
@@ -115,7 +116,7 @@ private:
             raw.systemTime = minidump::toFileTime(*snapshot_.provenance.time);
         report_.losses.loss(
             "where the kernel keeps its lists, and why it stopped, is not known: the dump's header "
-            "has none of it, and debuggers show its memory by address only");
+            "has none of it, without which Microsoft's debugger shows nothing of a dump");
     }
     Result<void> writeHeader() { return sink_.write(header()); }
 
