@@ -46,7 +46,33 @@ std::string rangeText(Range range) {
                        humanBytes(range.size()));
 }
 
+std::string tablesText(const image::Translation& tables) {
+    return fmt::format("root {} (by {}){}", hex(tables.root), tables.foundIn,
+                       tables.levels > 0 ? fmt::format(", {} levels", tables.levels) : "");
+}
+
 }  // namespace
+
+std::vector<std::pair<std::string, std::string>> guessLines(const image::SystemGuess& guess) {
+    if (guess.os == Os::unknown)
+        return {{"System", guess.gaveUp ? "not known, by the first part of the memory" : ""}};
+    std::vector<std::pair<std::string, std::string>> lines = {
+        {"System", fmt::format("{} {}(a guess, by what lies at {})", toString(guess.os),
+                               guess.version.empty() ? "" : guess.version + " ", hex(guess.at))},
+        {"Banner", guess.banner}};
+    if (guess.tables) lines.emplace_back("Page tables", tablesText(*guess.tables));
+    return lines;
+}
+
+Json guessJson(const image::SystemGuess& guess) {
+    Json json = {{"os", toString(guess.os)}, {"version", guess.version}, {"banner", guess.banner}};
+    if (guess.os != Os::unknown) json["found_at"] = hex(guess.at);
+    if (guess.tables) {
+        json["page_table_root"] = hex(guess.tables->root);
+        if (guess.tables->levels > 0) json["page_table_levels"] = guess.tables->levels;
+    }
+    return json;
+}
 
 std::vector<std::pair<std::string, std::string>> machineLines(const Machine& machine) {
     std::vector<std::pair<std::string, std::string>> lines;
@@ -62,10 +88,7 @@ std::vector<std::pair<std::string, std::string>> machineLines(const Machine& mac
         lines.emplace_back("CPU", cpu);
     }
     if (const auto tables = image::translationOf(machine))
-        lines.emplace_back(
-            "Page tables",
-            fmt::format("root {} (by {}){}", hex(tables->root), tables->foundIn,
-                        tables->levels > 0 ? fmt::format(", {} levels", tables->levels) : ""));
+        lines.emplace_back("Page tables", tablesText(*tables));
     for (const auto& [hint, label] :
          {std::pair("current process", "Running"), std::pair("current thread", "Its thread")}) {
         if (const auto found = machine.hints.find(hint); found != machine.hints.end())

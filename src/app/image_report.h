@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/range.h"
+#include "formats/image/system_guess.h"
 #include "model/snapshot.h"
 #include "views/json.h"
 
@@ -14,6 +15,9 @@ namespace icecore::app {
 /// Labels and values, one line each; an empty label continues the one before.
 std::vector<std::pair<std::string, std::string>> machineLines(const Machine& machine);
 Json machineJson(const Machine& machine);
+/// The same of what the memory itself says, of an image that does not say what system it is of.
+std::vector<std::pair<std::string, std::string>> guessLines(const image::SystemGuess& guess);
+Json guessJson(const image::SystemGuess& guess);
 Json rangesJson(const std::vector<Range>& ranges);
 
 }  // namespace icecore::app

@@ -12,6 +12,7 @@
 #include "base/how_many.h"
 #include "base/text.h"
 #include "formats/format.h"
+#include "formats/image/system_guess.h"
 
 namespace icecore::app {
 
@@ -118,7 +119,7 @@ void printProcess(const Snapshot& snapshot) {
                                humanBytes(memory.missing)));
 }
 
-void printText(const Snapshot& snapshot) {
+void printText(const Snapshot& snapshot, const std::optional<image::SystemGuess>& guess) {
     const Provenance& from = snapshot.provenance;
     const Format* format = formatByName(from.format);
     line("File", from.path);
@@ -131,6 +132,10 @@ void printText(const Snapshot& snapshot) {
     if (snapshot.process) {
         printSystem(snapshot.process->system);
         printProcess(snapshot);
+    }
+    if (guess) {
+        for (const auto& [label, value] : guessLines(*guess))
+            line(label, value);
     }
     if (snapshot.machine) {
         for (const auto& [label, value] : machineLines(*snapshot.machine)) {
@@ -224,6 +229,16 @@ Json snapshotJson(const Snapshot& snapshot) {
     return json;
 }
 
+/// Of an image that does not say what system it is of: a second or two.
+constexpr std::uint64_t mostSearched = std::uint64_t{2} << 30;
+
+/// What the memory itself says, where its file says nothing.
+std::optional<image::SystemGuess> guessOf(const Snapshot& snapshot) {
+    if (!snapshot.machine || snapshot.process || snapshot.machine->system.os != Os::unknown)
+        return std::nullopt;
+    return image::guessSystem(*snapshot.machine->physical, mostSearched);
+}
+
 class InfoVerb final : public VerbRun {
 public:
     void declare(CLI::App& command) override {
@@ -236,10 +251,13 @@ public:
             printError(path_, snapshot.error());
             return failed;
         }
+        const auto guess = guessOf(*snapshot);
         if (json_) {
-            printJson(snapshotJson(*snapshot));
+            Json document = snapshotJson(*snapshot);
+            if (guess) document["system_guess"] = guessJson(*guess);
+            printJson(document);
         } else {
-            printText(*snapshot);
+            printText(*snapshot, guess);
         }
         return snapshot->issues.lossy() ? doneWithLosses : done;
     }
