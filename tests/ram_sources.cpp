@@ -1,5 +1,6 @@
 // Where `icecore ram` takes memory from: what it says of sources that cannot be read, and block
 // devices at either end.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -110,14 +111,14 @@ TEST_F(RamSources, TheDumpOfAProcessIsNoMemoryOfAMachine) {
 
 /// What this very machine says depends on it; that it is said once does not.
 TEST_F(RamSources, ThisMachinesSourcesAreNamedOnce) {
-    for (const std::string source : {"kcore", "crash", "mem"}) {
-        const auto said = icecore("ram --plan --source " + source);
+    for (const auto& [source, path] :
+         {std::pair{"kcore", "/proc/kcore"}, {"crash", "/dev/crash"}, {"mem", "/dev/mem"}}) {
+        const auto said = icecore(fmt::format("ram --plan --source {}", source));
         if (said.status == 0) continue;
-        EXPECT_EQ(said.text.find("icecore: " + source + ": "), 0U) << said.text;
-        EXPECT_EQ(said.text.find(source + ": " + source), std::string::npos) << said.text;
-        EXPECT_NE(said.text.find(source == "kcore" ? "/proc/kcore" : "/dev/" + source),
-                  std::string::npos)
+        EXPECT_EQ(said.text.find(fmt::format("icecore: {}: ", source)), 0U) << said.text;
+        EXPECT_EQ(said.text.find(fmt::format("{}: {}", source, source)), std::string::npos)
             << said.text;
+        EXPECT_NE(said.text.find(path), std::string::npos) << said.text;
     }
 }
 
@@ -182,7 +183,7 @@ TEST_F(RamDevices, ABlockDeviceIsADestination) {
     for (const std::string& verb :
          {"convert memory.raw " + device.path(), "ram --source memory.raw -o " + device.path()}) {
         for (const std::string format : {"raw", "aff4", "lime"}) {
-            const std::string line = verb + " --format " + format;
+            const std::string line = fmt::format("{} --format {}", verb, format);
             const auto refused = icecore(line);
             EXPECT_EQ(refused.status, 1) << line;
             EXPECT_NE(refused.text.find("--overwrite"), std::string::npos) << refused.text;

@@ -101,6 +101,7 @@ TEST_F(KdumpReads, InAnyOrderItIsReadOnceForEachPageAtMost) {
 
 TEST_F(KdumpReads, ThreadsShareTheTable) {
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (std::uint64_t first = 0; first < 4; ++first) {
         threads.emplace_back([this, first] {
             for (std::uint64_t number = first; number < pages_; number += 4)
