@@ -12,11 +12,12 @@
 
 namespace icecore::app {
 
-/// A hash that is taken on a thread of its own, of buffers that go round.
+/// What comes in small pieces is gathered in blocks, which go round: the first hash of them is
+/// taken on a thread of its own.
 class StreamHashes::Behind {
 public:
-    Behind(Hasher& hasher, std::size_t bufferSize)
-        : hasher_(hasher), blockSize_(std::max<std::size_t>(bufferSize / blockCount, 4096)) {
+    Behind(std::span<One> ones, std::size_t bufferSize)
+        : ones_(ones), blockSize_(std::max<std::size_t>(bufferSize / blockCount, 4096)) {
         for (Block& block : blocks_) {
             block.bytes = std::make_unique_for_overwrite<std::byte[]>(blockSize_);
             free_.push_back(&block);
@@ -63,6 +64,11 @@ private:
         std::unique_ptr<std::byte[]> bytes;
         std::size_t used = 0;
         std::uint64_t zeros = 0;  ///< behind the bytes
+
+        void addTo(Hasher& hasher) const {
+            hasher.update({bytes.get(), used});
+            hasher.zeros(zeros);
+        }
     };
 
     void needBlock() {
@@ -78,6 +84,8 @@ private:
     }
     void give() {
         if (block_ == nullptr) return;
+        for (One& one : ones_.subspan(1))
+            block_->addTo(one.hasher);
         {
             const std::lock_guard lock(mutex_);
             filled_.push_back(block_);
@@ -93,8 +101,7 @@ private:
             Block* const block = filled_.front();
             filled_.pop_front();
             lock.unlock();
-            hasher_.update({block->bytes.get(), block->used});
-            hasher_.zeros(block->zeros);
+            block->addTo(ones_.front().hasher);
             block->used = 0;
             block->zeros = 0;
             lock.lock();
@@ -103,7 +110,7 @@ private:
         }
     }
 
-    Hasher& hasher_;
+    std::span<One> ones_;
     std::size_t blockSize_;
     std::array<Block, blockCount> blocks_;
     Block* block_ = nullptr;  ///< the one that is being filled
@@ -123,18 +130,14 @@ StreamHashes::~StreamHashes() = default;
 
 void StreamHashes::update(std::span<const std::byte> bytes) {
     if (ones_.empty()) return;
-    if (!behind_) behind_ = std::make_unique<Behind>(ones_.front().hasher, bufferSize_);
+    if (!behind_) behind_ = std::make_unique<Behind>(ones_, bufferSize_);
     behind_->update(bytes);
-    for (One& one : std::span(ones_).subspan(1))
-        one.hasher.update(bytes);
 }
 
 void StreamHashes::zeros(std::uint64_t count) {
     if (ones_.empty()) return;
-    if (!behind_) behind_ = std::make_unique<Behind>(ones_.front().hasher, bufferSize_);
+    if (!behind_) behind_ = std::make_unique<Behind>(ones_, bufferSize_);
     behind_->zeros(count);
-    for (One& one : std::span(ones_).subspan(1))
-        one.hasher.zeros(count);
 }
 
 std::vector<std::pair<std::string, std::string>> StreamHashes::finish() {

@@ -18,8 +18,8 @@ namespace icecore::app {
 /// nothing else. BLAKE3 is another function altogether, and takes a third of its time or less.
 inline constexpr std::array manifestHashes = {HashKind::sha256, HashKind::blake3};
 
-/// Several hashes of what goes by. The first has a thread of its own, made once, and is some
-/// buffers behind; the others are taken at once.
+/// Several hashes of what goes by, some buffers behind. The first has a thread of its own, made
+/// once; the others are taken on the caller's.
 class StreamHashes {
 public:
     /// `bufferSize`: of all buffers together.
@@ -41,7 +41,7 @@ private:
     };
     std::vector<One> ones_;
     std::size_t bufferSize_;
-    std::unique_ptr<Behind> behind_;  // last: it uses the first of ones_
+    std::unique_ptr<Behind> behind_;  // last: it uses ones_
 };
 
 /// Passes everything on and hashes it on the way. Where the writer goes back to patch what it has

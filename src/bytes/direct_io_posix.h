@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <memory>
 
+#include "base/range.h"
+
 namespace icecore::direct_io {
 
 #ifdef O_DIRECT
@@ -26,6 +28,28 @@ using Buffer = std::unique_ptr<std::byte, Freed>;
 /// `size` is a multiple of the alignment. Null where there is no memory.
 inline Buffer newBuffer(std::size_t size) {
     return Buffer(static_cast<std::byte*>(std::aligned_alloc(alignment, size)));
+}
+
+/// Has the disk begin with what was written there through the page cache.
+inline void beginWriting(int file, Range range) {
+#ifdef SYNC_FILE_RANGE_WRITE
+    (void)::sync_file_range(file, static_cast<off_t>(range.begin()),
+                            static_cast<off_t>(range.size()), SYNC_FILE_RANGE_WRITE);
+#else
+    (void)file, (void)range;
+#endif
+}
+
+/// Has what was written there through the page cache leave it. Only what is on its way to the disk
+/// can be dropped; that it is safe there is for fsync.
+inline void dropFromCache(int file, Range range) {
+    const auto offset = static_cast<off_t>(range.begin()), size = static_cast<off_t>(range.size());
+#ifdef SYNC_FILE_RANGE_WRITE
+    (void)::sync_file_range(
+        file, offset, size,
+        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+#endif
+    (void)::posix_fadvise(file, offset, size, POSIX_FADV_DONTNEED);
 }
 
 }  // namespace icecore::direct_io

@@ -5,15 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <condition_variable>
 #include <cstring>
-#include <deque>
-#include <mutex>
-#include <optional>
-#include <thread>
+#include <vector>
 
 #include "base/range.h"
 #include "base/text.h"
+#include "bytes/background_writer_posix.h"
 #include "bytes/descriptor_posix.h"
 #include "bytes/direct_io_posix.h"
 #include "bytes/new_file_posix.h"
@@ -24,114 +21,12 @@ namespace icecore {
 
 namespace {
 
-using direct_io::alignment, direct_io::Buffer, direct_io::newBuffer;
+using direct_io::alignment, direct_io::Buffer;
 
-constexpr std::size_t bufferCount = 3;
-/// Shorter runs of zeros are written: many small holes cost more than they save.
-constexpr std::uint64_t worthAHole = std::uint64_t{64} << 10;
+/// Shorter runs of zeros do not end a buffer.
+constexpr std::uint64_t worthAnEnd = std::uint64_t{64} << 10;
 /// Patched bytes that may lie in the page cache.
 constexpr std::uint64_t mostCached = std::uint64_t{256} << 10;
-
-/// Writes pieces on a thread of its own, in order. The first error stays.
-class Background {
-public:
-    Background(int file, std::string name) : file_(file), name_(std::move(name)) {}
-    ~Background() {
-        {
-            const std::lock_guard lock(mutex_);
-            ended_ = true;
-        }
-        changed_.notify_all();
-    }
-    Background(const Background&) = delete;
-    Background& operator=(const Background&) = delete;
-
-    bool start(std::size_t bufferSize) {
-        for (std::size_t i = 0; i < bufferCount; ++i) {
-            free_.push_back(newBuffer(bufferSize));
-            if (!free_.back()) return false;
-        }
-        thread_ = std::jthread([this] { run(); });
-        return true;
-    }
-    Result<Buffer> take() {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] { return error_ || !free_.empty(); });
-        if (error_) return std::unexpected(*error_);
-        Buffer buffer = std::move(free_.front());
-        free_.pop_front();
-        return buffer;
-    }
-    void give(Buffer buffer, std::uint64_t offset, std::size_t size) {
-        {
-            const std::lock_guard lock(mutex_);
-            jobs_.push_back({std::move(buffer), offset, size});
-        }
-        changed_.notify_all();
-    }
-    /// Until nothing is left to write.
-    Result<void> drain() {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] { return error_ || (jobs_.empty() && !busy_); });
-        if (error_) return std::unexpected(*error_);
-        return {};
-    }
-
-private:
-    struct Job {
-        Buffer buffer;
-        std::uint64_t offset = 0;
-        std::size_t size = 0;
-    };
-
-    void run() {
-        std::unique_lock lock(mutex_);
-        for (;;) {
-            changed_.wait(lock, [this] { return ended_ || !jobs_.empty(); });
-            if (jobs_.empty()) return;
-            Job job = std::move(jobs_.front());
-            jobs_.pop_front();
-            busy_ = true;
-            const bool skip = error_.has_value();
-            lock.unlock();
-            auto written = skip ? Result<void>() : writeAll(job);
-            lock.lock();
-            busy_ = false;
-            if (!written && !error_) error_ = std::move(written).error();
-            free_.push_back(std::move(job.buffer));
-            changed_.notify_all();
-        }
-    }
-
-    Result<void> writeAll(const Job& job) const {
-        std::size_t done = 0;
-        while (done < job.size) {
-            const ssize_t got = ::pwrite(file_, job.buffer.get() + done, job.size - done,
-                                         static_cast<off_t>(job.offset + done));
-            if (got < 0 && errno == EINTR) continue;
-            if (got < 0 && errno == EINVAL && leaveDirect()) continue;
-            if (got < 0) return failErrno(errno, "cannot write", name_);
-            done += static_cast<std::size_t>(got);
-        }
-        return {};
-    }
-    /// Some file systems open with O_DIRECT and then refuse it.
-    [[nodiscard]] bool leaveDirect() const {
-        const int flags = ::fcntl(file_, F_GETFL);
-        return flags >= 0 && (flags & direct_io::flag) != 0 &&
-               ::fcntl(file_, F_SETFL, flags & ~direct_io::flag) == 0;
-    }
-
-    int file_;
-    std::string name_;
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::deque<Buffer> free_;
-    std::deque<Job> jobs_;
-    std::optional<Error> error_;
-    bool busy_ = false, ended_ = false;
-    std::jthread thread_;  // last: it uses all of the above
-};
 
 class DirectFile final : public PartFile {
 public:
@@ -146,7 +41,7 @@ public:
     explicit DirectFile(Parts parts)
         : parts_(std::move(parts)),
           name_(parts_.path.string()),
-          background_(parts_.direct.get(), name_) {}
+          background_(parts_.plain.get(), parts_.direct.get(), parts_.isDirect, name_) {}
     ~DirectFile() override {
         if (parts_.passing) ::unlink(parts_.part.c_str());
     }
@@ -182,23 +77,23 @@ public:
 
     [[nodiscard]] Result<void> zeros(std::uint64_t count) override {
         static constexpr std::array<std::byte, 65536> block{};
-        while (count > 0 && (position_ < parts_.keep || parts_.device || count < worthAHole)) {
-            const std::uint64_t limit =
-                position_ < parts_.keep ? parts_.keep - position_ : std::uint64_t{block.size()};
-            const auto piece =
-                static_cast<std::size_t>(std::min({count, std::uint64_t{block.size()}, limit}));
+        while (count > 0 && position_ < parts_.keep) {
+            const auto piece = static_cast<std::size_t>(
+                std::min({count, std::uint64_t{block.size()}, parts_.keep - position_}));
             TRY(write(std::span(block).first(piece)));
             count -= piece;
         }
-        if (count == 0) return {};
+        if (count > parts_.room - std::min(parts_.room, position_))
+            return fail(Errc::io, "the device is full", name_);
+        if (parts_.device || count < worthAnEnd) return fill(count);
         const std::uint64_t head = alignUp(position_, alignment) - position_;
-        TRY(write(std::span(block).first(static_cast<std::size_t>(head))));
+        TRY(fill(head));
         count -= head;
         TRY(handOver());
         const std::uint64_t hole = alignDown(count, alignment);
         position_ += hole;
         at_ = position_;
-        return write(std::span(block).first(static_cast<std::size_t>(count - hole)));
+        return fill(count - hole);
     }
 
     [[nodiscard]] Result<void> reserve(std::uint64_t count) override {
@@ -216,10 +111,12 @@ public:
             const std::uint64_t from = std::max(offset, at_);
             const auto tail = bytes.subspan(static_cast<std::size_t>(from - offset));
             std::memcpy(buffer_.get() + (from - at_), tail.data(), tail.size());
+            zeros_.clear();
             bytes = bytes.first(static_cast<std::size_t>(from - offset));
         }
         // What is on its way lies behind: only what may be part of it has to arrive before.
-        const std::uint64_t underWay = std::uint64_t{bufferCount} * parts_.bufferSize;
+        const std::uint64_t underWay =
+            std::uint64_t{BackgroundWriter::bufferCount} * parts_.bufferSize;
         if (*end > at_ - std::min(at_, underWay)) TRY(background_.drain());
         TRY(writePlain(offset, bytes));
         patched_ += bytes.size();
@@ -266,9 +163,26 @@ private:
     }
     /// Has what is in the buffer written: all of it, which ends at a multiple of the alignment.
     Result<void> handOver() {
-        if (used_ > 0) background_.give(std::move(buffer_), at_, used_);
+        if (used_ > 0) background_.give(std::move(buffer_), at_, used_, std::exchange(zeros_, {}));
         at_ += used_;
         used_ = 0;
+        return {};
+    }
+    /// Puts zeros into buffers, which know of them.
+    Result<void> fill(std::uint64_t count) {
+        while (count > 0) {
+            TRY(needBuffer());
+            const auto piece =
+                static_cast<std::size_t>(std::min<std::uint64_t>(count, parts_.bufferSize - used_));
+            std::memset(buffer_.get() + used_, 0, piece);
+            if (!parts_.device) {
+                if (zeros_.empty() || zeros_.back().end() != position_)
+                    zeros_.push_back(Range::ofSize(position_, 0));
+                zeros_.back() = Range::between(zeros_.back().begin(), position_ + piece);
+            }
+            TRY(took(piece));
+            count -= piece;
+        }
         return {};
     }
 
@@ -291,14 +205,7 @@ private:
     /// What is patched goes through the page cache, which is to keep none of it.
     void dropCached() {
         patched_ = 0;
-        if (!parts_.isDirect) return;
-#ifdef SYNC_FILE_RANGE_WRITE
-        // Only what is on its way to the disk can be dropped. That it is safe there is for `flush`.
-        (void)::sync_file_range(
-            parts_.plain.get(), 0, 0,
-            SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
-#endif
-        (void)::posix_fadvise(parts_.plain.get(), 0, 0, POSIX_FADV_DONTNEED);
+        if (parts_.isDirect) direct_io::dropFromCache(parts_.plain.get(), Range::ofSize(0, at_));
     }
     Result<void> writePlain(std::uint64_t offset, std::span<const std::byte> bytes) const {
         while (!bytes.empty()) {
@@ -316,9 +223,10 @@ private:
     Buffer buffer_;
     std::uint64_t at_ = 0;  ///< where the buffer's first byte goes
     std::size_t used_ = 0;
+    std::vector<Range> zeros_;   ///< of the file, in what is used of the buffer
     std::uint64_t patched_ = 0;  ///< since the cache was emptied
     std::vector<std::byte> known_;
-    Background background_;
+    BackgroundWriter background_;
 };
 
 Result<void> openAgain(const std::string& file, int flags, bool direct, DirectFile::Parts& parts) {

@@ -71,6 +71,43 @@ TEST(PartFile, HoldsWhatWasWrittenWithHolesForLongZeros) {
     }
 }
 
+TEST(PartFile, ScatteredPagesOfZerosBecomeHoles) {
+    constexpr std::size_t page = 4096, pages = 4096;
+    const tests::Scratch scratch;
+    for (const bool direct : {true, false}) {
+        const std::string path = scratch.file(direct ? "direct" : "cached");
+        PartFileOptions options = smallBuffers();
+        options.direct = direct;
+        auto file = createPartFile(path, options);
+        ASSERT_TRUE(file) << file.error().describe();
+        Bytes expected(pages * page);
+        std::mt19937 random(7);
+        std::size_t written = 0;
+        for (std::size_t i = 0; i < pages; ++i) {
+            if (random() % 10 != 0) {
+                ASSERT_TRUE((*file)->zeros(page));
+                continue;
+            }
+            const Bytes piece = noise(page, static_cast<unsigned>(i));
+            std::ranges::copy(piece, expected.begin() + static_cast<std::ptrdiff_t>(i * page));
+            ASSERT_TRUE((*file)->write(piece));
+            ++written;
+        }
+        // Where zeros are still in a buffer and where they are holes already.
+        const Bytes late = noise(2 * page, 8);
+        for (const std::size_t at : {page / 2, (pages - 8) * page + 100}) {
+            std::ranges::copy(late, expected.begin() + static_cast<std::ptrdiff_t>(at));
+            ASSERT_TRUE((*file)->patch(at, late));
+        }
+        ASSERT_TRUE((*file)->finish());
+        EXPECT_EQ(contentOf(path), expected);
+        struct stat status{};
+        ASSERT_EQ(::stat(path.c_str(), &status), 0);
+        // The buffer that was patched is written as a whole, and so are those of few zeros.
+        EXPECT_LT(static_cast<std::size_t>(status.st_blocks) * 512, (written + 64) * page);
+    }
+}
+
 TEST(PartFile, LeavesNothingBehindWhereItCannotBeContinued) {
     const tests::Scratch scratch;
     const auto filesThere = [&] {
