@@ -103,6 +103,15 @@ TEST_F(RamSources, WhatIsNoSourceIsToldInOneLineThatSaysWhatToGive) {
     std::filesystem::remove(path);
 }
 
+TEST_F(RamSources, WhereNothingCanBeWrittenTheFileIsNamedWhole) {
+    writeMemory("m.raw", 8192);
+    const auto refused = icecore("ram --source m.raw -o nowhere/x.aff4");
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_EQ(refused.text,
+              "icecore: nowhere/x.aff4: cannot create: No such file or directory "
+              "(nowhere/x.aff4.part)\n");
+}
+
 TEST_F(RamSources, TheDumpOfAProcessIsNoMemoryOfAMachine) {
     expectRefused(sourceFile("fuzz/corpus/minidump/icecore_memory"),
                   sourceFile("fuzz/corpus/minidump/icecore_memory") +

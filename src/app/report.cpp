@@ -13,6 +13,8 @@ namespace {
 /// `where` without the target's own name, which the line starts with already.
 std::string_view placeWithin(std::string_view where, std::string_view target) {
     if (!where.starts_with(target)) return where;
+    // Another file of nearly the same name: "x.aff4.part".
+    if (where.substr(target.size()).starts_with('.')) return where;
     return trim(where.substr(target.size()));
 }
 
