@@ -1,7 +1,7 @@
 #include "bytes/source.h"
 
 #include <algorithm>
-#include <cstring>
+#include <span>
 
 #include "base/range.h"
 #include "base/text.h"
@@ -21,7 +21,9 @@ public:
                                            std::span<std::byte> out) const override {
         if (offset >= bytes_->size()) return std::size_t{0};
         const std::size_t count = std::min(out.size(), bytes_->size() - std::size_t{offset});
-        std::memcpy(out.data(), bytes_->data() + offset, count);
+        // An empty `out` may have no address, which memcpy must not be given.
+        std::ranges::copy(std::span(*bytes_).subspan(static_cast<std::size_t>(offset), count),
+                          out.begin());
         return count;
     }
     [[nodiscard]] std::span<const std::byte> mapped() const override { return *bytes_; }
