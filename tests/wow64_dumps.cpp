@@ -10,6 +10,8 @@
 #include <memory>
 #include <regex>
 
+#include "formats/minidump/minidump.h"
+#include "model/wow64.h"
 #include "support/paths.h"
 #include "support/scratch.h"
 #include "support/windows_build.h"
@@ -394,6 +396,57 @@ TEST_F(Wow64Dumps, DamagedAreasStayHolesAndAreTold) {
     text = told(dump);
     EXPECT_THAT(text, HasSubstr("of 2 threads the 32-bit registers are there of 0"));
     EXPECT_THAT(text, Not(HasSubstr("app!")));
+}
+
+/// What a reader may say of any such file: registers of x86 or none, and a way back.
+void expectSound(const std::vector<std::byte>& file) {
+    auto snapshot = minidump::open(memorySource(file, "dump"));
+    if (!snapshot) return;
+    Process& process = *snapshot->process;
+    auto narrow = wow64Side(process);
+    if (!narrow) return;
+    ASSERT_EQ(narrow->threads.size(), process.threads.size());
+    for (const ProcessSide::ThreadSide& thread : narrow->threads) {
+        EXPECT_TRUE(!thread.context || thread.context->registers.arch() == Arch::x86);
+        EXPECT_TRUE(!thread.tls || *thread.tls <= UINT32_MAX);
+        EXPECT_TRUE(!thread.stack || thread.stack->end() <= UINT32_MAX);
+    }
+    const Listing<Thread> before = process.threads;
+    exchangeSides(process, *narrow);
+    exchangeSides(process, *narrow);
+    EXPECT_EQ(process.threads, before);
+}
+
+TEST_F(Wow64Dumps, CutAnywhere) {
+    const auto file = minidump::build(reportedByLayer().text());
+    ASSERT_TRUE(file) << file.error().describe();
+    for (std::size_t size = 0; size < file->size(); size += 101)
+        expectSound({file->begin(), file->begin() + static_cast<std::ptrdiff_t>(size)});
+    expectSound(*file);
+}
+
+TEST_F(Wow64Dumps, AnyWordThatLeadsToTheOtherSideMayBeWrong) {
+    const std::vector<std::pair<std::uint64_t, std::size_t>> words = {{waitingTeb, 0},
+                                                                      {waitingTeb, 0x1488},
+                                                                      {waitingTeb, 0x148c},
+                                                                      {waitingTeb, 0x180c},
+                                                                      {waitingTeb + 0x2000, 4},
+                                                                      {waitingTeb + 0x2000, 0x18},
+                                                                      {waitingTeb + 0x2000, 0x30},
+                                                                      {waitingArea, 0},
+                                                                      {waitingArea, 4},
+                                                                      {waitingArea, 4 + 0xb8},
+                                                                      {waitingArea, 4 + 0xc4}};
+    for (const auto& [block, offset] : words) {
+        for (const std::uint32_t value :
+             {0U, 1U, 0x7f6000U, 0x7f8000U, 0x7fffffffU, 0x80000000U, 0xfffffffcU, 0xffffffffU}) {
+            Wow64Dump dump = twoThreads();
+            std::memcpy(dump.memory.at(block).data() + offset, &value, sizeof value);
+            const auto file = minidump::build(dump.text());
+            ASSERT_TRUE(file) << file.error().describe();
+            expectSound(*file);
+        }
+    }
 }
 
 }  // namespace

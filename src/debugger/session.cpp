@@ -46,6 +46,15 @@ constexpr std::array<RegisterPart, 68> x64Parts = {{
     {"rflags", x64::eflags, 0, 64},  {"eflags", x64::eflags, 0, 32},
 }};
 
+/// The 32-bit register that has such a part, where one does. Those that x64 made longer have the
+/// same numbers.
+std::optional<RegisterId> partOfX86(const RegisterPart& part) {
+    static_assert(int{x64::rax} == int{x86::eax} && int{x64::rsp} == int{x86::esp});
+    if (part.whole == x64::eflags) return x86::eflags;
+    const bool low = part.bits == 8 && part.whole >= x64::rsi;  // sil, dil, bpl, spl
+    return part.whole <= x64::rsp && !low ? std::optional(part.whole) : std::nullopt;
+}
+
 std::optional<std::uint64_t> registerPart(const Registers& registers, std::string_view name) {
     if (registers.arch() == Arch::arm64 && name.size() >= 2 && (name[0] == 'w' || name[0] == 'W')) {
         const auto number = parseDecimal(name.substr(1));
@@ -53,10 +62,12 @@ std::optional<std::uint64_t> registerPart(const Registers& registers, std::strin
         const auto whole = registers.get(static_cast<RegisterId>(*number));
         return whole ? std::optional(*whole & UINT32_MAX) : std::nullopt;
     }
-    if (registers.arch() != Arch::x86_64) return std::nullopt;
+    const bool narrow = registers.arch() == Arch::x86;
+    if (!narrow && registers.arch() != Arch::x86_64) return std::nullopt;
     for (const RegisterPart& part : x64Parts) {
         if (!equalsIgnoreCase(part.name, name)) continue;
-        const auto whole = registers.get(part.whole);
+        const auto id = narrow ? partOfX86(part) : part.whole;
+        const auto whole = id ? registers.get(*id) : std::nullopt;
         if (!whole) return std::nullopt;
         const std::uint64_t mask =
             part.bits == 64 ? UINT64_MAX : (std::uint64_t{1} << part.bits) - 1;
