@@ -1,4 +1,5 @@
-// Any bytes as a minidump: reading it, asking its memory, describing it and building it again.
+// Any bytes as a minidump: reading it, asking its memory, listing its parts, describing it and
+// building it again.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -39,6 +40,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::vector<std::byte> file(bytes, bytes + size);
     const auto source = memorySource(file, "fuzz.dmp");
     if (const auto snapshot = minidump::open(source)) ask(*snapshot);
+    (void)minidump::outline(source);
     if (const auto text = minidump::describe(source)) {
         const auto again = minidump::build(*text);
         if (!again || *again != file) std::abort();

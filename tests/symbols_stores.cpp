@@ -1,22 +1,17 @@
 // Symbol stores and servers of Windows: every form in which a store keeps a file, a real HTTP
-// server with every way to fail, and `icecore symbols` with them.
+// server with every way to fail.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <fstream>
-#include <nlohmann/json.hpp>
+#include <numeric>
 #include <thread>
 
-#include "formats/format.h"
-#include "images/pe_image.h"
 #include "support/symbol_server.h"
-#include "support/windows_build.h"
-#include "support/windows_shapes.h"
 #include "symbols/cab.h"
 #include "symbols/symbol_locator.h"
-#include "symbols/symbolizer.h"
 
 namespace icecore::tests {
 namespace {
@@ -334,6 +329,51 @@ TEST_F(SymbolServers, manyAtOnceShareOneStore) {
     EXPECT_THAT(leftovers("slow"), testing::IsEmpty());
 }
 
+/// What a person would be shown.
+class TransferLog final : public Progress {
+public:
+    void begin(std::string_view phase, std::uint64_t total) override {
+        begun.emplace_back(phase, total);
+        ++underWay;
+    }
+    void advance(std::uint64_t amount) override { steps.push_back(amount); }
+    void end() override { --underWay; }
+    [[nodiscard]] bool cancelled() const override { return false; }
+    [[nodiscard]] std::uint64_t done() const {
+        return std::accumulate(steps.begin(), steps.end(), std::uint64_t{0});
+    }
+
+    std::vector<std::pair<std::string, std::uint64_t>> begun;
+    std::vector<std::uint64_t> steps;
+    int underWay = 0;
+};
+
+TEST_F(SymbolServers, bytesDoneAndTotalAreTold) {
+    // Also of a transfer that takes two attempts, gone on with or begun anew.
+    for (const char* kind : {"slow", "breaks", "noranges"}) {
+        SCOPED_TRACE(kind);
+        TransferLog log;
+        options_.progress = &log;
+        ASSERT_TRUE(find(path(kind), options_).has_value());
+        EXPECT_THAT(log.begun, testing::ElementsAre(testing::Pair("app.pdb", content_.size())));
+        EXPECT_GE(log.steps.size(), 2U);
+        EXPECT_EQ(log.done(), content_.size());
+        EXPECT_EQ(log.underWay, 0);
+    }
+    // One that fails ends as well; what is not there never begins.
+    options_.attempts = 1;
+    TransferLog stalled;
+    options_.progress = &stalled;
+    EXPECT_FALSE(find(path("stalls"), options_).has_value());
+    EXPECT_EQ(stalled.done(), content_.size() / 2);
+    EXPECT_EQ(stalled.underWay, 0);
+    fs::remove_all(store_ / "app.pdb");
+    TransferLog none;
+    options_.progress = &none;
+    EXPECT_FALSE(find(path("plain"), options_).has_value());
+    EXPECT_THAT(none.begun, testing::IsEmpty());
+}
+
 TEST_F(SymbolServers, theUserNeedNotWait) {
     SilentProgress progress;
     options_.progress = &progress;
@@ -349,193 +389,6 @@ TEST_F(SymbolServers, theUserNeedNotWait) {
     EXPECT_TRUE(eventually([&] { return finished.load(); }));
     fetcher.join();
     EXPECT_THAT(leftovers("stalls"), testing::IsEmpty());
-}
-
-/// A dump of Windows with one module, its image and PDB on a server.
-class SymbolsOfWindows : public testing::Test {
-protected:
-    void SetUp() override {
-        if (!canBuildForWindows()) GTEST_SKIP() << "clang-19 or lld-19 is not installed";
-        if (!have("python3")) GTEST_SKIP() << "python3 is not installed";
-        ASSERT_EQ(
-            buildForWindows(
-                scratch_.file(""), windowsShapes,
-                {.compile = "-O2 -fno-rtti", .link = "/dll /pdbaltpath:%_PDB%", .name = "shapes"}),
-            "");
-        const auto opened = PeImage::open(*openMappedFile(scratch_.file("shapes.dll")));
-        ASSERT_TRUE(opened.has_value());
-        image_ = *opened;
-        const fs::path store = scratch_.file("store");
-        place("shapes.dll", store / "shapes.dll" / image_->id());
-        place("shapes.pdb", store / "shapes.pdb" / image_->codeView()->id());
-        writeDump();
-        server_ = std::make_unique<SymbolServer>(store);
-        ASSERT_TRUE(server_->running());
-    }
-    void place(const std::string& name, const fs::path& folder) const {
-        fs::create_directories(folder);
-        fs::rename(scratch_.file(name), folder / name);
-    }
-    void writeDump(const std::vector<std::string>& names = {"shapes"}) const {
-        Snapshot snapshot;
-        snapshot.process.emplace();
-        snapshot.process->system.os = Os::windows;
-        snapshot.process->system.arch = Arch::x86_64;
-        std::uint64_t base = 0x7ff612340000;
-        for (const std::string& name : names) {
-            Module module;
-            module.range = Range::ofSize(base, image_->imageSize());
-            base += 0x1000000;
-            module.path = "C:\\app\\" + name + ".dll";
-            module.timestamp = image_->timestamp();
-            module.imageSize = image_->imageSize();
-            module.id.kind = ModuleId::Kind::pdb;
-            const auto view = *image_->codeView();
-            module.id.bytes.assign(view.guid.begin(), view.guid.end());
-            module.id.age = view.age;
-            module.debugFile = "D:\\build\\" + name + ".pdb";
-            snapshot.process->modules.items.push_back(module);
-        }
-        snapshot.process->modules.coverage = Coverage::complete;
-        auto sink = createFileSink(dump_, {.overwrite = true, .expected = 0});
-        ASSERT_TRUE(sink.has_value());
-        SilentProgress progress;
-        ASSERT_TRUE(formatByName("minidump")
-                        ->write(snapshot, planSave(*snapshot.process, {}), **sink, progress)
-                        .has_value());
-        ASSERT_TRUE((*sink)->finish().has_value());
-    }
-    [[nodiscard]] ShellOutput icecore(const std::string& arguments) const {
-        return shell("cd '" + scratch_.file("") + "' && " + program() + " symbols " + arguments +
-                     " 2>&1");
-    }
-    [[nodiscard]] std::string path() const {
-        return "'srv*" + scratch_.file("cache") + "*" + server_->url("plain") + "'";
-    }
-
-    const Scratch scratch_;
-    const std::string dump_ = scratch_.file("windows.dmp");
-    std::shared_ptr<const PeImage> image_;
-    std::unique_ptr<SymbolServer> server_;
-};
-
-TEST_F(SymbolsOfWindows, listFetchCheckLookUp) {
-    const auto before = icecore("list --json " + dump_);
-    auto json = nlohmann::json::parse(before.text, nullptr, false);
-    ASSERT_TRUE(json.is_array() && json.size() == 1) << before.text;
-    EXPECT_EQ(json[0]["symbols"], "none");
-    EXPECT_EQ(json[0]["id"], image_->codeView()->id());
-    EXPECT_TRUE(server_->requests().empty()) << "nobody is asked without being named";
-
-    const auto fetched = icecore("fetch --json --symbols " + path() + " " + dump_);
-    EXPECT_EQ(fetched.status, 0) << fetched.text;
-    json = nlohmann::json::parse(fetched.text, nullptr, false);
-    ASSERT_TRUE(json.is_array() && json.size() == 1) << fetched.text;
-    EXPECT_TRUE(fs::exists(json[0].value("path", ""))) << fetched.text;
-    EXPECT_TRUE(fs::exists(json[0].value("image", ""))) << fetched.text;
-    const std::string pdb = json[0]["path"], dll = json[0]["image"];
-
-    const auto after = icecore("list --symbols " + scratch_.file("cache") + " " + dump_);
-    EXPECT_THAT(after.text, HasSubstr("pdb"));
-    EXPECT_THAT(after.text, HasSubstr(pdb));
-    EXPECT_EQ(icecore("check --symbols " + scratch_.file("cache") + " " + dump_).status, 0);
-    EXPECT_EQ(icecore("check " + dump_ + " " + pdb + " " + dll).status, 0);
-
-    const auto looked =
-        icecore("lookup --json --symbols " + scratch_.file("cache") + " " + dll + " 0x1010");
-    json = nlohmann::json::parse(looked.text, nullptr, false);
-    ASSERT_TRUE(json.is_array() && json.size() == 1) << looked.text;
-    const auto& frame = json[0]["frames"].back();
-    EXPECT_EQ(frame["function"], "ice::Thing::run");
-    EXPECT_EQ(frame["function_offset"], "0x10");
-    EXPECT_THAT(frame["file"].get<std::string>(), testing::EndsWith("shapes.cpp"));
-    // The same by the PDB alone, and by absolute addresses.
-    EXPECT_EQ(nlohmann::json::parse(icecore("lookup --json " + pdb + " 0x1010").text, nullptr,
-                                    false)[0]["frames"],
-              json[0]["frames"]);
-    EXPECT_THAT(icecore("lookup --absolute --symbols " + scratch_.file("cache") + " " + dll + " " +
-                        hex(image_->imageBase() + 0x1010))
-                    .text,
-                HasSubstr("ice::Thing::run+0x10"));
-}
-
-/// One library under many names, each with a PDB that comes slowly.
-TEST_F(SymbolsOfWindows, allModulesAreAskedForAtOnce) {
-    const fs::path store = scratch_.file("store");
-    std::vector<std::string> names;
-    for (int i = 0; i < 6; ++i) {
-        names.push_back("part" + std::to_string(i));
-        for (const auto& [end, id] :
-             {std::pair{".dll", image_->id()}, {".pdb", image_->codeView()->id()}}) {
-            const fs::path folder = store / (names.back() + end) / id;
-            fs::create_directories(folder);
-            fs::copy_file(
-                store / (std::string("shapes") + end) / id / ("shapes" + std::string(end)),
-                folder / (names.back() + end));
-        }
-    }
-    writeDump(names);
-    const auto fetched = icecore("fetch --json --jobs 4 --symbols 'srv*" + scratch_.file("cache") +
-                                 "*" + server_->url("slow") + "' " + dump_);
-    EXPECT_EQ(fetched.status, 0) << fetched.text;
-    const auto json = nlohmann::json::parse(fetched.text, nullptr, false);
-    ASSERT_TRUE(json.is_array()) << fetched.text;
-    EXPECT_EQ(json.size(), names.size());
-    for (const auto& item : json)
-        EXPECT_TRUE(fs::exists(item.value("path", ""))) << item.dump();
-    EXPECT_GE(server_->mostAtOnce(), 3U);
-    EXPECT_LE(server_->mostAtOnce(), 8U);  // an image and a PDB for each of the four
-}
-
-TEST_F(SymbolsOfWindows, anothersPdbIsRefusedWithTheReason) {
-    ASSERT_EQ(buildForWindows(scratch_.file(""), windowsShapes,
-                              {.compile = "-O1 -fno-rtti", .link = "/dll", .name = "shapes"}),
-              "");
-    const std::string other = scratch_.file("shapes.pdb");
-    const auto list = icecore("list --verbose --symbols " + scratch_.file("") + " " + dump_);
-    EXPECT_THAT(list.text, HasSubstr("mismatch"));
-    EXPECT_THAT(list.text, HasSubstr(other + ": its GUID and age are"));
-    EXPECT_THAT(list.text, HasSubstr("the dump says " + image_->codeView()->id()));
-    EXPECT_EQ(icecore("check " + dump_ + " " + other).status, 1);
-
-    // The debugger says the same, and takes it only when told to.
-    const auto run = [&](const std::string& commands) {
-        return shell(program() + " open --symbols " + scratch_.file("") + " -c '" + commands +
-                     "' " + dump_ + " 2>&1")
-            .text;
-    };
-    const std::string noisy = run("!sym noisy; .reload /f shapes; q");
-    EXPECT_THAT(noisy, HasSubstr("its GUID and age are")) << noisy;
-    const std::string forced = run("!sym noisy; .reload /i /f shapes; q");
-    EXPECT_THAT(forced, HasSubstr("used all the same, as asked")) << forced;
-    EXPECT_THAT(forced, HasSubstr("FORCED")) << forced;
-}
-
-/// Breakpad's kind of store, for a dump whose PDB nobody has.
-TEST_F(SymbolsOfWindows, breakpadsFilesNameFunctionsToo) {
-    const std::string id = image_->codeView()->id();
-    const fs::path sym = fs::path(scratch_.file("breakpad")) / "shapes.pdb" / id / "shapes.sym";
-    write(sym, "MODULE windows x86_64 " + id +
-                   " shapes.pdb\nFILE 0 c:\\src\\shapes.cpp\nFUNC 1000 40 0 from::sym(int)\n"
-                   "1000 40 42 0\n");
-    const auto list =
-        icecore("list --verbose --symbols " + scratch_.file("breakpad") + " " + dump_);
-    EXPECT_THAT(list.text, HasSubstr("symtab")) << list.text;
-    EXPECT_THAT(list.text, HasSubstr(sym.string() + ": GUID and age match"));
-    EXPECT_THAT(icecore("lookup " + sym.string() + " 0x1004").text,
-                HasSubstr("from::sym+0x4 at c:\\src\\shapes.cpp:42"));
-    write(sym, "MODULE windows x86_64 000000000000000000000000000000001 shapes.pdb\n");
-    EXPECT_THAT(icecore("list --verbose --symbols " + scratch_.file("breakpad") + " " + dump_).text,
-                HasSubstr("its id is 000000000000000000000000000000001"));
-}
-
-TEST_F(SymbolsOfWindows, aServerWithoutTheFileIsALoss) {
-    const auto lost = icecore("fetch --symbols 'srv*" + scratch_.file("cache") + "*" +
-                              server_->url("down") + "' " + dump_);
-    EXPECT_EQ(lost.status, 3) << lost.text;
-    EXPECT_THAT(lost.text, HasSubstr("its PDB was not found"));
-    EXPECT_EQ(icecore("fetch --symbols " + scratch_.file("cache") + " " + dump_).status, 2)
-        << "no server is named";
 }
 
 }  // namespace

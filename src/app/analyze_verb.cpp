@@ -7,6 +7,7 @@
 #include "analysis/analysis.h"
 #include "analysis/caught_signal.h"
 #include "analysis/shadow_stacks.h"
+#include "app/download_progress.h"
 #include "app/report.h"
 #include "app/screen.h"
 #include "app/symbol_flags.h"
@@ -76,7 +77,10 @@ private:
         }
         const bool narrow = goToTelling32BitSide(*snapshot->process);
         if (narrow) snapshot->issues.note("shown is the 32-bit side of the process (WOW64)");
-        const Symbolizer symbolizer(*snapshot->process, symbols_.options());
+        DownloadProgress downloads([] { return false; });
+        SymbolOptions options = symbols_.options();
+        options.locator.progress = &downloads;
+        const Symbolizer symbolizer(*snapshot->process, options);
         Unwinder unwinder(*snapshot->process, symbolizer);
         // They are of the 64-bit side.
         if (!narrow) unwinder.useShadowStacks(shadowStackPointers(*snapshot));

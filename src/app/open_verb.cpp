@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "app/download_progress.h"
 #include "app/repl.h"
 #include "app/report.h"
 #include "app/symbol_flags.h"
@@ -10,6 +11,7 @@
 #include "base/text.h"
 #include "debugger/interpreter.h"
 #include "formats/format.h"
+#include "formats/outline.h"
 
 namespace icecore::app {
 
@@ -38,11 +40,18 @@ public:
             printError(path_, snapshot.error());
             return failed;
         }
-        auto session = debugger::Session::create(std::move(*snapshot), symbols_.options());
+        // A transfer ends with ^C as a command does.
+        const debugger::Session* running = nullptr;
+        DownloadProgress downloads([&] { return running != nullptr && running->interrupted(); });
+        SymbolOptions options = symbols_.options();
+        options.locator.progress = &downloads;
+        auto session = debugger::Session::create(std::move(*snapshot), options);
         if (!session) {
             printError(path_, session.error());
             return failed;
         }
+        running = session->get();
+        (*session)->outline = [this] { return outlineOf(path_); };
         if (thread_) {
             if (*thread_ >= (*session)->process().threads.size()) {
                 printError(path_, fmt::format("the dump has no thread {}", *thread_));

@@ -53,6 +53,12 @@ void ProgressBar::begin(std::string_view phase, std::uint64_t total) {
     started_ = lastDrawn_ = Clock::now();
 }
 
+void ProgressBar::join(std::string_view phase, std::uint64_t total) {
+    const std::lock_guard lock(mutex_);
+    phase_ = phase;
+    total_ = total_ == 0 || total == 0 ? 0 : total_ + total;
+}
+
 void ProgressBar::advance(std::uint64_t amount) {
     const std::lock_guard lock(mutex_);
     done_ += amount;

@@ -24,6 +24,8 @@ public:
     explicit ProgressBar(ProgressStyle style) : style_(style) {}
     ~ProgressBar() override { end(); }
     void begin(std::string_view phase, std::uint64_t total) override;
+    /// More work joins what is under way: `total` grows by that of it, unless either is unknown.
+    void join(std::string_view phase, std::uint64_t total);
     void advance(std::uint64_t amount) override;
     void end() override;
     [[nodiscard]] bool cancelled() const override;

@@ -5,7 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
-#include "app/progress_bar.h"
+#include "app/download_progress.h"
 #include "app/terminal.h"
 #include "app/verb.h"
 #include "base/text.h"
@@ -47,12 +47,11 @@ int FetchCommand::run() {
         return usage;
     }
     const SignalGuard signals;
-    ProgressBar progress(progressStyle("auto").value_or(ProgressStyle::none));
-    progress.begin("fetching", 0);
+    DownloadProgress progress(&SignalGuard::stopRequested);
     options_.locator.progress = &progress;
     for (const std::string& path : paths_)
         fetchFor(path);
-    progress.end();
+    options_.locator.progress = nullptr;
     if (json_) printJson(results_);
     return status_;
 }
@@ -134,7 +133,9 @@ void FetchCommand::fetchElf(const Module& module, const ModuleSymbols& symbols) 
 
 void FetchCommand::fetchByBuildId(const std::string& name, const std::vector<std::byte>& id,
                                   DebuginfodKind kind) {
-    const auto fetched = debuginfodFetch(options_.debuginfodUrls, id, kind, {});
+    DebuginfodOptions how;
+    how.progress = options_.locator.progress;
+    const auto fetched = debuginfodFetch(options_.debuginfodUrls, id, kind, how);
     if (!fetched && status_ == done) status_ = doneWithLosses;
     if (json_) {
         Json item = {{"file", name}, {"id", hexBytes(id)}, {"kind", toString(kind)}};

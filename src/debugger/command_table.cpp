@@ -46,6 +46,8 @@ constexpr std::array table = {
     Command{"|", "", "", "the process", showProcess},
     Command{"vertarget", "", "", "system, processor, times", showTarget},
     Command{"version", "", "", "", showTarget},
+    Command{".dumpdebug", "", "",
+            "what the dump's file consists of: streams, their sizes and places", showOutline},
     Command{".time", "", "", "when the dump was taken, how long the process ran", showTimes},
     Command{
         ".effmach", "", "[x86 | amd64 | . | #]",

@@ -27,6 +27,7 @@ Result<void> useContextRecord(CommandCall& call);
 Result<void> showException(CommandCall& call);
 Result<void> lastEvent(CommandCall& call);
 Result<void> showBugCheck(CommandCall& call);
+Result<void> showOutline(CommandCall& call);
 Result<void> showTarget(CommandCall& call);
 Result<void> showTimes(CommandCall& call);
 

@@ -1,4 +1,4 @@
-// .exr, .lastevent, vertarget, .time.
+// .exr, .lastevent, vertarget, .dumpdebug, .time.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -78,6 +78,15 @@ Result<void> showException(CommandCall& call) {
     TRY(call.arguments.finish());
     ASSIGN_OR_RETURN(const Exception exception, readExceptionRecord(call.session, address));
     call.out.write(exceptionRecordText(call.session, exception));
+    return {};
+}
+
+Result<void> showOutline(CommandCall& call) {
+    TRY(call.arguments.finish());
+    if (!call.session.outline)
+        return fail(Errc::unsupported, ".dumpdebug: nothing is known of this dump's file");
+    ASSIGN_OR_RETURN(const std::string text, call.session.outline());
+    call.out.write(text);
     return {};
 }
 

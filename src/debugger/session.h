@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -43,6 +44,8 @@ public:
     Session& operator=(const Session&) = delete;
 
     [[nodiscard]] const Snapshot& snapshot() const { return snapshot_; }
+    /// `.dumpdebug`: what the dump's file consists of, as text. Null where nobody told.
+    std::function<Result<std::string>()> outline;
     [[nodiscard]] const Process& process() const { return *snapshot_.process; }
     [[nodiscard]] const Symbolizer& symbolizer() const { return *symbolizer_; }
     [[nodiscard]] const Unwinder& unwinder() const { return *unwinder_; }

@@ -65,6 +65,7 @@ Result<fs::path> debuginfodFetch(std::string_view urls, std::span<const std::byt
         ASSIGN_OR_RETURN(auto sink, createFileSink(path, {.overwrite = true, .expected = 0}));
         HttpOptions http;
         http.stallTimeout = options.timeout;
+        http.progress = options.progress;
         const auto got = httpGet(request, *sink, http);
         if (got && sink->position() > 0) {
             TRY(sink->finish());

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/progress.h"
 
 namespace icecore {
 
@@ -19,6 +20,7 @@ struct DebuginfodOptions {
     std::filesystem::path cache;       ///< empty: $XDG_CACHE_HOME/debuginfod_client or ~/.cache/…
     std::chrono::seconds timeout{90};  ///< without any progress
     std::chrono::seconds rememberMiss{600};  ///< how long a 404 is not asked for again
+    Progress* progress = nullptr;            ///< of each transfer, as HttpOptions has it
 };
 
 /// The path of the file in the cache, fetched from the first of `urls` (blank-separated) that has

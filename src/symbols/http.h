@@ -17,7 +17,10 @@ struct HttpOptions {
     /// on where it stood where the server allows that; otherwise what came already is passed over.
     int attempts = 1;
     std::chrono::milliseconds pause{200};  ///< before the second attempt; doubled for each further
-    Progress* progress = nullptr;          ///< advances by bytes; ends the transfer when cancelled
+    /// Begins under the file's name with the answer's length once that has begun to arrive,
+    /// advances by bytes, ends when the transfer does; several transfers may share one, whose
+    /// begins then come before the others' ends. Ends the transfer when cancelled.
+    Progress* progress = nullptr;
 };
 
 /// GETs `url` (http or https only, redirects followed) into `sink`; the caller finishes the sink.

@@ -57,11 +57,29 @@ struct Transfer {
     CURL* handle = nullptr;
     std::uint64_t skip = 0;  ///< bytes that came already, of an answer that begins anew
     bool begun = false;      ///< this attempt's first bytes have arrived
+    bool told = false;       ///< the progress has begun
+    std::string_view name;   ///< of the file, for the progress
     std::uint64_t received = 0;
 };
 
+/// The last part of a URL's path.
+std::string_view fileName(std::string_view url) {
+    url = url.substr(0, url.find_first_of("?#"));
+    return url.substr(url.find_last_of('/') + 1);
+}
+
 bool isCancelled(const HttpOptions& options) {
     return options.progress != nullptr && options.progress->cancelled();
+}
+
+/// Once, whatever number of attempts it takes.
+void tellBegin(Transfer& transfer) {
+    if (transfer.options->progress == nullptr || transfer.told) return;
+    transfer.told = true;
+    curl_off_t length = -1;
+    transfer.curl->getinfo(transfer.handle, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    transfer.options->progress->begin(transfer.name,
+                                      length > 0 ? static_cast<std::uint64_t>(length) : 0);
 }
 
 std::size_t receive(char* data, std::size_t size, std::size_t count, void* user) {
@@ -72,6 +90,7 @@ std::size_t receive(char* data, std::size_t size, std::size_t count, void* user)
         transfer.curl->getinfo(transfer.handle, CURLINFO_RESPONSE_CODE, &status);
         constexpr long partialContent = 206;
         transfer.skip = status == partialContent ? 0 : transfer.received;
+        tellBegin(transfer);
     }
     auto bytes = std::as_bytes(std::span(data, size * count));
     const std::size_t passed =
@@ -173,6 +192,7 @@ Result<void> httpGet(const std::string& url, Sink& sink, const HttpOptions& opti
     transfer.sink = &sink;
     transfer.options = &options;
     transfer.curl = &curl;
+    transfer.name = fileName(url);
     Attempt attempt;
     std::chrono::milliseconds pause = options.pause;
     int begun = 0;
@@ -184,6 +204,7 @@ Result<void> httpGet(const std::string& url, Sink& sink, const HttpOptions& opti
         pauseFor(pause, options);
         pause *= 2;
     }
+    if (transfer.told) options.progress->end();
     if (transfer.error) return std::unexpected(*transfer.error);
     if (isCancelled(options)) return fail(Errc::cancelled, "the transfer was broken off", url);
     if (attempt.code == CURLE_OK) return {};

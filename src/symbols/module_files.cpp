@@ -299,7 +299,9 @@ private:
 
     std::optional<fs::path> fetch(DebuginfodKind kind) {
         if (options_.debuginfodUrls.empty() || id_.empty()) return std::nullopt;
-        auto fetched = debuginfodFetch(options_.debuginfodUrls, id_, kind, {});
+        DebuginfodOptions how;
+        how.progress = options_.locator.progress;
+        auto fetched = debuginfodFetch(options_.debuginfodUrls, id_, kind, how);
         if (fetched) return *fetched;
         say(fetched.error().describe());
         return std::nullopt;

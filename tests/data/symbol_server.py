@@ -10,6 +10,7 @@ LOG.most has the largest number of requests that were answered at the same time.
 /down     500
 /stalls   sends the first half and then nothing
 /slow     sends a few bytes at a time
+/slower   the same, so that a person would see it
 /packed   only what ends in '_'
 /pointer  only file.ptr, which names the same file below /plain
 """
@@ -120,7 +121,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             stop.wait(60)
             self.close_connection = True
             return None
-        return self.send(body, pause=0.05 if kind == "slow" else 0.0)
+        return self.send(body, pause={"slow": 0.05, "slower": 0.15}.get(kind, 0.0))
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -63,6 +63,7 @@ Snapshot opened(const std::vector<std::byte>& file) {
 }
 
 std::string described(const std::vector<std::byte>& file) {
+    (void)outline(memorySource(file, "dump"));
     const auto text = describe(memorySource(file, "dump"));
     EXPECT_TRUE(text) << text.error().describe();
     return text ? *text : std::string();

@@ -15,6 +15,7 @@ Result<WriteReport> write(const Snapshot& snapshot, const SavePlan& plan, Sink& 
                           Progress& progress);
 Result<std::string> describe(std::shared_ptr<const Source> source);
 Result<std::vector<std::byte>> build(std::string_view text);
+Result<std::string> outline(std::shared_ptr<const Source> source);
 }  // namespace minidump
 
 }  // namespace icecore
