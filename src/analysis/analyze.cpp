@@ -513,14 +513,18 @@ void Analyst::quoteProgram() {
                                  {std::string(assertion->text())},
                                  Confidence::certain});
     }
-    if (const SharedBytes* annotations = crash_.snapshot.attachment("annotations")) {
-        Finding finding{"The program attached notes to the dump.", {}, Confidence::certain};
-        for (const std::string_view line : split(annotations->text(), '\n')) {
+    const auto quote = [&](std::string_view attachment, std::string claim) {
+        const SharedBytes* text = crash_.snapshot.attachment(attachment);
+        if (text == nullptr) return;
+        Finding finding{std::move(claim), {}, Confidence::certain};
+        for (const std::string_view line : split(text->text(), '\n')) {
             if (line.empty() || finding.evidence.size() == mostLines) continue;
             finding.evidence.emplace_back(line);
         }
         if (!finding.evidence.empty()) out_.findings.push_back(std::move(finding));
-    }
+    };
+    quote("macos/crash_info", "Libraries left words for macOS' crash reporter.");
+    quote("annotations", "The program attached notes to the dump.");
 }
 
 void Analyst::judgeWithoutException() {

@@ -182,6 +182,13 @@ Json analysisJson(const Snapshot& snapshot, const Analysis& analysis) {
                             {"confidence", toString(finding.confidence)}});
     }
     json["findings"] = std::move(findings);
+    // What libraries of macOS left for its crash reporter, line by line.
+    if (const SharedBytes* words = snapshot.attachment("macos/crash_info")) {
+        Json& lines = json["crash_info"] = Json::array();
+        for (const std::string_view line : split(words->text(), '\n')) {
+            if (!line.empty()) lines.push_back(printable(line));
+        }
+    }
     json["issues"] = issuesJson(analysis.issues);
     return json;
 }
