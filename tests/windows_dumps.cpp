@@ -145,6 +145,10 @@ TEST_F(WindowsDumps, EachWayToEndInWords) {
         {"heap", "0xc0000374", "STATUS_HEAP_CORRUPTION", "the heap, which found itself corrupt"},
         {"overflow", "0xc00000fd", "STATUS_STACK_OVERFLOW", ""},
     };
+    std::vector<std::pair<std::string, std::string>> wanted;
+    for (const auto& way : ways)
+        wanted.emplace_back(way.how, "0");
+    prepare(wanted);
     for (const auto& way : ways) {
         SCOPED_TRACE(way.how);
         const Json json = analysis(way.how);
@@ -191,10 +195,12 @@ TEST_F(WindowsDumps, AFullDumpHasItAllInMemory) {
     EXPECT_NE(text.find("kernel32!"), std::string::npos) << text;
 }
 
-/// Normal, with data segments, with all memory, with thread information and regions.
+/// Normal, with data segments, handles, thread information, all memory, and all memory with all of
+/// these, regions, unloaded modules, thread data and tokens.
 TEST_F(WindowsDumps, EachTypeOfDumpHasTheSameStack) {
+    prepare({{"null", "1"}, {"null", "4"}, {"null", "1000"}});
     const Json plain = crashed(analysis("null"));
-    for (const char* type : {"1", "2", "1800"}) {
+    for (const char* type : {"1", "4", "1000", "2", "61927"}) {
         SCOPED_TRACE(type);
         const Json other = crashed(analysis("null", type));
         ASSERT_EQ(other["frames"].size(), plain["frames"].size());
@@ -203,6 +209,56 @@ TEST_F(WindowsDumps, EachTypeOfDumpHasTheSameStack) {
                 EXPECT_EQ(other["frames"][i].value(field, Json()),
                           plain["frames"][i].value(field, Json()))
                     << i << " " << field;
+        }
+    }
+    // The files say of which type they are, and what they consist of.
+    for (const char* type : {"1000", "61927"}) {
+        const std::string parts = open(dump("null", type), ".dumpdebug");
+        EXPECT_THAT(parts, HasSubstr(fmt::format("\nFlags           {:0>8}\n", type)));
+        EXPECT_THAT(parts, HasSubstr("00001000 MiniDumpWithThreadInfo\n"));
+        EXPECT_THAT(parts, HasSubstr(": type ThreadListStream (3), size 00000124, RVA "));
+        const bool full = (parseHex(type) & 2U) != 0;
+        EXPECT_EQ(parts.find(": type Memory64ListStream (9)") != std::string::npos, full);
+        EXPECT_EQ(parts.find(": type MemoryListStream (5)") != std::string::npos, !full);
+        EXPECT_THAT(parts, HasSubstr("\n  ExceptionCode C0000005\n"));
+        EXPECT_THAT(parts, Not(HasSubstr("Damaged")));
+    }
+}
+
+/// Nobody has a file of this process: no unwind tables, no code but the bytes around each thread's
+/// instruction. The calls of the crash are found all the same, as guesses and called so, and chance
+/// adds twelve of them to a stack at most.
+TEST_F(WindowsDumps, WithoutAnyFileTheCallsOfTheCrashAreGuessed) {
+    const std::string copy = wine_->file("gone.exe"), file = wine_->file("gone.dmp");
+    std::filesystem::copy_file(exe(), copy);
+    ASSERT_EQ(wine_->run(copy + " null gone.dmp 0"), 0);
+    std::filesystem::remove(copy);
+    const std::string text =
+        shell("cd / && " + program() + " analyze --json " + file + " 2>/dev/null").text;
+    const Json json = Json::parse(text, nullptr, false);
+    ASSERT_TRUE(json.is_object()) << text;
+    std::vector<std::string> found;
+    const Json guessed = crashed(json), known = crashed(analysis("null"));
+    for (const Json& frame : guessed["frames"]) {
+        found.push_back(frame.value("module_offset", ""));
+        EXPECT_EQ(frame["trust"], frame["index"] == 0 ? "context" : "scan");
+    }
+    // The program's two frames and that of kernel32 which began the thread. (The outermost return
+    // address, in RtlUserThreadStart, is a multiple of eight in Wine 8, and so taken for a pointer
+    // to data.)
+    constexpr std::size_t calls = 3;
+    std::size_t compared = 0;
+    for (const Json& frame : known["frames"]) {
+        if (frame["trust"] == "inline" || compared == calls) continue;
+        EXPECT_THAT(found, testing::Contains(frame.value("module_offset", "?"))) << frame;
+        ++compared;
+    }
+    EXPECT_EQ(compared, calls);
+    for (const Json& thread : json["threads"]) {
+        std::size_t inARow = 0;
+        for (const Json& frame : thread["frames"]) {
+            inARow = frame["trust"] == "scan" ? inARow + 1 : 0;
+            EXPECT_LE(inARow, 12U) << thread.dump(1);
         }
     }
 }

@@ -3,10 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include "support/paths.h"
 #include "support/scratch.h"
@@ -35,10 +39,23 @@ protected:
     /// MINIDUMP_TYPE in hex.
     static std::string dump(const std::string& how, const std::string& type = "0") {
         std::string& path = dumps_[how + "-" + type];
-        if (!path.empty()) return path;
-        const std::string name = how + "-" + type + ".dmp";
-        if (wine_->run(exe() + " " + how + " " + name + " " + type) == 0) path = wine_->file(name);
+        if (path.empty()) path = make({how, type});
         return path;
+    }
+    /// What `dump` is going to be asked for, two at a time: Wine's programs wait more than they
+    /// work.
+    static void prepare(const std::vector<std::pair<std::string, std::string>>& wanted) {
+        std::vector<std::string> paths(wanted.size());
+        std::atomic<std::size_t> next{0};
+        const auto work = [&] {
+            for (std::size_t i = next++; i < wanted.size(); i = next++)
+                paths[i] = make(wanted[i]);
+        };
+        std::thread other(work);
+        work();
+        other.join();
+        for (std::size_t i = 0; i < wanted.size(); ++i)
+            dumps_[wanted[i].first + "-" + wanted[i].second] = paths[i];
     }
     static std::string symbols() {
         return "--symbols '" + std::filesystem::path(exe()).parent_path().string() + ";" +
@@ -47,6 +64,13 @@ protected:
     /// What commands print of a dump, errors included.
     static std::string open(const std::string& file, const std::string& commands) {
         return shell(program() + " open " + symbols() + file + " -c '" + commands + "' 2>&1").text;
+    }
+
+    static std::string make(const std::pair<std::string, std::string>& wanted) {
+        const auto& [how, type] = wanted;
+        const std::string name = how + "-" + type + ".dmp";
+        const int status = wine_->run(exe() + " " + how + " " + name + " " + type);
+        return status == 0 ? wine_->file(name) : std::string();
     }
 
     static inline std::unique_ptr<Wine> wine_;

@@ -19,8 +19,9 @@ public:
         server_ =
             find({"/usr/lib/wine/wineserver64", "/usr/lib/wine/wineserver", "/usr/bin/wineserver"});
         if (!available()) return;
-        // The server stays a minute between programs: starting it is what takes the time.
-        shell(environment() + server_ + " -p60 2>/dev/null");
+        // The server stays between programs, for ten minutes at most: starting it is what takes
+        // the time.
+        shell(environment() + server_ + " -p600 2>/dev/null");
         shell(command("wineboot -i"));
     }
     ~Wine() {
