@@ -19,7 +19,7 @@ struct LocatorOptions {
     std::chrono::seconds stallTimeout{60};   ///< without a byte arriving
     int attempts = 3;                        ///< of a transfer that breaks off; it is resumed
     std::chrono::seconds rememberMiss{600};  ///< how long a server's 404 is not asked for again
-    /// Of each transfer, as httpGet reports it, by the thread that searches. Must outlive every use.
+    /// Of each transfer, as httpGet reports it, by the searching thread. Must outlive every use.
     Progress* progress = nullptr;
 };
 
