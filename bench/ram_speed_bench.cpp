@@ -77,6 +77,27 @@ public:
         return {};
     }
 
+    /// Who has dd hashes what passes with another tool; one hash, where ours has two.
+    Result<void> besideHashedDd() {
+        TRY(have(random_, Content::random));
+        Row row{.what = "ram → raw, SHA-256 and BLAKE3", .peer = "dd | tee | sha256sum"};
+        for (int i = 0; i < report_.runs(); ++i) {
+            ASSIGN_OR_RETURN(const Run ours, timed(acquisitions.front(), random_));
+            row.ours.add(ours.seconds);
+            settle(copy_);
+            ASSIGN_OR_RETURN(const Run theirs,
+                             succeed({"sh", "-c",
+                                      "dd if=\"$1\" bs=1M status=none | tee \"$2\" | sha256sum && "
+                                      "sync \"$2\"",
+                                      "sh", random_, copy_}));
+            row.theirs.add(theirs.seconds);
+            settle(copy_);
+        }
+        row.remark = rate(row.ours);
+        report_.add(std::move(row));
+        return {};
+    }
+
     /// There, back, and what the disk gave meanwhile.
     Result<void> roundTrip() {
         for (const auto& [content, name] :
@@ -264,6 +285,7 @@ int measure(Report& report) {
     };
     part("convert", [&] { return speed.besideDd(conversions); });
     part("acquire", [&] { return speed.besideDd(acquisitions); });
+    part("hashed", [&] { return speed.besideHashedDd(); });
     part("roundtrip", [&] { return speed.roundTrip(); });
     part("codecs", [&] { return speed.codecs(); });
     part("threads", [&] { return speed.threads(); });

@@ -63,10 +63,18 @@ Range Pieces::operator[](std::uint64_t index) const {
 
 Piece readPiece(const AddressSpace& memory, Range range) {
     Piece piece;
+    readPiece(memory, range, piece);
+    if (piece.zero) piece.bytes = {};
+    return piece;
+}
+
+void readPiece(const AddressSpace& memory, Range range, Piece& piece) {
     piece.range = range;
+    piece.unread.clear();
+    piece.bytes.clear();
     const std::vector<Extent> extents = memory.extents(range);
     piece.zero = extents.size() == 1 && extents.front() == Extent{range, Absence::none, true};
-    if (piece.zero) return piece;
+    if (piece.zero) return;
     piece.bytes.resize(static_cast<std::size_t>(range.size()));
     std::uint64_t at = range.begin();
     while (at < range.end()) {
@@ -85,11 +93,8 @@ Piece readPiece(const AddressSpace& memory, Range range) {
             piece.unread.push_back(Range::between(at, next));
         at = next;
     }
-    if (piece.unread.empty() && allZero(piece.bytes)) {
-        piece.zero = true;
-        piece.bytes = {};
-    }
-    return piece;
+    piece.zero = piece.unread.empty() && allZero(piece.bytes);
+    if (piece.zero) piece.bytes.clear();
 }
 
 std::vector<Extent> absentExtents(const AddressSpace& memory) {

@@ -58,6 +58,8 @@ struct Piece {
 };
 /// Reads a piece of at most some MiB; goes on behind pages that cannot be read.
 Piece readPiece(const AddressSpace& memory, Range range);
+/// Into the memory of a piece that is not needed any more.
+void readPiece(const AddressSpace& memory, Range range, Piece& piece);
 
 /// What is known absent inside the stored ranges' hull, by reason: for reports.
 std::vector<Extent> absentExtents(const AddressSpace& memory);

@@ -32,8 +32,12 @@ std::string_view bannerAt(std::string_view text) {
     const std::string_view line = printableStart(text.substr(0, mostBanner));
     const bool release = line.size() > bannerStart.size() && line[bannerStart.size()] >= '0' &&
                          line[bannerStart.size()] <= '9';
-    const bool whole = line.size() >= leastBanner && line.find(" (") != std::string_view::npos &&
-                       line.find(" #") != std::string_view::npos;
+    // A kernel holds one more, which its build put by for want of a number: "… # SMP".
+    const std::size_t build = line.find(" #");
+    const bool numbered = build != std::string_view::npos && build + 2 < line.size() &&
+                          line[build + 2] >= '0' && line[build + 2] <= '9';
+    const bool whole =
+        line.size() >= leastBanner && line.find(" (") != std::string_view::npos && numbered;
     return release && whole ? line : std::string_view();
 }
 
@@ -131,6 +135,7 @@ private:
 
 SystemGuess search(const AddressSpace& memory, std::uint64_t mostBytes) {
     Search looking;
+    Piece piece;
     std::uint64_t searched = 0;
     for (const Extent& extent : memory.extents(Range::all())) {
         if (extent.absence != Absence::none || extent.zero) continue;
@@ -141,8 +146,8 @@ SystemGuess search(const AddressSpace& memory, std::uint64_t mostBytes) {
             }
             const std::uint64_t size =
                 std::min(alignDown(at, pieceSize) + pieceSize, extent.range.end()) - at;
-            const Piece piece = readPiece(
-                memory, Range::ofSize(at, std::min(size + overlap, extent.range.end() - at)));
+            readPiece(memory, Range::ofSize(at, std::min(size + overlap, extent.range.end() - at)),
+                      piece);
             const std::string_view text(reinterpret_cast<const char*>(piece.bytes.data()),
                                         piece.bytes.size());
             searched += size;

@@ -58,7 +58,8 @@ TEST_F(SystemGuesses, WordsThatAreNoBannerAreNone) {
     for (const std::string_view text :
          {"Linux version %s (%s@%s) (%s) %s and more words", "Linux version ",
           "Linux version 6.1 without the rest of it, and yet long enough",
-          "Linux version 6.1 (x) (y)", "linux version 6.1.0 (x@y) (gcc) #1 SMP Debian"}) {
+          "Linux version 6.1 (x) (y)", "Linux version 6.1.0 (x@y) (gcc-12, of nobody) # SMP Debian",
+          "linux version 6.1.0 (x@y) (gcc) #1 SMP Debian"}) {
         std::ranges::fill(bytes_, std::byte{0});
         put(4096, text);
         EXPECT_EQ(guess().os, Os::unknown) << text;
