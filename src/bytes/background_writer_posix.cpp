@@ -12,9 +12,6 @@ namespace icecore {
 
 namespace {
 
-/// A buffer of which less than this part are holes is written at once, zeros and all.
-constexpr std::size_t worthHoles = 4;
-
 /// The whole blocks of them.
 std::vector<Range> wholeBlocks(std::vector<Range> zeros) {
     for (Range& range : zeros)
@@ -93,7 +90,8 @@ Result<void> BackgroundWriter::write(const Job& job) {
     std::uint64_t empty = 0;
     for (const Range hole : holes)
         empty += hole.size();
-    if (empty >= job.size / worthHoles) return writeBetween(job, holes);
+    // The page cache is slower than the disk: it is worth it where most need not be written.
+    if (empty >= job.size / 4 * 3) return writeBetween(job, holes);
     return writeAll(large_, {job.buffer.get(), job.size}, job.offset);
 }
 

@@ -35,8 +35,8 @@ std::filesystem::path partPath(const std::filesystem::path& path);
 
 /// A file that is called PATH.part until it is finished, and stays there when it is not. A thread
 /// of its own writes a buffer at a time, with O_DIRECT where that is possible, so that what is
-/// written does not push anything out of memory; zeros become holes where they are a quarter of a
-/// buffer or more. A block device is written in place, zeros included.
+/// written does not push anything out of memory; zeros become holes where they are three quarters
+/// of a buffer, and where they are long. A block device is written in place, zeros included.
 ///
 /// With `keep` an existing PATH.part is cut to that length, and as many bytes that are written
 /// first are not written but compared with it: `mismatch` where they differ.

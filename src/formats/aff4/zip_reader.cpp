@@ -166,15 +166,21 @@ Result<SharedBytes> ZipReader::load(const ZipMember& member, std::uint64_t limit
         return fail(Errc::limit, "a member is too large for what it should hold",
                     file_->where(member.header));
     ASSIGN_OR_RETURN(const std::uint64_t begin, bytesBehindHeader(member));
-    ASSIGN_OR_RETURN(const SharedBytes stored, file_->load(begin, member.packed));
-    SharedBytes bytes = stored;
+    // A copy: members lie all over the file, and each touch of a mapping may take 2 MiB of it in.
+    std::vector<std::byte> stored(static_cast<std::size_t>(member.packed));
+    ASSIGN_OR_RETURN(const std::size_t there, file_->read(begin, stored));
+    if (there < stored.size())
+        return fail(Errc::truncated, "the file became shorter while it was read",
+                    file_->where(begin + there));
+    SharedBytes bytes;
     if (member.method == zipDeflated) {
         std::vector<std::byte> content(static_cast<std::size_t>(member.size));
-        ASSIGN_OR_RETURN(const std::size_t got,
-                         unpackBlock(Codec::deflate, stored.span(), content));
+        ASSIGN_OR_RETURN(const std::size_t got, unpackBlock(Codec::deflate, stored, content));
         content.resize(got);
         bytes = SharedBytes::own(std::move(content));
-    } else if (member.method != zipStored) {
+    } else if (member.method == zipStored) {
+        bytes = SharedBytes::own(std::move(stored));
+    } else {
         return fail(Errc::unsupported, "a member packed in a way that AFF4 does not use",
                     file_->where(member.header));
     }
