@@ -81,15 +81,13 @@ public:
     Result<void> besideHashedDd() {
         TRY(have(random_, Content::random));
         Row row{.what = "ram → raw, SHA-256 and BLAKE3", .peer = "dd | tee | sha256sum"};
+        const std::string script =
+            R"(dd if="$1" bs=1M status=none | tee "$2" | sha256sum && sync "$2")";
         for (int i = 0; i < report_.runs(); ++i) {
             ASSIGN_OR_RETURN(const Run ours, timed(acquisitions.front(), random_));
             row.ours.add(ours.seconds);
             settle(copy_);
-            ASSIGN_OR_RETURN(const Run theirs,
-                             succeed({"sh", "-c",
-                                      "dd if=\"$1\" bs=1M status=none | tee \"$2\" | sha256sum && "
-                                      "sync \"$2\"",
-                                      "sh", random_, copy_}));
+            ASSIGN_OR_RETURN(const Run theirs, succeed({"sh", "-c", script, "sh", random_, copy_}));
             row.theirs.add(theirs.seconds);
             settle(copy_);
         }
