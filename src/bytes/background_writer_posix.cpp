@@ -90,8 +90,10 @@ Result<void> BackgroundWriter::write(const Job& job) {
     std::uint64_t empty = 0;
     for (const Range hole : holes)
         empty += hole.size();
-    // The page cache is slower than the disk: it is worth it where most need not be written.
-    if (empty >= job.size / 4 * 3) return writeBetween(job, holes);
+    // The page cache is slower than the disk: it is worth it where most need not be written, or
+    // where there is little, as between long holes.
+    const bool isLittle = job.size <= bufferSize_ / 4;
+    if (!holes.empty() && (isLittle || empty >= job.size / 4 * 3)) return writeBetween(job, holes);
     return writeAll(large_, {job.buffer.get(), job.size}, job.offset);
 }
 
