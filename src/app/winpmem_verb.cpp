@@ -47,8 +47,7 @@ public:
         if (!pagefile_.empty())
             return wrong(
                 "-p: the page file is Windows'; what Linux has swapped out lies on its swap "
-                "devices "
-                "(swapon --show): copy those beside the image");
+                "devices (swapon --show): copy those beside the image");
         if (driver_ || !unused_.empty())
             printError("winpmem", "note: no driver is needed here, its switches have no effect");
         if (input_.empty() && !images_.empty()) input_ = images_.front();

@@ -14,6 +14,7 @@
 #include "base/range.h"
 #include "base/text.h"
 #include "bytes/descriptor_posix.h"
+#include "bytes/direct_io_posix.h"
 #include "bytes/folder.h"
 #include "bytes/new_file_posix.h"
 #include "bytes/packed_source.h"
@@ -170,14 +171,12 @@ private:
     /// until the end asks for all of them, and the disk idles meanwhile.
     void startWriting() {
         written_ = 0;
-#ifdef SYNC_FILE_RANGE_WRITE
-        if (seekable_) {
-            // A hint: what it cannot do, the end does.
-            (void)::sync_file_range(descriptor_, start_ + begun_,
-                                    static_cast<off_t>(position_) - begun_, SYNC_FILE_RANGE_WRITE);
-            begun_ = static_cast<off_t>(position_);
-        }
-#endif
+        if (!seekable_) return;
+        // A hint: what it cannot do, the end does.
+        direct_io::beginWriting(descriptor_,
+                                Range::ofSize(static_cast<std::uint64_t>(start_ + begun_),
+                                              position_ - static_cast<std::uint64_t>(begun_)));
+        begun_ = static_cast<off_t>(position_);
     }
 
     static constexpr std::uint64_t writeBehind = std::uint64_t{16} << 20;

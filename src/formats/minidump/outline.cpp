@@ -7,27 +7,15 @@
 #include "base/text.h"
 #include "formats/minidump/minidump.h"
 #include "formats/minidump/reading.h"
+#include "model/dump_type.h"
 
 namespace icecore::minidump {
 
 namespace {
 
-// MINIDUMP_TYPE, minidumpapiset.h: the name of bit 0, 1, ….
-constexpr std::array<std::string_view, 25> typeBits = {
-    "WithDataSegs",
-    "WithFullMemory",
-    "WithHandleData",
-    "FilterMemory",
-    "ScanMemory",
-    "WithUnloadedModules",
-    "WithIndirectlyReferencedMemory",
-    "FilterModulePaths",
-    "WithProcessThreadData",
-    "WithPrivateReadWriteMemory",
-    "WithoutOptionalData",
-    "WithFullMemoryInfo",
-    "WithThreadInfo",
-    "WithCodeSegs",
+// MINIDUMP_TYPE, minidumpapiset.h: the bits above those of dumpFlags(), which only Windows knows.
+constexpr unsigned firstLaterBit = 14;
+constexpr std::array<std::string_view, 11> laterBits = {
     "WithoutAuxiliaryState",
     "WithFullAuxiliaryState",
     "WithPrivateWriteCopyMemory",
@@ -161,9 +149,14 @@ private:
         line("NumberOfStreams {}", header.streamCount);
         line("Flags           {:08X}", std::uint64_t{header.flags});
         if (header.flags == 0) line("                0000 MiniDumpNormal");
-        for (std::size_t bit = 0; bit < typeBits.size(); ++bit) {
-            if ((header.flags >> bit & 1U) != 0)
-                line("                {:08X} MiniDump{}", 1U << bit, typeBits[bit]);
+        for (const DumpFlagInfo& info : dumpFlags()) {
+            const auto bit = static_cast<std::uint32_t>(info.flag);
+            if ((header.flags & bit) != 0) line("                {:08X} {}", bit, info.name);
+        }
+        for (std::size_t i = 0; i < laterBits.size(); ++i) {
+            const std::uint32_t bit = 1U << (firstLaterBit + i);
+            if ((header.flags & bit) != 0)
+                line("                {:08X} MiniDump{}", bit, laterBits[i]);
         }
         line("\nStreams:");
     }
