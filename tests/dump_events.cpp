@@ -1,6 +1,10 @@
 // `icecore dump` that waits for an event: a target that meets it is dumped, its twin is not, and
 // nobody loses anything.
 #include <gtest/gtest.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
@@ -220,6 +224,73 @@ pid_t tracerOf(const Victim& victim) {
     return static_cast<pid_t>(parseDecimal(statusValue(victim.pid(), "TracerPid")).value_or(0));
 }
 
+/// Starts a watcher that can be killed, and waits until everything is in place; -1 when it does not
+/// come to that.
+pid_t startWatcher(const Victim& victim, const std::string& log) {
+    const pid_t watcher = ::fork();
+    if (watcher == 0) {
+        const int file = ::open(log.c_str(), O_WRONLY | O_CREAT, 0600);
+        if (file < 0) ::_exit(127);
+        ::dup2(file, 2);
+        ::execl(program().c_str(), "icecore", "dump", std::to_string(victim.pid()).c_str(),
+                "--exception", "first", "--show", "--count", "1000000", nullptr);
+        ::_exit(127);
+    }
+    const bool begun =
+        eventually([&] { return readText(log).find("watching") != std::string::npos; });
+    return begun ? watcher : -1;
+}
+
+/// Stops a process of one thread (SIGSTOP) between a breakpoint and its SIGTRAP: that one is
+/// pending. A signal that is blocked when its delivery goes on is queued again, as what a tracer
+/// has made of it.
+bool stopWithATrapPending(pid_t pid) {
+    int status = 0;
+    const auto stopsFor = [&](int signal, int event) {
+        return ::waitpid(pid, &status, 0) == pid && WIFSTOPPED(status) &&
+               WSTOPSIG(status) == signal && status >> 16 == event;
+    };
+    siginfo_t trap{};
+    trap.si_signo = SIGTRAP;
+    trap.si_code = TRAP_HWBKPT;
+    std::uint64_t before = 0;
+    const std::uint64_t blocked = std::uint64_t{1} << (SIGTRAP - 1);
+    return ::ptrace(PTRACE_SEIZE, pid, nullptr, nullptr) == 0 &&
+           ::ptrace(PTRACE_INTERRUPT, pid, nullptr, nullptr) == 0 &&
+           stopsFor(SIGTRAP, PTRACE_EVENT_STOP) &&
+           ::ptrace(PTRACE_GETSIGMASK, pid, sizeof before, &before) == 0 &&
+           ::ptrace(PTRACE_SETSIGMASK, pid, sizeof blocked, &blocked) == 0 &&
+           ::syscall(SYS_tgkill, pid, pid, SIGUSR1) == 0 &&
+           ::ptrace(PTRACE_CONT, pid, nullptr, nullptr) == 0 && stopsFor(SIGUSR1, 0) &&
+           ::ptrace(PTRACE_SETSIGINFO, pid, nullptr, &trap) == 0 && ::kill(pid, SIGSTOP) == 0 &&
+           ::ptrace(PTRACE_CONT, pid, nullptr, SIGTRAP) == 0 && stopsFor(SIGSTOP, 0) &&
+           ::ptrace(PTRACE_CONT, pid, nullptr, SIGSTOP) == 0 &&
+           stopsFor(SIGSTOP, PTRACE_EVENT_STOP) &&
+           ::ptrace(PTRACE_SETSIGMASK, pid, sizeof before, &before) == 0 &&
+           ::ptrace(PTRACE_DETACH, pid, nullptr, nullptr) == 0;
+}
+
+/// Between a breakpoint and its SIGTRAP a thread may make another stop, in which the breakpoint is
+/// taken away: the SIGTRAP comes all the same.
+TEST(DumpEvents, ABreakpointMetJustBeforeWeLeaveEndsNobody) {
+    Victim victim("events");
+    ASSERT_EQ(victim.line(), "ready");
+    ASSERT_TRUE(stopWithATrapPending(victim.pid()));
+    EXPECT_EQ(statusValue(victim.pid(), "SigPnd"), "0000000000000010");
+    const Scratch scratch;
+    const pid_t watcher = startWatcher(victim, scratch.file("log"));
+    ASSERT_GT(watcher, 0);
+    ::kill(watcher, SIGKILL);
+    ::waitpid(watcher, nullptr, 0);
+    // Long enough to be gone by mistake.
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    ::kill(victim.pid(), SIGCONT);
+    victim.tell("throw-many 3\n");
+    ASSERT_EQ(victim.line(), "ok");
+    EXPECT_TRUE(eventually([&] { return tracerOf(victim) == 0; }));
+    EXPECT_TRUE(victim.alive());
+}
+
 TEST(DumpEvents, WatcherAndGuardianKilledAtOnceTheTargetGoesOn) {
     Victim victim("events");
     ASSERT_EQ(victim.line(), "ready");
@@ -227,17 +298,8 @@ TEST(DumpEvents, WatcherAndGuardianKilledAtOnceTheTargetGoesOn) {
     ASSERT_EQ(victim.line(), "ok");
     for (int round = 0; round < 3; ++round) {
         const Scratch scratch;
-        const pid_t watcher = ::fork();
-        if (watcher == 0) {
-            const int log = ::open(scratch.file("log").c_str(), O_WRONLY | O_CREAT, 0600);
-            if (log < 0) ::_exit(127);
-            ::dup2(log, 2);
-            ::execl(program().c_str(), "icecore", "dump", std::to_string(victim.pid()).c_str(),
-                    "--exception", "first", "--show", "--count", "1000000", nullptr);
-            ::_exit(127);
-        }
-        ASSERT_TRUE(eventually(
-            [&] { return readText(scratch.file("log")).find("watching") != std::string::npos; }));
+        const pid_t watcher = startWatcher(victim, scratch.file("log"));
+        ASSERT_GT(watcher, 0);
         victim.tell("throw-many 3\n");
         ASSERT_EQ(victim.line(), "ok");
         const pid_t guardian = tracerOf(victim);

@@ -52,10 +52,13 @@ void GuardianServer::dropGone() noexcept {
 
 void GuardianServer::arm(ThreadRecord& record) noexcept {
     if (record.armed == generation_ || record.exiting) return;
-    if (native::setBreakpoints(record.id, header_.wishes.breakpoints))
-        record.armed = generation_;
-    else if (errno != ESRCH)
-        armError_ = errno;
+    if (!native::setBreakpoints(record.id, header_.wishes.breakpoints)) {
+        if (errno != ESRCH) armError_ = errno;
+        return;
+    }
+    // The SIGTRAP of a breakpoint that has just been taken away would end the process if nobody
+    // were there for it: the thread is at rest only once that has come.
+    if (!traced::breakpointPending(record.id)) record.armed = generation_;
 }
 
 void GuardianServer::resume(ThreadRecord& record) noexcept {

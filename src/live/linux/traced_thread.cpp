@@ -251,22 +251,43 @@ bool toEventStop(pid_t thread) noexcept {
     return runToEventStop(thread, outcome);
 }
 
-std::uint64_t pendingSignals(pid_t thread, bool shared) noexcept {
+namespace {
+/// Every pending signal of the thread itself, or of those that its process shares.
+template <typename Visit>
+void eachPending(pid_t thread, bool shared, Visit visit) noexcept {
     constexpr int batch = 16;
     siginfo_t signals[batch];
-    std::uint64_t mask = 0;
     // 64 signals: more than that many batches only repeat what is known.
     for (std::uint64_t at = 0; at < 64 * batch; at += batch) {
         __ptrace_peeksiginfo_args range{at, shared ? std::uint32_t{PTRACE_PEEKSIGINFO_SHARED} : 0U,
                                         batch};
         const long got = ::ptrace(PTRACE_PEEKSIGINFO, thread, &range, signals);
-        for (long i = 0; i < got; ++i) {
-            const int number = signals[i].si_signo;
-            if (number >= 1 && number <= 64) mask |= std::uint64_t{1} << (number - 1);
-        }
+        for (long i = 0; i < got; ++i)
+            visit(signals[i]);
         if (got < batch) break;
     }
+}
+}  // namespace
+
+std::uint64_t pendingSignals(pid_t thread, bool shared) noexcept {
+    std::uint64_t mask = 0;
+    eachPending(thread, shared, [&](const siginfo_t& signal) {
+        const int number = signal.si_signo;
+        if (number >= 1 && number <= 64) mask |= std::uint64_t{1} << (number - 1);
+    });
     return mask;
+}
+
+bool breakpointPending(pid_t thread) noexcept {
+    bool pending = false;
+    eachPending(thread, false, [&](const siginfo_t& signal) {
+        pending |= signal.si_signo == SIGTRAP && signal.si_code == TRAP_HWBKPT;
+    });
+    if (!pending) return false;
+    // One that the kernel has sent is never blocked.
+    std::uint64_t blocked = 0;
+    return ::ptrace(PTRACE_GETSIGMASK, thread, sizeof blocked, &blocked) != 0 ||
+           (blocked >> (SIGTRAP - 1) & 1) == 0;
 }
 
 bool catchesSyscalls(pid_t thread) noexcept {

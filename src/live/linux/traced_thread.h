@@ -28,6 +28,9 @@ char stateOf(int taskDirectory, pid_t thread) noexcept;
 int seccompMode(pid_t thread) noexcept;
 /// Pending signals as a mask: of the thread itself, or those shared by its process.
 std::uint64_t pendingSignals(pid_t thread, bool shared) noexcept;
+/// Whether a stopped thread has met a breakpoint whose SIGTRAP it has not got yet: another stop
+/// may come between the two.
+bool breakpointPending(pid_t thread) noexcept;
 
 /// Whether the thread has the kernel turn its system calls into SIGSYS (Syscall User Dispatch, as
 /// Wine uses it): a call of ours would then kill it.
