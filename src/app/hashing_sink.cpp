@@ -5,27 +5,27 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
+#include <new>
 #include <thread>
 
 #include "base/text.h"
+#include "bytes/buffer_pool.h"
 #include "bytes/past_cache.h"
 
 namespace icecore::app {
 
-/// What comes in small pieces is gathered in blocks, which go round: the first hash of them is
-/// taken on a thread of its own.
+/// Pieces wait for the thread that takes the first hash of them. What does not stay where it is
+/// is gathered in blocks, which go round.
 class StreamHashes::Behind {
 public:
     Behind(std::span<One> ones, std::size_t bufferSize)
-        : ones_(ones), blockSize_(std::max<std::size_t>(bufferSize / blockCount, 4096)) {
-        for (Block& block : blocks_) {
-            block.bytes = std::make_unique_for_overwrite<std::byte[]>(blockSize_);
-            free_.push_back(&block);
-        }
+        : ones_(ones),
+          blockSize_(std::max<std::size_t>(bufferSize / blockCount, 4096)),
+          blocks_(blockCount, blockSize_) {
         thread_ = std::jthread([this] { run(); });
     }
     ~Behind() {
-        give();
+        giveBlock();
         {
             const std::lock_guard lock(mutex_);
             ended_ = true;
@@ -35,88 +35,92 @@ public:
     Behind(const Behind&) = delete;
     Behind& operator=(const Behind&) = delete;
 
-    void update(std::span<const std::byte> bytes) {
+    void gather(std::span<const std::byte> bytes) {
         while (!bytes.empty()) {
             needBlock();
-            const std::size_t count = std::min(bytes.size(), blockSize_ - block_->used);
-            std::memcpy(block_->bytes.get() + block_->used, bytes.data(), count);
+            const std::size_t count = std::min(bytes.size(), blockSize_ - used_);
+            std::memcpy(block_.get() + used_, bytes.data(), count);
             took(count);
             bytes = bytes.subspan(count);
         }
     }
+    void give(std::shared_ptr<const std::byte> owner, std::span<const std::byte> bytes) {
+        giveBlock();
+        give(Piece{std::move(owner), bytes, 0});
+    }
     void zeros(std::uint64_t count) {
+        if (count >= blockSize_) {
+            giveBlock();
+            return give(Piece{nullptr, {}, count});
+        }
         while (count > 0) {
             needBlock();
-            if (count >= blockSize_) {
-                block_->zeros = count;
-                return give();
-            }
-            const auto part = std::min(static_cast<std::size_t>(count), blockSize_ - block_->used);
-            std::memset(block_->bytes.get() + block_->used, 0, part);
+            const auto part = std::min(static_cast<std::size_t>(count), blockSize_ - used_);
+            std::memset(block_.get() + used_, 0, part);
             took(part);
             count -= part;
         }
     }
 
 private:
-    static constexpr std::size_t blockCount = 4;
-    struct Block {
-        std::unique_ptr<std::byte[]> bytes;
-        std::size_t used = 0;
+    static constexpr std::size_t blockCount = 4, mostPieces = 8;
+    struct Piece {
+        std::shared_ptr<const std::byte> owner;
+        std::span<const std::byte> bytes;
         std::uint64_t zeros = 0;  ///< behind the bytes
 
         void addTo(Hasher& hasher) const {
-            hasher.update({bytes.get(), used});
+            hasher.update(bytes);
             hasher.zeros(zeros);
         }
     };
 
     void needBlock() {
-        if (block_ != nullptr) return;
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] { return !free_.empty(); });
-        block_ = free_.front();
-        free_.pop_front();
+        if (block_ == nullptr) block_ = blocks_.take();
+        if (block_ == nullptr) throw std::bad_alloc();
     }
     void took(std::size_t count) {
-        block_->used += count;
-        if (block_->used == blockSize_) give();
+        used_ += count;
+        if (used_ == blockSize_) giveBlock();
     }
-    void give() {
+    void giveBlock() {
         if (block_ == nullptr) return;
-        for (One& one : ones_.subspan(1))
-            block_->addTo(one.hasher);
+        const std::shared_ptr<const std::byte> block = std::exchange(block_, nullptr);
+        give(Piece{block, {block.get(), std::exchange(used_, 0)}, 0});
+    }
+    void give(Piece piece) {
         {
-            const std::lock_guard lock(mutex_);
-            filled_.push_back(block_);
+            std::unique_lock lock(mutex_);
+            changed_.wait(lock, [this] { return pieces_.size() < mostPieces; });
+            pieces_.push_back(piece);
         }
         changed_.notify_all();
-        block_ = nullptr;
+        for (One& one : ones_.subspan(1))
+            piece.addTo(one.hasher);
     }
     void run() {
         std::unique_lock lock(mutex_);
         for (;;) {
-            changed_.wait(lock, [this] { return ended_ || !filled_.empty(); });
-            if (filled_.empty()) return;
-            Block* const block = filled_.front();
-            filled_.pop_front();
+            changed_.wait(lock, [this] { return ended_ || !pieces_.empty(); });
+            if (pieces_.empty()) return;
+            Piece piece = std::move(pieces_.front());
+            pieces_.pop_front();
             lock.unlock();
-            block->addTo(ones_.front().hasher);
-            block->used = 0;
-            block->zeros = 0;
-            lock.lock();
-            free_.push_back(block);
             changed_.notify_all();
+            piece.addTo(ones_.front().hasher);
+            piece.owner.reset();
+            lock.lock();
         }
     }
 
     std::span<One> ones_;
     std::size_t blockSize_;
-    std::array<Block, blockCount> blocks_;
-    Block* block_ = nullptr;  ///< the one that is being filled
+    BufferPool blocks_;
+    std::shared_ptr<std::byte> block_;  ///< the one that is being filled
+    std::size_t used_ = 0;
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::deque<Block*> free_, filled_;
+    std::deque<Piece> pieces_;
     bool ended_ = false;
     std::jthread thread_;  // last: it uses all of the above
 };
@@ -128,16 +132,22 @@ StreamHashes::StreamHashes(std::span<const HashKind> kinds, std::size_t bufferSi
 }
 StreamHashes::~StreamHashes() = default;
 
-void StreamHashes::update(std::span<const std::byte> bytes) {
-    if (ones_.empty()) return;
+StreamHashes::Behind& StreamHashes::behind() {
     if (!behind_) behind_ = std::make_unique<Behind>(ones_, bufferSize_);
-    behind_->update(bytes);
+    return *behind_;
+}
+
+void StreamHashes::update(std::span<const std::byte> bytes) {
+    if (!ones_.empty()) behind().gather(bytes);
+}
+
+void StreamHashes::update(std::shared_ptr<const std::byte> owner,
+                          std::span<const std::byte> bytes) {
+    if (!ones_.empty()) behind().give(std::move(owner), bytes);
 }
 
 void StreamHashes::zeros(std::uint64_t count) {
-    if (ones_.empty()) return;
-    if (!behind_) behind_ = std::make_unique<Behind>(ones_, bufferSize_);
-    behind_->zeros(count);
+    if (!ones_.empty()) behind().zeros(count);
 }
 
 std::vector<std::pair<std::string, std::string>> StreamHashes::finish() {
@@ -149,18 +159,35 @@ std::vector<std::pair<std::string, std::string>> StreamHashes::finish() {
     return values;
 }
 
-HashingSink::HashingSink(std::unique_ptr<Sink> inner, std::size_t bufferSize)
-    : inner_(std::move(inner)), hashes_(manifestHashes, std::min(bufferSize, mostBuffer)) {}
+HashingSink::HashingSink(std::unique_ptr<Sink> inner, std::size_t bufferSize, PartFile* file)
+    : hashes_(manifestHashes, std::min(bufferSize, mostBuffer)),
+      inner_(std::move(inner)),
+      file_(file) {
+    if (file_ != nullptr) file_->showTo(this);
+}
+
+void HashingSink::seeBytes(std::shared_ptr<const std::byte> owner,
+                           std::span<const std::byte> bytes) {
+    if (patched_) return;
+    if (owner)
+        hashes_.update(std::move(owner), bytes);
+    else
+        hashes_.update(bytes);
+}
+
+void HashingSink::seeZeros(std::uint64_t count) {
+    if (!patched_) hashes_.zeros(count);
+}
 
 Result<void> HashingSink::write(std::span<const std::byte> bytes) {
-    if (!patched_) hashes_.update(bytes);
+    if (file_ == nullptr) seeBytes(nullptr, bytes);
     TRY(inner_->write(bytes));
     position_ = inner_->position();
     return {};
 }
 
 Result<void> HashingSink::zeros(std::uint64_t count) {
-    if (!patched_) hashes_.zeros(count);
+    if (file_ == nullptr) seeZeros(count);
     TRY(inner_->zeros(count));
     position_ = inner_->position();
     return {};
@@ -189,7 +216,11 @@ Result<std::vector<std::pair<std::string, std::string>>> hashFile(const std::str
                                                                   std::span<const HashKind> kinds,
                                                                   std::size_t bufferSize) {
     StreamHashes hashes(kinds, bufferSize);
-    TRY(readPastCache(path, size, [&](std::span<const std::byte> bytes) { hashes.update(bytes); }));
+    TRY(readPastCache(
+        path, size, bufferSize,
+        [&](std::shared_ptr<const std::byte> owner, std::span<const std::byte> bytes) {
+            hashes.update(std::move(owner), bytes);
+        }));
     return hashes.finish();
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bytes/hash.h"
+#include "bytes/part_file.h"
 #include "bytes/reserving_sink.h"
 #include "bytes/sink.h"
 
@@ -22,13 +23,15 @@ inline constexpr std::array manifestHashes = {HashKind::sha256, HashKind::blake3
 /// once; the others are taken on the caller's.
 class StreamHashes {
 public:
-    /// `bufferSize`: of all buffers together.
+    /// `bufferSize`: of all buffers together, for what nobody else keeps meanwhile.
     explicit StreamHashes(std::span<const HashKind> kinds, std::size_t bufferSize);
     ~StreamHashes();
     StreamHashes(const StreamHashes&) = delete;
     StreamHashes& operator=(const StreamHashes&) = delete;
 
     void update(std::span<const std::byte> bytes);
+    /// The bytes stay as they are while `owner` is held.
+    void update(std::shared_ptr<const std::byte> owner, std::span<const std::byte> bytes);
     void zeros(std::uint64_t count);
     /// Name and hexadecimal value of each; once, at the end.
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> finish();
@@ -39,6 +42,8 @@ private:
         HashKind kind;
         Hasher hasher;
     };
+    Behind& behind();
+
     std::vector<One> ones_;
     std::size_t bufferSize_;
     std::unique_ptr<Behind> behind_;  // last: it uses ones_
@@ -46,11 +51,12 @@ private:
 
 /// Passes everything on and hashes it on the way. Where the writer goes back to patch what it has
 /// written already, the hashes are of no use: `patched` says so, and the file has to be read again.
-class HashingSink final : public Sink, public ReservingSink {
+class HashingSink final : public Sink, public ReservingSink, private FileWitness {
 public:
     static constexpr std::size_t mostBuffer = std::size_t{4} << 20;
-    /// `bufferSize`: at most how much to keep until it is hashed.
-    explicit HashingSink(std::unique_ptr<Sink> inner, std::size_t bufferSize = mostBuffer);
+    /// `bufferSize`: at most how much to keep until it is hashed. `file`: where `inner` leads, if
+    /// that is one; then its own buffers are hashed, and nothing is kept twice.
+    HashingSink(std::unique_ptr<Sink> inner, std::size_t bufferSize, PartFile* file = nullptr);
     [[nodiscard]] Result<void> write(std::span<const std::byte> bytes) override;
     [[nodiscard]] Result<void> zeros(std::uint64_t count) override;
     [[nodiscard]] Result<void> reserve(std::uint64_t count) override;
@@ -65,8 +71,13 @@ public:
     }
 
 private:
-    std::unique_ptr<Sink> inner_;
+    void seeBytes(std::shared_ptr<const std::byte> owner,
+                  std::span<const std::byte> bytes) override;
+    void seeZeros(std::uint64_t count) override;
+
     StreamHashes hashes_;
+    std::unique_ptr<Sink> inner_;  // after the hashes, which it is shown to
+    PartFile* file_;
     bool patched_ = false;
 };
 

@@ -202,6 +202,7 @@ private:
     Result<void> openSink(std::uint64_t keep) {
         if (task_.volumes.several()) return openVolumes();
         const std::size_t bufferSize = bufferSizeOfSink();
+        PartFile* part = nullptr;
         if (isFile(task_.output) && !std::filesystem::is_fifo(task_.output, ignored_)) {
             PartFileOptions options;
             options.overwrite = task_.overwrite;
@@ -217,6 +218,7 @@ private:
             if (task_.resume && keep == 0)
                 std::filesystem::remove(partPath(task_.output), ignored_);
             ASSIGN_OR_RETURN(auto file, createPartFile(task_.output, options));
+            part = file.get();
             direct_ = file->direct();
             if (std::filesystem::is_block_file(task_.output, ignored_)) {
                 sink_ = std::move(file);
@@ -235,7 +237,7 @@ private:
             ASSIGN_OR_RETURN(sink_, openOutput(task_.output, options));
         }
         if (!task_.hash) return {};
-        auto hashing = std::make_unique<HashingSink>(std::move(sink_), bufferSize);
+        auto hashing = std::make_unique<HashingSink>(std::move(sink_), bufferSize, part);
         hashing_ = hashing.get();
         sink_ = std::move(hashing);
         return {};

@@ -138,20 +138,21 @@ Result<std::unique_ptr<Sink>> VolumeFiles::open(const std::string& path) {
     auto entry = std::make_unique<Entry>();
     entry->file.path = path;
     entry->hidden = hiddenBeside(path, ".volume").string();
-    PartFileOptions part;
-    part.direct = options_.direct;
-    part.resumable = false;
-    part.bufferSize = options_.bufferSize;
-    auto file = createPartFile(entry->hidden, part);
+    PartFileOptions options;
+    options.direct = options_.direct;
+    options.resumable = false;
+    options.bufferSize = options_.bufferSize;
+    auto file = createPartFile(entry->hidden, options);
     if (!file) {
         file.error().where = path;
         return std::unexpected(std::move(file).error());
     }
     direct_ = direct_ && (*file)->direct();
+    PartFile* const part = file->get();
     std::unique_ptr<Sink> sink = *std::move(file);
     HashingSink* hashing = nullptr;
     if (options_.hash) {
-        auto wrapped = std::make_unique<HashingSink>(std::move(sink), options_.bufferSize);
+        auto wrapped = std::make_unique<HashingSink>(std::move(sink), options_.bufferSize, part);
         hashing = wrapped.get();
         sink = std::move(wrapped);
     }

@@ -31,27 +31,19 @@ BackgroundWriter::~BackgroundWriter() {
     changed_.notify_all();
 }
 
-bool BackgroundWriter::start(std::size_t bufferSize) {
+void BackgroundWriter::start(std::size_t bufferSize) {
     bufferSize_ = bufferSize;
-    for (std::size_t i = 0; i < bufferCount; ++i) {
-        free_.push_back(direct_io::newBuffer(bufferSize));
-        if (!free_.back()) return false;
-    }
     thread_ = std::jthread([this] { run(); });
-    return true;
 }
 
-Result<direct_io::Buffer> BackgroundWriter::take() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return error_ || !free_.empty(); });
+Result<void> BackgroundWriter::state() {
+    const std::lock_guard lock(mutex_);
     if (error_) return std::unexpected(*error_);
-    direct_io::Buffer buffer = std::move(free_.front());
-    free_.pop_front();
-    return buffer;
+    return {};
 }
 
-void BackgroundWriter::give(direct_io::Buffer buffer, std::uint64_t offset, std::size_t size,
-                            std::vector<Range> zeros) {
+void BackgroundWriter::give(std::shared_ptr<const std::byte> buffer, std::uint64_t offset,
+                            std::size_t size, std::vector<Range> zeros) {
     {
         const std::lock_guard lock(mutex_);
         jobs_.push_back({std::move(buffer), offset, size, std::move(zeros)});
@@ -77,10 +69,10 @@ void BackgroundWriter::run() {
         const bool skip = error_.has_value();
         lock.unlock();
         auto written = skip ? Result<void>() : write(job);
+        job.buffer.reset();
         lock.lock();
         busy_ = false;
         if (!written && !error_) error_ = std::move(written).error();
-        free_.push_back(std::move(job.buffer));
         changed_.notify_all();
     }
 }

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -23,28 +24,26 @@ namespace icecore {
 /// page cache (`pastCache`).
 class BackgroundWriter {
 public:
-    static constexpr std::size_t bufferCount = 3;
-
     BackgroundWriter(int plain, int large, bool pastCache, std::string name)
         : plain_(plain), large_(large), pastCache_(pastCache), name_(std::move(name)) {}
     ~BackgroundWriter();
     BackgroundWriter(const BackgroundWriter&) = delete;
     BackgroundWriter& operator=(const BackgroundWriter&) = delete;
 
-    /// False where there is no memory for the buffers, each of `bufferSize` bytes.
-    [[nodiscard]] bool start(std::size_t bufferSize);
-    /// A buffer that is free, once there is one.
-    [[nodiscard]] Result<direct_io::Buffer> take();
+    /// `bufferSize`: of most buffers that will be given.
+    void start(std::size_t bufferSize);
+    /// What went wrong so far. Nothing is written after that.
+    [[nodiscard]] Result<void> state();
     /// `zeros`: ranges of the file within [offset, offset + size) that hold nothing else, ascending
     /// and disjoint. Where they are much of it, the whole blocks among them become holes.
-    void give(direct_io::Buffer buffer, std::uint64_t offset, std::size_t size,
+    void give(std::shared_ptr<const std::byte> buffer, std::uint64_t offset, std::size_t size,
               std::vector<Range> zeros = {});
     /// Until nothing is left to write.
     [[nodiscard]] Result<void> drain();
 
 private:
     struct Job {
-        direct_io::Buffer buffer;
+        std::shared_ptr<const std::byte> buffer;
         std::uint64_t offset = 0;
         std::size_t size = 0;
         std::vector<Range> zeros;
@@ -70,7 +69,6 @@ private:
     }};
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::deque<direct_io::Buffer> free_;
     std::deque<Job> jobs_;
     std::optional<Error> error_;
     bool busy_ = false, ended_ = false;

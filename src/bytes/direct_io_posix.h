@@ -1,13 +1,12 @@
-// What reading and writing past the page cache needs: the flag, and memory that the disk can take.
+// What reading and writing past the page cache needs.
 #pragma once
 
 #include <fcntl.h>
 
 #include <cstddef>
-#include <cstdlib>
-#include <memory>
 
 #include "base/range.h"
+#include "bytes/buffer_pool.h"
 
 namespace icecore::direct_io {
 
@@ -18,17 +17,7 @@ inline constexpr int flag = 0;
 #endif
 
 /// Of offsets, sizes and memory: every disk's and file system's blocks divide it.
-inline constexpr std::size_t alignment = 4096;
-
-struct Freed {
-    void operator()(std::byte* bytes) const { std::free(bytes); }
-};
-using Buffer = std::unique_ptr<std::byte, Freed>;
-
-/// `size` is a multiple of the alignment. Null where there is no memory.
-inline Buffer newBuffer(std::size_t size) {
-    return Buffer(static_cast<std::byte*>(std::aligned_alloc(alignment, size)));
-}
+inline constexpr std::size_t alignment = BufferPool::alignment;
 
 /// Has the disk begin with what was written there through the page cache.
 inline void beginWriting(int file, Range range) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 
 #include "bytes/reserving_sink.h"
 #include "bytes/sink.h"
@@ -16,9 +17,24 @@ struct PartFileOptions {
     std::uint64_t keep = 0;  ///< continue PATH.part behind these bytes: see createPartFile
     /// False: meanwhile it has another, hidden name, and it is removed when it is not finished.
     bool resumable = true;
-    /// Of each of the three buffers, a multiple of 4096. What is taken of a small machine's memory
+    /// Of each of the four buffers, a multiple of 4096. What is taken of a small machine's memory
     /// should not be what it is taken with.
     std::size_t bufferSize = std::size_t{4} << 20;
+};
+
+/// Sees what a file gets, in order.
+class FileWitness {
+public:
+    virtual ~FileWitness() = default;
+    FileWitness() = default;
+    FileWitness(const FileWitness&) = delete;
+    FileWitness& operator=(const FileWitness&) = delete;
+
+    /// The bytes stay as they are while `owner` is held, which should not be for long: it is one of
+    /// few buffers. Without an owner they are gone when this returns.
+    virtual void seeBytes(std::shared_ptr<const std::byte> owner,
+                          std::span<const std::byte> bytes) = 0;
+    virtual void seeZeros(std::uint64_t count) = 0;
 };
 
 /// Where a writer that takes long can stop and be continued.
@@ -28,6 +44,9 @@ public:
     [[nodiscard]] virtual Result<void> flush() = 0;
     /// Whether the page cache is passed by.
     [[nodiscard]] virtual bool direct() const = 0;
+    /// Has `witness` see everything that is written from now on, on the writer's thread and, by
+    /// `finish`, to the end. Patches are not shown.
+    virtual void showTo(FileWitness* witness) = 0;
 };
 
 /// "PATH.part", what an unfinished file is called.

@@ -11,6 +11,7 @@
 #include "base/range.h"
 #include "base/text.h"
 #include "bytes/background_writer_posix.h"
+#include "bytes/buffer_pool.h"
 #include "bytes/descriptor_posix.h"
 #include "bytes/direct_io_posix.h"
 #include "bytes/new_file_posix.h"
@@ -21,7 +22,10 @@ namespace icecore {
 
 namespace {
 
-using direct_io::alignment, direct_io::Buffer;
+using direct_io::alignment;
+
+/// One is filled, one written, one seen by the witness, and one lies ready.
+constexpr std::size_t bufferCount = 4;
 
 /// Shorter runs of zeros do not end a buffer.
 constexpr std::uint64_t worthAnEnd = std::uint64_t{64} << 10;
@@ -41,13 +45,15 @@ public:
     explicit DirectFile(Parts parts)
         : parts_(std::move(parts)),
           name_(parts_.path.string()),
+          pool_(bufferCount, parts_.bufferSize),
           background_(parts_.plain.get(), parts_.direct.get(), parts_.isDirect, name_) {}
     ~DirectFile() override {
         if (parts_.passing) ::unlink(parts_.part.c_str());
     }
 
     Result<void> start() {
-        if (!background_.start(parts_.bufferSize)) return fail(Errc::limit, "out of memory", name_);
+        if (!pool_.makeAll()) return fail(Errc::limit, "out of memory", name_);
+        background_.start(parts_.bufferSize);
         at_ = alignDown(parts_.keep, alignment);
         used_ = static_cast<std::size_t>(parts_.keep - at_);
         if (used_ == 0) return {};
@@ -62,14 +68,16 @@ public:
             const auto known = static_cast<std::size_t>(
                 std::min<std::uint64_t>(bytes.size(), parts_.keep - position_));
             TRY(compare(bytes.first(known)));
+            if (witness_ != nullptr) witness_->seeBytes(nullptr, bytes.first(known));
             position_ += known;
+            shown_ = position_;
             bytes = bytes.subspan(known);
         }
         while (!bytes.empty()) {
             TRY(needBuffer());
             const std::size_t count = std::min(bytes.size(), parts_.bufferSize - used_);
             std::memcpy(buffer_.get() + used_, bytes.data(), count);
-            TRY(took(count));
+            took(count);
             bytes = bytes.subspan(count);
         }
         return {};
@@ -89,16 +97,19 @@ public:
         const std::uint64_t head = alignUp(position_, alignment) - position_;
         TRY(fill(head));
         count -= head;
-        TRY(handOver());
+        handOver();
         const std::uint64_t hole = alignDown(count, alignment);
         position_ += hole;
         at_ = position_;
+        if (witness_ != nullptr && hole > 0) witness_->seeZeros(hole);
+        shown_ = position_;
         return fill(count - hole);
     }
 
     [[nodiscard]] Result<void> reserve(std::uint64_t count) override {
         const std::uint64_t there = std::min(count, parts_.keep - std::min(parts_.keep, position_));
         position_ += there;
+        shown_ = std::max(shown_, position_);
         return zeros(count - there);
     }
 
@@ -115,8 +126,7 @@ public:
             bytes = bytes.first(static_cast<std::size_t>(from - offset));
         }
         // What is on its way lies behind: only what may be part of it has to arrive before.
-        const std::uint64_t underWay =
-            std::uint64_t{BackgroundWriter::bufferCount} * parts_.bufferSize;
+        const std::uint64_t underWay = std::uint64_t{bufferCount} * parts_.bufferSize;
         if (*end > at_ - std::min(at_, underWay)) TRY(background_.drain());
         TRY(writePlain(offset, bytes));
         patched_ += bytes.size();
@@ -140,6 +150,7 @@ public:
     }
 
     [[nodiscard]] Result<void> finish() override {
+        show(buffer_);
         TRY(flush());
         if (::fsync(parts_.plain.get()) != 0) return failErrno(errno, "cannot flush", name_);
         if (parts_.device) return {};
@@ -148,25 +159,36 @@ public:
         return {};
     }
     [[nodiscard]] bool direct() const override { return parts_.isDirect; }
+    void showTo(FileWitness* witness) override { witness_ = witness; }
 
 private:
     Result<void> needBuffer() {
         if (buffer_) return {};
-        ASSIGN_OR_RETURN(buffer_, background_.take());
-        return {};
+        buffer_ = pool_.take();
+        return background_.state();
     }
     /// `count` bytes have been put behind those in the buffer.
-    Result<void> took(std::size_t count) {
+    void took(std::size_t count) {
         used_ += count;
         position_ += count;
-        return used_ == parts_.bufferSize ? handOver() : Result<void>();
+        if (used_ == parts_.bufferSize) handOver();
     }
     /// Has what is in the buffer written: all of it, which ends at a multiple of the alignment.
-    Result<void> handOver() {
-        if (used_ > 0) background_.give(std::move(buffer_), at_, used_, std::exchange(zeros_, {}));
+    void handOver() {
+        if (used_ == 0) return;
+        const std::shared_ptr<const std::byte> buffer = std::exchange(buffer_, nullptr);
+        background_.give(buffer, at_, used_, std::exchange(zeros_, {}));
+        show(buffer);
         at_ += used_;
         used_ = 0;
-        return {};
+    }
+    /// What is used of the buffer and has not been shown yet: the first may begin with what was
+    /// there already.
+    void show(const std::shared_ptr<const std::byte>& buffer) {
+        const auto from = static_cast<std::size_t>(std::max(shown_, at_) - at_);
+        if (witness_ == nullptr || used_ <= from) return;
+        witness_->seeBytes(buffer, {buffer.get() + from, used_ - from});
+        shown_ = at_ + used_;
     }
     /// Puts zeros into buffers, which know of them.
     Result<void> fill(std::uint64_t count) {
@@ -180,7 +202,7 @@ private:
                     zeros_.push_back(Range::ofSize(position_, 0));
                 zeros_.back() = Range::between(zeros_.back().begin(), position_ + piece);
             }
-            TRY(took(piece));
+            took(piece);
             count -= piece;
         }
         return {};
@@ -220,9 +242,12 @@ private:
     }
     Parts parts_;
     std::string name_;
-    Buffer buffer_;
+    BufferPool pool_;
+    std::shared_ptr<std::byte> buffer_;
     std::uint64_t at_ = 0;  ///< where the buffer's first byte goes
     std::size_t used_ = 0;
+    FileWitness* witness_ = nullptr;
+    std::uint64_t shown_ = 0;    ///< to the witness
     std::vector<Range> zeros_;   ///< of the file, in what is used of the buffer
     std::uint64_t patched_ = 0;  ///< since the cache was emptied
     std::vector<std::byte> known_;

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <deque>
 #include <fstream>
 #include <iterator>
 #include <random>
@@ -68,6 +69,62 @@ TEST(PartFile, HoldsWhatWasWrittenWithHolesForLongZeros) {
         struct stat status{};
         ASSERT_EQ(::stat(path.c_str(), &status), 0);
         EXPECT_LT(static_cast<std::size_t>(status.st_blocks) * 512, expected.size());
+    }
+}
+
+/// Holds two pieces while the next is written, as one that works on another thread.
+class Collector final : public FileWitness {
+public:
+    void seeBytes(std::shared_ptr<const std::byte> owner,
+                  std::span<const std::byte> bytes) override {
+        if (!owner) {
+            add();
+            seen_.insert(seen_.end(), bytes.begin(), bytes.end());
+            return;
+        }
+        held_.emplace_back(std::move(owner), bytes);
+        if (held_.size() > 2) addFirst();
+    }
+    void seeZeros(std::uint64_t count) override {
+        add();
+        seen_.resize(seen_.size() + count);
+    }
+    const Bytes& all() {
+        add();
+        return seen_;
+    }
+
+private:
+    void add() {
+        while (!held_.empty())
+            addFirst();
+    }
+    void addFirst() {
+        seen_.insert(seen_.end(), held_.front().second.begin(), held_.front().second.end());
+        held_.pop_front();
+    }
+    std::deque<std::pair<std::shared_ptr<const std::byte>, std::span<const std::byte>>> held_;
+    Bytes seen_;
+};
+
+TEST(PartFile, AWitnessSeesEveryByteInOrder) {
+    const tests::Scratch scratch;
+    const std::string path = scratch.file("seen");
+    // Anew, and gone on with behind bytes that end in the middle of a block and of a buffer.
+    for (const std::uint64_t keep : {0, 1, 4096, 70'001, 500'000}) {
+        PartFileOptions options = smallBuffers();
+        options.keep = keep;
+        auto file = createPartFile(path, options);
+        ASSERT_TRUE(file) << file.error().describe();
+        Collector collector;
+        (*file)->showTo(&collector);
+        const Bytes expected = writeSample(**file, 4);
+        ASSERT_TRUE((*file)->flush());
+        ASSERT_TRUE((*file)->write(noise(5, 5)));
+        ASSERT_TRUE((*file)->finish());
+        EXPECT_EQ(collector.all(), contentOf(path)) << keep;
+        EXPECT_GT(collector.all().size(), expected.size());
+        std::filesystem::rename(path, partPath(path));
     }
 }
 

@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "base/text.h"
+#include "bytes/buffer_pool.h"
 #include "bytes/descriptor_posix.h"
 #include "bytes/direct_io_posix.h"
 #include "bytes/past_cache.h"
@@ -13,22 +14,24 @@ namespace icecore {
 
 namespace {
 
-/// Small, as it is memory of the machine whose memory was taken.
-constexpr std::size_t pieceSize = std::size_t{256} << 10;
+constexpr std::size_t bufferCount = 4;
 
 }  // namespace
 
 Result<void> readPastCache(const std::filesystem::path& path, std::uint64_t size,
-                           const std::function<void(std::span<const std::byte>)>& use) {
+                           std::size_t memory, const UseOfPiece& use) {
     const std::string name = path.string();
     Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | direct_io::flag));
     bool direct = file.valid() && direct_io::flag != 0;
     if (!file.valid()) file = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file.valid()) return failErrno(errno, "cannot open", name);
-    const direct_io::Buffer buffer = direct_io::newBuffer(pieceSize);
-    if (!buffer) return fail(Errc::limit, "out of memory", name);
-    const std::span<std::byte> piece(buffer.get(), pieceSize);
+    const std::size_t pieceSize =
+        alignUp(std::max<std::size_t>(memory / bufferCount, 1), direct_io::alignment);
+    BufferPool buffers(bufferCount, pieceSize);
     for (std::uint64_t at = 0; at < size;) {
+        const std::shared_ptr<std::byte> buffer = buffers.take();
+        if (!buffer) return fail(Errc::limit, "out of memory", name);
+        const std::span<std::byte> piece(buffer.get(), pieceSize);
         const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(pieceSize, size - at));
         // Whole pieces also at the end, where a file may have fewer bytes and O_DIRECT wants all.
         ReadAt got = readAt(file.get(), at, piece);
@@ -39,7 +42,7 @@ Result<void> readPastCache(const std::filesystem::path& path, std::uint64_t size
             if (!file.valid()) return failErrno(errno, "cannot open", name);
             got = readAt(file.get(), at, piece);
         }
-        use(piece.first(std::min(got.bytes, wanted)));
+        use(buffer, piece.first(std::min(got.bytes, wanted)));
         at += std::min(got.bytes, wanted);
         if (!direct)
             (void)::posix_fadvise(file.get(), 0, static_cast<off_t>(at), POSIX_FADV_DONTNEED);
