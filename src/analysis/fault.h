@@ -16,6 +16,8 @@ struct FaultDiagnosis {
     /// The program counter is not code: the caller jumped astray and is to blame.
     bool strayJump = false;
     bool stackExhausted = false;
+    /// Of an exhausted stack: the function whose recursion filled it (placeText); else empty.
+    std::string recursionPlace;
 };
 
 /// Examines a fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP) of the thread with `registers`.

@@ -99,6 +99,7 @@ bool diagnoseStackExhaustion(const FaultScene& scene, std::uint64_t address, Fau
     constexpr std::size_t recursive = 20;
     const Recursion recursion = mostFrequent(scene.stack);
     if (recursion.count >= recursive) {
+        out.recursionPlace = recursion.place;
         out.happening += " in a recursion through " + recursion.place;
         const bool cut = scene.stack.stack.end == StackEnd::limit;
         out.findings.push_back(
