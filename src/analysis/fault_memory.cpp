@@ -1,10 +1,11 @@
-// SIGSEGV and SIGBUS: which address, which operand, and why it could not be accessed.
+// SIGSEGV and SIGBUS: why what was accessed could not be.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 
 #include "analysis/fault_parts.h"
+#include "analysis/memory_access.h"
 #include "analysis/suspicious_values.h"
 #include "base/text.h"
 
@@ -13,112 +14,6 @@ namespace icecore {
 namespace {
 
 constexpr std::uint64_t nullReach = 0x10000;  ///< nothing is ever mapped below (mmap_min_addr)
-
-/// What was accessed and how; filled step by step.
-struct Access {
-    std::optional<std::uint64_t> address;
-    AccessKind kind = AccessKind::unknown;
-    const MemoryOperand* operand = nullptr;
-    bool computed = false;  ///< the address is ours, from registers; the kernel did not tell it
-};
-
-AccessKind kindOf(const MemoryOperand& operand) {
-    // Read-modify-write is reported by the processor as a write.
-    return operand.write ? AccessKind::write : AccessKind::read;
-}
-
-bool isExecutable(const Process& process, std::uint64_t address) {
-    const Region* region = process.regionAt(address);
-    if (region != nullptr) return region->protection.execute;
-    return process.moduleAt(address) != nullptr;
-}
-
-/// The operand that covers the address the kernel reported.
-Access matchOperand(const FaultScene& scene, std::uint64_t address) {
-    Access access;
-    access.address = address;
-    if (!scene.instruction) return access;
-    for (const MemoryOperand& operand : scene.instruction->memory) {
-        const auto start = operand.address(scene.registers, scene.nextPc());
-        const std::uint64_t size = std::max<std::uint64_t>(operand.size, 1);
-        if (!start || address - *start >= size) continue;
-        access.operand = &operand;
-        access.kind = kindOf(operand);
-        return access;
-    }
-    // A vector of addresses, or a register we do not have: the only operand must be it.
-    if (scene.instruction->memory.size() == 1) {
-        const MemoryOperand& only = scene.instruction->memory.front();
-        if (!only.address(scene.registers, scene.nextPc())) {
-            access.operand = &only;
-            access.kind = kindOf(only);
-        }
-    }
-    return access;
-}
-
-/// Where a call, jump or return leads, from registers and memory.
-std::optional<std::uint64_t> branchTarget(const FaultScene& scene) {
-    const Instruction& instruction = *scene.instruction;
-    if (instruction.targetRegister) return scene.registers.get(*instruction.targetRegister);
-    if (instruction.flow != Flow::call && instruction.flow != Flow::jump &&
-        instruction.flow != Flow::ret)
-        return std::nullopt;
-    for (const MemoryOperand& operand : instruction.memory) {
-        if (!operand.read) continue;
-        if (const auto at = operand.address(scene.registers, scene.nextPc()))
-            return scene.crash.readPointer(*at);
-    }
-    return std::nullopt;
-}
-
-/// The kernel tells no address with a general protection fault; the operands do.
-Access findNonCanonical(const FaultScene& scene) {
-    Access access;
-    access.computed = true;
-    if (!scene.instruction) return access;
-    for (const MemoryOperand& operand : scene.instruction->memory) {
-        const auto address = operand.address(scene.registers, scene.nextPc());
-        if (!address || isCanonical(scene.crash.arch(), *address)) continue;
-        access.address = address;
-        access.kind = kindOf(operand);
-        access.operand = &operand;
-        return access;
-    }
-    const auto target = branchTarget(scene);
-    if (target && !isCanonical(scene.crash.arch(), *target)) {
-        access.address = target;
-        access.kind = AccessKind::execute;
-    }
-    return access;
-}
-
-/// Without any address from the kernel: the operand that could not have worked.
-Access findImpossible(const FaultScene& scene) {
-    Access access;
-    access.computed = true;
-    const Process& process = scene.crash.process;
-    const std::uint64_t pc = scene.registers.pc();
-    if (!isExecutable(process, pc)) {
-        access.address = pc;
-        access.kind = AccessKind::execute;
-        return access;
-    }
-    if (!scene.instruction) return access;
-    for (const MemoryOperand& operand : scene.instruction->memory) {
-        const auto address = operand.address(scene.registers, scene.nextPc());
-        if (!address) continue;
-        const Region* region = process.regionAt(*address);
-        const bool forbidden = region != nullptr && ((operand.write && !region->protection.write) ||
-                                                     (operand.read && !region->protection.read));
-        if (!forbidden && isMapped(process, *address) != false) continue;
-        access.address = address;
-        access.kind = kindOf(operand);
-        access.operand = &operand;
-        return access;
-    }
-    return access;
-}
 
 /// Vector instructions that want their memory aligned to its size. Intel SDM, volume 2, table 2-19
 /// and on: legacy SSE does, but for the ones with "unaligned" in their meaning; of AVX only these.
@@ -145,52 +40,6 @@ bool isPrivileged(std::string_view mnemonic) {
     return std::ranges::find(names, mnemonic) != names.end();
 }
 
-std::string sizeText(const MemoryOperand* operand) {
-    if (operand == nullptr || operand->size == 0) return "";
-    return operand->size == 1 ? "1 byte " : fmt::format("{} bytes ", operand->size);
-}
-
-/// "tried to read 4 bytes at 0x10".
-std::string attempt(const Access& access) {
-    const std::string at =
-        access.address ? hex(*access.address) : std::string("an unknown address");
-    switch (access.kind) {
-    case AccessKind::read:
-        return fmt::format("tried to read {}at {}", sizeText(access.operand), at);
-    case AccessKind::write:
-        return fmt::format("tried to write {}to {}", sizeText(access.operand), at);
-    case AccessKind::execute: return fmt::format("tried to execute {}", at);
-    case AccessKind::unknown: return fmt::format("touched {}", at);
-    }
-    return {};
-}
-
-std::string kindSuffix(AccessKind kind) {
-    switch (kind) {
-    case AccessKind::read: return "_READ";
-    case AccessKind::write: return "_WRITE";
-    case AccessKind::execute: return "_EXECUTE";
-    case AccessKind::unknown: return "";
-    }
-    return "";
-}
-
-std::vector<std::string> evidenceOf(const FaultScene& scene, const Access& access) {
-    std::vector<std::string> evidence;
-    if (scene.instruction) evidence.push_back("instruction " + instructionText(*scene.instruction));
-    if (access.operand != nullptr) {
-        const std::string registers = registersText(scene.registers, *access.operand);
-        evidence.push_back(fmt::format("operand {}{}{}", access.operand->text,
-                                       registers.empty() ? "" : " with ", registers));
-    }
-    if (access.address) {
-        evidence.push_back(fmt::format(
-            "{} address {}: {}", access.computed ? "computed" : "reported", hex(*access.address),
-            describeAddress(scene.crash.process, *access.address)));
-    }
-    return evidence;
-}
-
 void conclude(FaultDiagnosis& out, std::string kind, std::string happening, std::string claim,
               std::vector<std::string> evidence, Confidence confidence) {
     out.kind = std::move(kind);
@@ -198,13 +47,13 @@ void conclude(FaultDiagnosis& out, std::string kind, std::string happening, std:
     out.findings.push_back({std::move(claim), std::move(evidence), confidence});
 }
 
-/// The register that made the address bad: the base, unless it is fine and the index is not.
+/// The register that made the address bad: the base, where there is one.
 std::optional<RegisterId> culprit(const MemoryOperand& operand) {
     return operand.base ? operand.base : operand.index;
 }
 
 /// Through a null pointer: a small address, or a base register of zero with a large rest.
-bool diagnoseNull(const FaultScene& scene, const Access& access, FaultDiagnosis& out) {
+bool diagnoseNull(const FaultScene& scene, const MemoryAccess& access, FaultDiagnosis& out) {
     const std::uint64_t address = *access.address;
     const MemoryOperand* operand = access.operand;
     std::optional<std::uint64_t> base;
@@ -232,12 +81,12 @@ bool diagnoseNull(const FaultScene& scene, const Access& access, FaultDiagnosis&
         confidence = Confidence::high;
     if (small && base && *base >= nullReach && *base < UINT64_MAX - nullReach)
         confidence = Confidence::medium;  // the sum is small by chance or by a wrap
-    conclude(out, "NULL_POINTER" + kindSuffix(access.kind), attempt(access) + " " + how,
+    conclude(out, "NULL_POINTER" + kindSuffix(access.kind), attemptText(access) + " " + how,
              "A null pointer was used.", evidenceOf(scene, access), confidence);
     return true;
 }
 
-void examineOrigin(const FaultScene& scene, const Access& access, FaultDiagnosis& out) {
+void examineOrigin(const FaultScene& scene, const MemoryAccess& access, FaultDiagnosis& out) {
     const auto take = [&](std::optional<BadPointer> bad) {
         if (!bad) return false;
         out.findings.push_back(std::move(bad->finding));
@@ -258,7 +107,7 @@ void examineOrigin(const FaultScene& scene, const Access& access, FaultDiagnosis
 
 /// Something is mapped there, and its protection forbids the access. `region` is null when the
 /// dump does not list it: the kernel's word (SEGV_ACCERR) says that it is there.
-void diagnoseProtection(const FaultScene& scene, const Access& access, const Region* region,
+void diagnoseProtection(const FaultScene& scene, const MemoryAccess& access, const Region* region,
                         FaultDiagnosis& out) {
     const Process& process = scene.crash.process;
     const bool told = scene.exception.signalCode == signal_codes::segvAccessError;
@@ -273,34 +122,34 @@ void diagnoseProtection(const FaultScene& scene, const Access& access, const Reg
     const bool nothing = !protection.read && !protection.write && !protection.execute;
     if (scene.exception.signalCode == signal_codes::segvKeyError) {
         conclude(out, "PROTECTION_KEY" + kindSuffix(access.kind),
-                 attempt(access) + ", which a protection key forbids",
+                 attemptText(access) + ", which a protection key forbids",
                  "A memory protection key forbids the access.", std::move(evidence),
                  Confidence::certain);
     } else if (access.kind == AccessKind::execute && !protection.execute) {
         out.strayJump = true;
-        conclude(out, "EXECUTE_DATA", attempt(access) + ", which is data",
+        conclude(out, "EXECUTE_DATA", attemptText(access) + ", which is data",
                  "The thread executed data: " + what + ".", std::move(evidence), confidence);
     } else if (nothing) {
         conclude(
             out, "NO_ACCESS" + kindSuffix(access.kind),
-            attempt(access) + ", in pages that allow no access",
+            attemptText(access) + ", in pages that allow no access",
             "The address lies in pages that allow no access: a guard page, or memory set aside.",
             std::move(evidence), confidence);
     } else if (access.kind == AccessKind::write && !protection.write) {
-        conclude(out, "READ_ONLY_WRITE", attempt(access) + ", which is read-only",
+        conclude(out, "READ_ONLY_WRITE", attemptText(access) + ", which is read-only",
                  "Read-only memory was written to: " + what + ".", std::move(evidence), confidence);
     } else if (access.kind == AccessKind::read && !protection.read) {
-        conclude(out, "NO_ACCESS_READ", attempt(access) + ", which must not be read",
+        conclude(out, "NO_ACCESS_READ", attemptText(access) + ", which must not be read",
                  "Memory was read that must not be: " + what + ".", std::move(evidence),
                  confidence);
     } else if (told && access.kind == AccessKind::read) {
-        conclude(out, "NO_ACCESS_READ", attempt(access) + ", in pages that do not allow it",
+        conclude(out, "NO_ACCESS_READ", attemptText(access) + ", in pages that do not allow it",
                  "The kernel says that the pages may not be read (a guard page), though the dump "
                  "records them as readable, as gdb's cores do with every page.",
                  std::move(evidence), Confidence::medium);
     } else {
         conclude(
-            out, "INVALID_POINTER" + kindSuffix(access.kind), attempt(access),
+            out, "INVALID_POINTER" + kindSuffix(access.kind), attemptText(access),
             "The access failed, though the dump shows memory there that allows it: it may have "
             "been mapped or unprotected since.",
             std::move(evidence), Confidence::low);
@@ -308,7 +157,7 @@ void diagnoseProtection(const FaultScene& scene, const Access& access, const Reg
 }
 
 /// -1 (MAP_FAILED) and negated error numbers, which functions return in place of pointers.
-bool diagnoseErrorValue(const FaultScene& scene, const Access& access, FaultDiagnosis& out) {
+bool diagnoseErrorValue(const FaultScene& scene, const MemoryAccess& access, FaultDiagnosis& out) {
     constexpr std::int64_t largestError = 4095;
     if (access.operand == nullptr) return false;
     const auto id = culprit(*access.operand);
@@ -320,13 +169,14 @@ bool diagnoseErrorValue(const FaultScene& scene, const Access& access, FaultDiag
                                   ? std::string("-1 (MAP_FAILED, or an error result)")
                                   : fmt::format("{}, which looks like an error number", number);
     conclude(out, "ERROR_VALUE_POINTER" + kindSuffix(access.kind),
-             fmt::format("{} through a pointer that is {}", attempt(access), which),
+             fmt::format("{} through a pointer that is {}", attemptText(access), which),
              "An error result was used as a pointer.", evidenceOf(scene, access),
              Confidence::medium);
     return true;
 }
 
-void diagnoseInvalidPointer(const FaultScene& scene, const Access& access, FaultDiagnosis& out) {
+void diagnoseInvalidPointer(const FaultScene& scene, const MemoryAccess& access,
+                            FaultDiagnosis& out) {
     const auto mapped = isMapped(scene.crash.process, *access.address);
     std::string where;
     for (const UnloadedModule& module : scene.crash.process.unloadedModules) {
@@ -335,7 +185,7 @@ void diagnoseInvalidPointer(const FaultScene& scene, const Access& access, Fault
     const bool execute = access.kind == AccessKind::execute;
     out.strayJump = execute;
     conclude(out, (where.empty() ? "INVALID_POINTER" : "UNLOADED_MODULE") + kindSuffix(access.kind),
-             attempt(access) + (where.empty() ? ", which is not mapped" : where),
+             attemptText(access) + (where.empty() ? ", which is not mapped" : where),
              execute ? "The thread jumped to an address where nothing is mapped."
                      : "A pointer led to an address where nothing is mapped.",
              evidenceOf(scene, access),
@@ -346,13 +196,13 @@ void diagnoseInvalidPointer(const FaultScene& scene, const Access& access, Fault
 
 /// A general protection fault: what it was if not a bad address.
 void diagnoseGeneralProtection(const FaultScene& scene, FaultDiagnosis& out) {
-    const Access bad = findNonCanonical(scene);
+    const MemoryAccess bad = findNonCanonical(scene);
     if (bad.address) {
         out.fault.address = bad.address;
         out.fault.access = bad.kind;
         out.strayJump = false;  // the branch itself faults: its own function is to blame
         conclude(out, "NON_CANONICAL" + kindSuffix(bad.kind),
-                 attempt(bad) + ", which is no valid address (not canonical)",
+                 attemptText(bad) + ", which is no valid address (not canonical)",
                  "The address is not canonical: the processor refuses it whatever is mapped. The "
                  "kernel does not report it; it is computed from the operand.",
                  evidenceOf(scene, bad), Confidence::high);
@@ -369,17 +219,18 @@ void diagnoseGeneralProtection(const FaultScene& scene, FaultDiagnosis& out) {
             if (!address || !wantsAlignment(*scene.instruction, operand) ||
                 *address % operand.size == 0)
                 continue;
-            const Access access{address, kindOf(operand), &operand, true};
+            const MemoryAccess access{address, accessKindOf(operand), &operand, true};
             out.fault.address = address;
             out.fault.access = access.kind;
             out.fault.operand = operand.text;
             out.fault.registers = registersText(scene.registers, operand);
-            conclude(out, "MISALIGNED" + kindSuffix(access.kind),
-                     attempt(access) + fmt::format(", which is not aligned to {}", operand.size),
-                     fmt::format("{} wants its memory aligned to {} bytes. Often the stack pointer "
-                                 "was misaligned by a caller, or a type's alignment was lost.",
-                                 scene.instruction->mnemonic, operand.size),
-                     evidenceOf(scene, access), Confidence::high);
+            conclude(
+                out, "MISALIGNED" + kindSuffix(access.kind),
+                attemptText(access) + fmt::format(", which is not aligned to {}", operand.size),
+                fmt::format("{} wants its memory aligned to {} bytes. Often the stack pointer "
+                            "was misaligned by a caller, or a type's alignment was lost.",
+                            scene.instruction->mnemonic, operand.size),
+                evidenceOf(scene, access), Confidence::high);
             return;
         }
         if (isPrivileged(scene.instruction->mnemonic)) {
@@ -391,7 +242,7 @@ void diagnoseGeneralProtection(const FaultScene& scene, FaultDiagnosis& out) {
             return;
         }
     }
-    const Access guess = findImpossible(scene);
+    const MemoryAccess guess = findImpossible(scene);
     if (guess.address) {
         out.fault.access = guess.kind;
         out.fault.address = guess.address;
@@ -405,18 +256,18 @@ void diagnoseGeneralProtection(const FaultScene& scene, FaultDiagnosis& out) {
              evidenceOf(scene, {}), Confidence::low);
 }
 
-void diagnoseBus(const FaultScene& scene, const Access& access, FaultDiagnosis& out) {
+void diagnoseBus(const FaultScene& scene, const MemoryAccess& access, FaultDiagnosis& out) {
     auto evidence = evidenceOf(scene, access);
     switch (scene.exception.signalCode) {
     case signal_codes::busAlignment:
         conclude(out, "MISALIGNED" + kindSuffix(access.kind),
-                 attempt(access) + ", which is misaligned",
+                 attemptText(access) + ", which is misaligned",
                  "The address is not aligned as the instruction needs it.", std::move(evidence),
                  Confidence::certain);
         return;
     case signal_codes::busMemoryRequired:
     case signal_codes::busMemoryOptional:
-        conclude(out, "MEMORY_ERROR", attempt(access) + ", where the memory is defective",
+        conclude(out, "MEMORY_ERROR", attemptText(access) + ", where the memory is defective",
                  "The hardware reported an uncorrectable memory error.", std::move(evidence),
                  Confidence::certain);
         return;
@@ -429,7 +280,7 @@ void diagnoseBus(const FaultScene& scene, const Access& access, FaultDiagnosis& 
                                        region->name, hex(region->fileOffset), hex(offset)));
         const bool deleted = region->name.ends_with(" (deleted)");
         conclude(out, "BEYOND_END_OF_FILE" + kindSuffix(access.kind),
-                 attempt(access) + ", which the mapped file does not reach",
+                 attemptText(access) + ", which the mapped file does not reach",
                  fmt::format("The mapped file has no data there: it is shorter than its mapping "
                              "(truncated after it was mapped{}), or reading it failed.",
                              deleted ? ", and deleted by now" : ""),
@@ -437,7 +288,7 @@ void diagnoseBus(const FaultScene& scene, const Access& access, FaultDiagnosis& 
         return;
     }
     conclude(out, "BUS_ERROR" + kindSuffix(access.kind),
-             attempt(access) + ", which has no memory behind it",
+             attemptText(access) + ", which has no memory behind it",
              "There is no memory behind the mapping: shared memory or huge pages ran out, or the "
              "device failed.",
              std::move(evidence), Confidence::medium);
@@ -459,7 +310,7 @@ void diagnoseMemoryFault(const FaultScene& scene, FaultDiagnosis& out) {
         diagnoseGeneralProtection(scene, out);
         return;
     }
-    Access access;
+    MemoryAccess access;
     if (exception.faultAddress) {
         const std::uint64_t address = *exception.faultAddress;
         if (address == scene.registers.pc() && !isExecutable(scene.crash.process, address)) {
