@@ -7,10 +7,9 @@
 #include <map>
 
 #include "base/text.h"
-#include "bytes/source.h"
-#include "memory/segment_space.h"
 #include "support/windows_build.h"
 #include "symbols/module_reader.h"
+#include "unwind/code_and_stack.h"
 #include "unwind/unwinder.h"
 
 namespace icecore {
@@ -134,17 +133,11 @@ public:
             module.debugFile = view->path;
         }
         process_.modules.items.push_back(module);
-        const auto region = [&](Range range, bool execute) {
-            Region made;
-            made.range = range;
-            made.protection = {true, !execute, execute, false};
-            process_.regions.items.push_back(made);
-        };
-        region(Range::ofSize(stackAt, stackSize), false);
+        addRegion(process_, Range::ofSize(stackAt, stackSize), false);
         for (const PeSection& section : image_->sections()) {
             constexpr std::uint32_t execute = 0x20000000;
-            region(Range::ofSize(base + section.address, section.virtualSize),
-                   (section.characteristics & execute) != 0);
+            addRegion(process_, Range::ofSize(base + section.address, section.virtualSize),
+                      (section.characteristics & execute) != 0);
         }
         options_.path = folder_.string();
         symbolizer_ = std::make_unique<Symbolizer>(process_, options_);

@@ -2,8 +2,7 @@
 // those that a program registers for code of its own, so that no image is needed.
 #include <gtest/gtest.h>
 
-#include "bytes/source.h"
-#include "memory/segment_space.h"
+#include "unwind/code_and_stack.h"
 #include "unwind/unwinder.h"
 
 namespace icecore {
@@ -74,30 +73,10 @@ protected:
     }
 
     Stack unwind(const Registers& registers) {
-        Process process;
-        process.system.os = Os::windows;
-        process.system.arch = Arch::x86_64;
-        const auto region = [&](std::uint64_t at, std::uint64_t size, bool execute) {
-            Region made;
-            made.range = Range::ofSize(at, size);
-            made.protection = {true, !execute, execute, false};
-            process.regions.items.push_back(made);
-        };
-        region(stackAt, stackSize, false);
-        region(codeAt, codeSize, true);
-        process.regions.coverage = Coverage::complete;
-        std::ranges::sort(functions_, {}, [](const auto& f) { return f[0]; });
-        std::vector<std::byte> entries;
-        for (const auto& each : functions_) {
-            for (const std::uint32_t value : each)
-                appendInteger(entries, value);
-        }
-        process.functionTables.items.push_back(
-            {Range::ofSize(codeAt, codeSize), codeAt, 12, SharedBytes::own(std::move(entries))});
-        SegmentSpaceBuilder builder(memorySource(bytes_, "test"));
-        builder.addStored(Range::ofSize(codeAt, codeSize), 0);
-        builder.addStored(Range::ofSize(stackAt, stackSize), codeSize);
-        process.memory = builder.build();
+        const Range code = Range::ofSize(codeAt, codeSize);
+        Process process =
+            codeAndStack(Arch::x86_64, code, Range::ofSize(stackAt, stackSize), bytes_);
+        addFunctionTable(process, code, functions_);
         const Symbolizer symbolizer(process, SymbolOptions{});
         UnwindOptions options;
         options.scan = false;

@@ -3,9 +3,8 @@
 
 #include <fstream>
 
-#include "bytes/source.h"
-#include "memory/segment_space.h"
 #include "support/scratch.h"
+#include "unwind/code_and_stack.h"
 #include "unwind/unwinder.h"
 
 namespace icecore {
@@ -28,9 +27,14 @@ protected:
             << "MODULE windows " << (arch == Arch::x86 ? "x86" : "x86_64") << " " << id << " "
             << stem << ".pdb\n"
             << records;
-        Process process;
-        process.system.os = Os::windows;
-        process.system.arch = arch;
+        std::vector<std::byte> bytes(codeSize);
+        for (std::size_t i = 0; i + 1 < codeSize; i += 2) {  // call eax
+            bytes[i] = std::byte{0xff};
+            bytes[i + 1] = std::byte{0xd0};
+        }
+        bytes.insert(bytes.end(), stack_.begin(), stack_.end());
+        Process process = codeAndStack(arch, Range::ofSize(base, codeSize),
+                                       Range::ofSize(stackAt, stackSize), std::move(bytes));
         Module module;
         module.range = Range::ofSize(base, codeSize);
         module.path = "C:\\" + file;
@@ -42,25 +46,6 @@ protected:
         module.id.age = 1;
         module.debugFile = stem + ".pdb";
         process.modules.items.push_back(module);
-        const auto region = [&](std::uint64_t at, std::uint64_t size, bool execute) {
-            Region made;
-            made.range = Range::ofSize(at, size);
-            made.protection = {true, !execute, execute, false};
-            process.regions.items.push_back(made);
-        };
-        region(stackAt, stackSize, false);
-        region(base, codeSize, true);
-        process.regions.coverage = Coverage::complete;
-        std::vector<std::byte> bytes(codeSize);
-        for (std::size_t i = 0; i + 1 < codeSize; i += 2) {  // call eax
-            bytes[i] = std::byte{0xff};
-            bytes[i + 1] = std::byte{0xd0};
-        }
-        bytes.insert(bytes.end(), stack_.begin(), stack_.end());
-        SegmentSpaceBuilder builder(memorySource(std::move(bytes), "test"));
-        builder.addStored(Range::ofSize(base, codeSize), 0);
-        builder.addStored(Range::ofSize(stackAt, stackSize), codeSize);
-        process.memory = builder.build();
         SymbolOptions options;
         options.path = scratch_.file("");
         options.useDefaultPaths = false;
