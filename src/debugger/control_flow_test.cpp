@@ -4,8 +4,7 @@
 
 #include <fstream>
 
-#include "debugger/interpreter.h"
-#include "debugger/synthetic_session.h"
+#include "debugger/interpreter_fixture.h"
 #include "support/scratch.h"
 
 namespace icecore::debugger {
@@ -14,13 +13,8 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-class ControlFlow : public ::testing::Test {
+class ControlFlow : public InterpreterTest {
 protected:
-    /// What a line prints.
-    std::string run(std::string_view line) {
-        good_ = interpreter_.execute(line);
-        return output_.take();
-    }
     /// A file of commands.
     std::string script(std::string_view text) {
         const std::string path = scratch_.file("script.txt");
@@ -29,10 +23,6 @@ protected:
     }
 
     const tests::Scratch scratch_;
-    std::unique_ptr<Session> session_ = syntheticSession();
-    TextOutput output_;
-    Interpreter interpreter_{*session_, output_};
-    bool good_ = false;
 };
 
 TEST_F(ControlFlow, If) {

@@ -5,20 +5,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "debugger/interpreter.h"
-#include "debugger/synthetic_session.h"
+#include "debugger/interpreter_fixture.h"
 
 namespace icecore::debugger {
 namespace {
 
 using ::testing::HasSubstr;
 
-class CppExpression : public ::testing::Test {
+class CppExpression : public InterpreterTest {
 protected:
-    std::string run(std::string_view expression) {
-        good_ = interpreter_.execute(expression);
-        return output_.take();
-    }
     std::string shown(std::string_view expression) {
         std::string text = run("?? " + std::string(expression));
         if (text.ends_with('\n')) text.pop_back();
@@ -29,11 +24,6 @@ protected:
         EXPECT_FALSE(value) << expression;
         return value ? Errc::internal : value.error().code;
     }
-
-    std::unique_ptr<Session> session_ = syntheticSession();
-    TextOutput output_;
-    Interpreter interpreter_{*session_, output_};
-    bool good_ = false;
 };
 
 TEST_F(CppExpression, NumbersAreDecimalAndHaveTypes) {

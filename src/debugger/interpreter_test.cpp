@@ -5,7 +5,7 @@
 
 #include "debugger/command.h"
 #include "debugger/completion.h"
-#include "debugger/synthetic_session.h"
+#include "debugger/interpreter_fixture.h"
 
 namespace icecore::debugger {
 namespace {
@@ -21,15 +21,12 @@ struct Ran {
     bool good;
 };
 
-class Interpreting : public ::testing::Test {
+class Interpreting : public InterpreterTest {
 protected:
     Ran run(std::string_view line) {
-        const bool good = interpreter_.execute(line);
-        return {output_.take(), good};
+        std::string text = InterpreterTest::run(line);
+        return {std::move(text), good_};
     }
-    std::unique_ptr<Session> session_ = syntheticSession();
-    TextOutput output_;
-    Interpreter interpreter_{*session_, output_};
 };
 
 std::vector<std::string> wordsOf(std::string_view line) {

@@ -2,8 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "debugger/event_text.h"
-#include "debugger/interpreter.h"
-#include "debugger/synthetic_session.h"
+#include "debugger/interpreter_fixture.h"
 
 namespace icecore::debugger {
 namespace {
@@ -32,25 +31,20 @@ std::unique_ptr<Session> wow64Session() {
     return session ? std::move(*session) : nullptr;
 }
 
-class TwoSides : public testing::Test {
+class TwoSides : public InterpreterTest {
 protected:
-    std::string run(std::string_view line) {
-        interpreter.execute(line);
-        return output.take();
-    }
-    std::unique_ptr<Session> session = wow64Session();
-    TextOutput output;
-    Interpreter interpreter{*session, output};
+    TwoSides() : InterpreterTest(wow64Session()) {}
 };
 
 TEST_F(TwoSides, TheOpeningLinesSayWhichItIs) {
-    EXPECT_EQ(interpreter.prompt(), "0:001:x86> ");
-    EXPECT_NE(bannerText(*session).find("\nA 32-bit process on 64-bit Windows (WOW64): this is its "
-                                        "x86 side; .effmach amd64 goes to the other.\n"),
-              std::string::npos);
+    EXPECT_EQ(interpreter_.prompt(), "0:001:x86> ");
+    EXPECT_NE(
+        bannerText(*session_).find("\nA 32-bit process on 64-bit Windows (WOW64): this is its "
+                                   "x86 side; .effmach amd64 goes to the other.\n"),
+        std::string::npos);
     EXPECT_EQ(run(".effmach ."), "Effective machine: x64 (AMD64)\n");
-    EXPECT_EQ(interpreter.prompt(), "0:001> ");
-    EXPECT_NE(bannerText(*session).find("this is its x86_64 side; .effmach x86 goes"),
+    EXPECT_EQ(interpreter_.prompt(), "0:001> ");
+    EXPECT_NE(bannerText(*session_).find("this is its x86_64 side; .effmach x86 goes"),
               std::string::npos);
     EXPECT_EQ(bannerText(*syntheticSession()).find("WOW64"), std::string::npos);
 }
@@ -74,17 +68,17 @@ TEST_F(TwoSides, AThreadWithoutOneHasNoRegistersThere) {
 
 TEST_F(TwoSides, TheContextIsOfTheSide) {
     run(".ecxr");
-    EXPECT_EQ(session->contextKind(), ContextKind::exception);
+    EXPECT_EQ(session_->contextKind(), ContextKind::exception);
     run("!sw");
-    EXPECT_EQ(session->contextKind(), ContextKind::thread) << "the exception has none of its own";
-    EXPECT_EQ(session->registers().arch(), Arch::x86_64);
+    EXPECT_EQ(session_->contextKind(), ContextKind::thread) << "the exception has none of its own";
+    EXPECT_EQ(session_->registers().arch(), Arch::x86_64);
     // Going over while one visits another thread.
     run("!sw; .ecxr; ~0e .effmach amd64");
-    EXPECT_EQ(session->threadIndex(), 1U);
-    EXPECT_EQ(session->registers().arch(), Arch::x86_64);
+    EXPECT_EQ(session_->threadIndex(), 1U);
+    EXPECT_EQ(session_->registers().arch(), Arch::x86_64);
     run(".effmach x86; .ecxr; !wow64exts.k");
-    EXPECT_EQ(session->contextKind(), ContextKind::exception);
-    EXPECT_EQ(session->registers().arch(), Arch::x86);
+    EXPECT_EQ(session_->contextKind(), ContextKind::exception);
+    EXPECT_EQ(session_->registers().arch(), Arch::x86);
 }
 
 TEST_F(TwoSides, ModulesOfOneNameAreToldApart) {
@@ -102,9 +96,9 @@ TEST_F(TwoSides, WhatIsNotThereIsSaid) {
               "the dump's threads ran as x86 and x86_64: other machines are not emulated\n");
     EXPECT_NE(run(".load wow64exts").find("!wow64exts.sw"), std::string::npos);
     const auto one = syntheticSession();
-    Interpreter alone(*one, output);
+    Interpreter alone(*one, output_);
     alone.execute(".effmach amd64; .effmach x86; !wow64exts.sw; !wow64exts.k");
-    EXPECT_EQ(output.take(),
+    EXPECT_EQ(output_.take(),
               "Effective machine: x64 (AMD64)\n"
               "the dump's threads ran as x86_64: other machines are not emulated\n"
               "this is no dump of a 32-bit process that a 64-bit program took (WOW64)\n"

@@ -1,8 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "debugger/interpreter.h"
-#include "debugger/synthetic_session.h"
+#include "debugger/interpreter_fixture.h"
 
 namespace icecore::debugger {
 namespace {
@@ -10,16 +9,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class MemoryCommands : public ::testing::Test {
-protected:
-    std::string run(std::string_view line) {
-        interpreter_.execute(line);
-        return output_.take();
-    }
-    std::unique_ptr<Session> session_ = syntheticSession();
-    TextOutput output_;
-    Interpreter interpreter_{*session_, output_};
-};
+class MemoryCommands : public InterpreterTest {};
 
 TEST_F(MemoryCommands, BytesWithText) {
     EXPECT_EQ(run("db 10000 L10"),
