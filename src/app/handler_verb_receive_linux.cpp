@@ -22,13 +22,13 @@
 #include "app/handler_verb.h"
 #include "app/verb.h"
 #include "base/text.h"
+#include "base/time_text.h"
 #include "bytes/descriptor_posix.h"
 #include "formats/format.h"
 #include "live/linux/crash_process.h"
 #include "live/linux/crash_stream.h"
 #include "model/save_plan.h"
 #include "model/signals.h"
-#include "views/time_text.h"
 
 namespace icecore::app::handler {
 

@@ -1,5 +1,4 @@
 // `icecore info FILE`: what a dump is, on one screen.
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -11,6 +10,7 @@
 #include "app/verbs.h"
 #include "base/how_many.h"
 #include "base/text.h"
+#include "base/time_text.h"
 #include "formats/format.h"
 #include "formats/image/system_guess.h"
 
@@ -28,13 +28,6 @@ std::string counted(const Listing<T>& list) {
     case Coverage::failed: return fmt::format("{}, and the rest could not be read", list.size());
     }
     return {};
-}
-
-std::string timeText(TimePoint time) {
-    return fmt::format(
-        "{:%Y-%m-%d %H:%M:%S} UTC",
-        fmt::gmtime(std::chrono::system_clock::to_time_t(
-            std::chrono::time_point_cast<std::chrono::system_clock::duration>(time))));
 }
 
 std::string_view consistencyText(Consistency consistency) {

@@ -1,10 +1,12 @@
 // .logopen, .logappend, .logclose, .logfile.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 
 #include "base/text.h"
+#include "base/time_text.h"
 #include "debugger/commands.h"
 
 namespace icecore::debugger {
@@ -13,16 +15,15 @@ namespace {
 
 /// "log_1a2c_2026-11-27_12-08-28-919.txt": the process and the time go before the extension.
 std::filesystem::path stamped(const std::filesystem::path& path, std::uint64_t pid) {
-    const auto now =
-        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-    const auto day = std::chrono::floor<std::chrono::days>(now);
-    const std::chrono::year_month_day date(day);
-    const std::chrono::hh_mm_ss time(now - day);
-    const std::string name =
-        fmt::format("{}_{:04x}_{}-{:02}-{:02}_{:02}-{:02}-{:02}-{:03}{}", path.stem().string(), pid,
-                    static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                    static_cast<unsigned>(date.day()), time.hours().count(), time.minutes().count(),
-                    time.seconds().count(), time.subseconds().count(), path.extension().string());
+    const auto now = std::chrono::system_clock::now();
+    std::string moment = isoTime(now);
+    moment.pop_back();  // Z
+    std::ranges::replace(moment, 'T', '_');
+    std::ranges::replace(moment, ':', '-');
+    const auto milliseconds =
+        std::chrono::floor<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
+    const std::string name = fmt::format("{}_{:04x}_{}-{:03}{}", path.stem().string(), pid, moment,
+                                         milliseconds, path.extension().string());
     return path.parent_path() / name;
 }
 

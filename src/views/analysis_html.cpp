@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "base/time_text.h"
 #include "views/address_map.h"
 #include "views/html_text.h"
-#include "views/time_text.h"
 
 namespace icecore {
 

@@ -1,7 +1,7 @@
 #include "views/analysis_json.h"
 
 #include "base/text.h"
-#include "views/time_text.h"
+#include "base/time_text.h"
 
 namespace icecore {
 

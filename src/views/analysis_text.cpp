@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "base/time_text.h"
 #include "views/text_writer.h"
-#include "views/time_text.h"
 
 namespace icecore {
 

@@ -9,7 +9,6 @@
 #include "views/analysis_text.h"
 #include "views/html_text.h"
 #include "views/text_writer.h"
-#include "views/time_text.h"
 
 namespace icecore {
 namespace {
@@ -18,13 +17,6 @@ TEST(HtmlText, EscapesAndShowsControlCharacters) {
     EXPECT_EQ(escapeHtml("a<b>&\"'"), "a&lt;b&gt;&amp;&quot;&#39;");
     EXPECT_EQ(escapeHtml("x\x1b[31m\xff"), "x\\x1b[31m\\xff");
     EXPECT_EQ(escapeHtml("grün"), "grün");
-}
-
-TEST(TimeText, OfAnyMoment) {
-    EXPECT_EQ(isoTime(TimePoint(std::chrono::seconds(1764000000))), "2025-11-24T16:00:00Z");
-    EXPECT_EQ(timeText(TimePoint(std::chrono::seconds(-1))), "1969-12-31 23:59:59 UTC");
-    EXPECT_FALSE(isoTime(TimePoint::max()).empty());
-    EXPECT_FALSE(isoTime(TimePoint::min()).empty());
 }
 
 TEST(TextWriter, WrapsAtBlanksAndCountsCharactersNotBytes) {

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <random>
 #include <span>
 
 #include "base/text.h"
+#include "base/time_text.h"
 #include "bytes/endian.h"
 #include "bytes/hash.h"
 #include "formats/aff4/image_stream.h"
@@ -34,21 +34,6 @@ std::string urnOf(std::string_view volume, std::string_view object) {
     Uuid bytes{};
     std::ranges::copy(std::span(hash).first(bytes.size()), bytes.begin());
     return urnWith(bytes, std::byte{8});
-}
-
-std::string timeText(TimePoint time) {
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-    const auto day = std::chrono::floor<std::chrono::days>(seconds);
-    const std::chrono::year_month_day date(day);
-    const std::chrono::hh_mm_ss clock(seconds - day);
-    const auto two = [](auto value) {
-        const std::string digits = std::to_string(value);
-        return digits.size() < 2 ? "0" + digits : digits;
-    };
-    return std::to_string(static_cast<int>(date.year())) + "-" +
-           two(static_cast<unsigned>(date.month())) + "-" + two(static_cast<unsigned>(date.day())) +
-           "T" + two(clock.hours().count()) + ":" + two(clock.minutes().count()) + ":" +
-           two(clock.seconds().count()) + "Z";
 }
 
 std::string quoted(std::string_view value, std::string_view type) {
@@ -129,7 +114,7 @@ void sayVolume(const Description& description, Turtle& turtle) {
     const Names& names = description.names;
     turtle.begin(names.volume, "aff4:ZipVolume");
     if (description.time)
-        turtle.say("creationTime", quoted(timeText(*description.time), "xsd:dateTime"));
+        turtle.say("creationTime", quoted(isoTime(*description.time), "xsd:dateTime"));
     turtle.say("interface", "aff4:Volume");
     std::vector<std::string> objects;
     if (description.imageVolume == names.volume) objects.push_back(names.image);

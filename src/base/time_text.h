@@ -1,15 +1,14 @@
 // Moments as people and programs read them.
 #pragma once
 
+#include <chrono>
 #include <string>
-
-#include "model/process.h"
 
 namespace icecore {
 
 /// "2026-11-24T10:18:05Z".
-std::string isoTime(TimePoint time);
+std::string isoTime(std::chrono::sys_time<std::chrono::nanoseconds> time);
 /// "2026-11-24 10:18:05 UTC".
-std::string timeText(TimePoint time);
+std::string timeText(std::chrono::sys_time<std::chrono::nanoseconds> time);
 
 }  // namespace icecore

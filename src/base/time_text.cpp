@@ -1,4 +1,4 @@
-#include "views/time_text.h"
+#include "base/time_text.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,9 @@ namespace icecore {
 
 namespace {
 
-/// By the calendar of <chrono>: gmtime refuses years far away, which a damaged dump may name.
+using TimePoint = std::chrono::sys_time<std::chrono::nanoseconds>;
+
+/// By the calendar of <chrono>, which no moment can make fail.
 std::string dateAndTime(TimePoint time, char between) {
     const auto whole =
         std::chrono::floor<std::chrono::seconds>(time);  // days in nanoseconds overflow
