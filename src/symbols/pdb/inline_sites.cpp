@@ -1,6 +1,7 @@
 // Inlined calls: S_INLINESITE records and the annotations that tell their code and lines.
 #include <algorithm>
 
+#include "symbols/compressed_integer.h"
 #include "symbols/pdb/object_symbols.h"
 #include "symbols/pdb/pdb_layout.h"
 
@@ -26,20 +27,6 @@ enum Annotation : std::uint32_t {
     changeCodeLengthAndCodeOffset = 12,
     changeColumnEnd = 13,
 };
-
-std::uint32_t compressed(Cursor& cursor) {
-    const std::uint32_t first = cursor.u8();
-    if ((first & 0x80) == 0) return first;
-    if ((first & 0xc0) == 0x80) return ((first & 0x3f) << 8) | cursor.u8();
-    if ((first & 0xe0) == 0xc0) {
-        std::uint32_t value = first & 0x1f;
-        for (int i = 0; i < 3; ++i)
-            value = (value << 8) | cursor.u8();
-        return value;
-    }
-    cursor.seek(UINT64_MAX);  // no such length
-    return 0;
-}
 
 /// The lowest bit is the sign.
 std::uint32_t signedDelta(std::uint32_t value) {
@@ -90,42 +77,42 @@ void ObjectSymbols::followAnnotations(ByteView annotations, const Function& func
     };
     Cursor cursor(annotations);
     while (!cursor.atEnd() && cursor.ok() && !site.covers) {
-        switch (const std::uint32_t code = compressed(cursor)) {
+        switch (const std::uint32_t code = compressedInteger(cursor)) {
         case annotationEnd: cursor.skip(cursor.remaining()); break;
         case codeOffset:
-            offset = compressed(cursor);
+            offset = compressedInteger(cursor);
             begin();
             break;
         case changeCodeOffset:
-            offset += compressed(cursor);
+            offset += compressedInteger(cursor);
             begin();
             break;
         case changeCodeOffsetAndLineOffset: {
-            const std::uint32_t both = compressed(cursor);
+            const std::uint32_t both = compressedInteger(cursor);
             source.line += signedDelta(both >> 4);
             offset += both & 0xf;
             begin();
             break;
         }
         case changeCodeLength:
-            offset += compressed(cursor);
+            offset += compressedInteger(cursor);
             close(offset);
             break;
         case changeCodeLengthAndCodeOffset: {
-            const std::uint32_t length = compressed(cursor);
-            offset += compressed(cursor);
+            const std::uint32_t length = compressedInteger(cursor);
+            offset += compressedInteger(cursor);
             begin();
             close(offset + length);
             break;
         }
-        case changeFile: source.file = compressed(cursor); break;
-        case changeLineOffset: source.line += signedDelta(compressed(cursor)); break;
+        case changeFile: source.file = compressedInteger(cursor); break;
+        case changeLineOffset: source.line += signedDelta(compressedInteger(cursor)); break;
         case changeCodeOffsetBase:
         case changeLineEndDelta:
         case changeRangeKind:
         case changeColumnStart:
         case changeColumnEndDelta:
-        case changeColumnEnd: (void)compressed(cursor); break;
+        case changeColumnEnd: (void)compressedInteger(cursor); break;
         default:
             (void)code;
             cursor.seek(UINT64_MAX);

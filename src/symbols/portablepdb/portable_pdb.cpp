@@ -7,6 +7,7 @@
 
 #include "base/range.h"
 #include "bytes/cursor.h"
+#include "symbols/compressed_integer.h"
 
 namespace icecore {
 
@@ -17,25 +18,10 @@ constexpr std::uint32_t embeddedSignature = 0x4244504d;  // "MPDB"
 constexpr auto embeddedType = static_cast<PeDebugType>(17);
 constexpr unsigned tableDocument = 0x30, tableMethod = 0x31;
 
-/// ECMA-335 II.23.2: one, two or four bytes, the highest bits tell.
-std::uint32_t compressed(Cursor& cursor) {
-    const std::uint32_t first = cursor.u8();
-    if ((first & 0x80) == 0) return first;
-    if ((first & 0xc0) == 0x80) return ((first & 0x3f) << 8) | cursor.u8();
-    if ((first & 0xe0) == 0xc0) {
-        std::uint32_t value = first & 0x1f;
-        for (int i = 0; i < 3; ++i)
-            value = (value << 8) | cursor.u8();
-        return value;
-    }
-    cursor.seek(UINT64_MAX);
-    return 0;
-}
-
 /// The sign is the lowest bit, the number of sign bits depends on the size. Wraps around.
 std::uint32_t compressedSigned(Cursor& cursor) {
     const std::uint64_t before = cursor.position();
-    const std::uint32_t value = compressed(cursor);
+    const std::uint32_t value = compressedInteger(cursor);
     const std::uint32_t magnitude = value >> 1;
     if ((value & 1) == 0) return magnitude;
     switch (cursor.position() - before) {
@@ -163,7 +149,7 @@ bool PortablePdb::matches(const PeImage& image) const {
 
 ByteView PortablePdb::blob(std::uint64_t offset) const {
     Cursor cursor(blobs_.slice(offset));
-    const std::uint32_t size = compressed(cursor);
+    const std::uint32_t size = compressedInteger(cursor);
     return cursor.bytes(size);
 }
 
@@ -178,7 +164,7 @@ std::string PortablePdb::document(std::uint32_t row) const {
     constexpr std::size_t longest = 4096;
     for (bool first = true; !parts.atEnd() && parts.ok() && path.size() < longest; first = false) {
         if (!first && separator != '\0') path += separator;
-        const ByteView part = blob(compressed(parts));
+        const ByteView part = blob(compressedInteger(parts));
         path.append(reinterpret_cast<const char*>(part.data()), part.size());
     }
     return path;
@@ -194,24 +180,25 @@ std::vector<SequencePoint> PortablePdb::sequencePoints(std::uint32_t method) con
     const std::uint32_t offset = indexOf(row, blobIndexSize_);
     if (offset == 0) return points;
     Cursor cursor(blob(offset));
-    (void)compressed(cursor);  // the signature of the locals
-    if (current.document == 0) current.document = compressed(cursor);
+    (void)compressedInteger(cursor);  // the signature of the locals
+    if (current.document == 0) current.document = compressedInteger(cursor);
     std::uint32_t line = 0, column = 0;
     bool placed = false;
     while (!cursor.atEnd() && cursor.ok()) {
-        const std::uint32_t step = compressed(cursor);
+        const std::uint32_t step = compressedInteger(cursor);
         if (!points.empty() && step == 0) {
-            current.document = compressed(cursor);
+            current.document = compressedInteger(cursor);
             continue;
         }
         current.ilOffset += step;
-        const std::uint32_t lines = compressed(cursor);
-        const std::uint32_t columns = lines == 0 ? compressed(cursor) : compressedSigned(cursor);
+        const std::uint32_t lines = compressedInteger(cursor);
+        const std::uint32_t columns =
+            lines == 0 ? compressedInteger(cursor) : compressedSigned(cursor);
         SequencePoint point = current;
         point.hidden = lines == 0 && columns == 0;
         if (!point.hidden) {
-            line = placed ? line + compressedSigned(cursor) : compressed(cursor);
-            column = placed ? column + compressedSigned(cursor) : compressed(cursor);
+            line = placed ? line + compressedSigned(cursor) : compressedInteger(cursor);
+            column = placed ? column + compressedSigned(cursor) : compressedInteger(cursor);
             placed = true;
             point.line = line;
             point.column = column;
