@@ -20,11 +20,6 @@ namespace fs = std::filesystem;
 using testing::Contains;
 using testing::HasSubstr;
 
-void write(const fs::path& path, std::string_view text) {
-    fs::create_directories(path.parent_path());
-    std::ofstream(path, std::ios::binary) << text;
-}
-
 bool have(const std::string& tool) {
     return shell("command -v " + tool + " >/dev/null && echo yes").text == "yes\n";
 }
@@ -35,7 +30,7 @@ protected:
     void SetUp() override {
         for (int i = 0; i < 5000; ++i)
             content_ += "line " + std::to_string(i) + "\n";
-        write(store_ / "app.pdb" / id_ / "app.pdb", content_);
+        putFile(store_ / "app.pdb" / id_ / "app.pdb", content_);
     }
     /// What is found along a path, and what was said on the way.
     [[nodiscard]] std::optional<fs::path> find(const std::string& path,
@@ -67,7 +62,7 @@ TEST_F(SymbolStores, foldersAndTheirSubfolders) {
     for (const char* place : {"app.pdb", "dll/app.pdb", "symbols/dll/app.pdb", "symbols/app.pdb",
                               "APP.PDB", "Symbols/DLL/App.pdb"}) {
         const fs::path folder = file("flat");
-        write(folder / place, content_);
+        putFile(folder / place, content_);
         EXPECT_EQ(find(file("nowhere") + ";" + folder.string()), folder / place) << place;
         fs::remove_all(folder);
     }
@@ -88,7 +83,7 @@ TEST_F(SymbolStores, storesToTheLeftGetACopy) {
 
 TEST_F(SymbolStores, twoTiers) {
     const fs::path tiers = file("tiers");
-    write(tiers / "index2.txt", "");
+    putFile(tiers / "index2.txt", "");
     ASSERT_TRUE(find("srv*" + tiers.string() + "*" + store_.string()).has_value());
     EXPECT_EQ(readText(tiers / "ap/app.pdb" / id_ / "app.pdb"), content_);
     EXPECT_EQ(find("srv*" + tiers.string()), tiers / "ap/app.pdb" / id_ / "app.pdb");
@@ -99,13 +94,13 @@ TEST_F(SymbolStores, filePointers) {
     fs::rename(folder / "app.pdb", file("elsewhere.pdb"));
     for (const std::string& text :
          {"PATH:" + file("elsewhere.pdb"), file("elsewhere.pdb"), file("elsewhere.pdb") + "\r\n"}) {
-        write(folder / "file.ptr", text);
+        putFile(folder / "file.ptr", text);
         EXPECT_EQ(find("srv*" + store_.string()), fs::path(file("elsewhere.pdb"))) << text;
     }
-    write(folder / "file.ptr", "MSG: not kept here");
+    putFile(folder / "file.ptr", "MSG: not kept here");
     EXPECT_FALSE(find("srv*" + store_.string()).has_value());
     EXPECT_THAT(said_, Contains(HasSubstr("the store says: not kept here")));
-    write(folder / "file.ptr", "PATH:/no/such/file.pdb");
+    putFile(folder / "file.ptr", "PATH:/no/such/file.pdb");
     EXPECT_FALSE(find("srv*" + store_.string()).has_value());
     EXPECT_THAT(said_, Contains(HasSubstr("points to /no/such/file.pdb")));
 }
@@ -122,7 +117,7 @@ TEST_F(SymbolStores, cabinets) {
     // Damaged ones are said, cut at any place, and leave nothing behind.
     const std::string whole = readText(folder / "app.pd_");
     for (std::size_t size = 0; size < whole.size(); size += whole.size() / 40 + 1) {
-        write(folder / "app.pd_", whole.substr(0, size));
+        putFile(folder / "app.pd_", whole.substr(0, size));
         EXPECT_FALSE(find("srv*" + file("other") + "*" + store_.string()).has_value()) << size;
         EXPECT_FALSE(fs::exists(file("other") + "/app.pdb/" + id_ + "/app.pdb")) << size;
     }
@@ -135,7 +130,7 @@ TEST_F(SymbolStores, cabinets) {
 TEST_F(SymbolStores, cabinetsOfImages) {
     if (!have("gcab")) GTEST_SKIP() << "gcab is not installed";
     const fs::path folder = store_ / "app.dll" / "5F3A1B2C21000";
-    write(folder / "app.dll", content_);
+    putFile(folder / "app.dll", content_);
     ASSERT_EQ(shell("cd '" + folder.string() + "' && gcab -c -z app.dl_ app.dll 2>&1").status, 0);
     fs::remove(folder / "app.dll");
     std::string text;
@@ -164,7 +159,7 @@ TEST_F(SymbolStores, namesThatLeadOutOfAStoreAreRefused) {
 }
 
 TEST_F(SymbolStores, aCacheThatCannotBeWrittenIsNamed) {
-    write(file("occupied"), "a file where a directory should be");
+    putFile(file("occupied"), "a file where a directory should be");
     const std::string path = "srv*" + file("occupied") + "/cache*" + store_.string();
     EXPECT_TRUE(find(path).has_value()) << "the file itself is there all the same";
     EXPECT_THAT(said_, Contains(HasSubstr("the symbol cache cannot be created")));
@@ -294,13 +289,13 @@ TEST_F(SymbolServers, whatIsNotThereIsRemembered) {
     EXPECT_THAT(said_, Contains(HasSubstr("a while ago")));
     EXPECT_EQ(server_->requests().size(), asked);
     // Another server is asked all the same, and this one when the time is over.
-    write(store_ / "app.pdb" / id_ / "app.pdb", content_);
+    putFile(store_ / "app.pdb" / id_ / "app.pdb", content_);
     options_.rememberMiss = std::chrono::seconds(0);
     EXPECT_TRUE(find(path("plain"), options_).has_value());
 }
 
 TEST_F(SymbolServers, aCacheThatCannotBeWrittenSaysSo) {
-    write(file("occupied"), "a file where a directory should be");
+    putFile(file("occupied"), "a file where a directory should be");
     const std::string cache = file("occupied") + "/cache";
     EXPECT_FALSE(find("srv*" + cache + "*" + server_->url("plain"), options_).has_value());
     EXPECT_THAT(said_, Contains(HasSubstr("the symbol cache cannot be created")));

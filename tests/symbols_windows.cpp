@@ -24,11 +24,6 @@ namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::Not;
 
-void write(const fs::path& path, std::string_view text) {
-    fs::create_directories(path.parent_path());
-    std::ofstream(path, std::ios::binary) << text;
-}
-
 /// A dump of Windows with one module, its image and PDB on a server.
 class SymbolsOfWindows : public testing::Test {
 protected:
@@ -193,16 +188,16 @@ TEST_F(SymbolsOfWindows, anothersPdbIsRefusedWithTheReason) {
 TEST_F(SymbolsOfWindows, breakpadsFilesNameFunctionsToo) {
     const std::string id = image_->codeView()->id();
     const fs::path sym = fs::path(scratch_.file("breakpad")) / "shapes.pdb" / id / "shapes.sym";
-    write(sym, "MODULE windows x86_64 " + id +
-                   " shapes.pdb\nFILE 0 c:\\src\\shapes.cpp\nFUNC 1000 40 0 from::sym(int)\n"
-                   "1000 40 42 0\n");
+    putFile(sym, "MODULE windows x86_64 " + id +
+                     " shapes.pdb\nFILE 0 c:\\src\\shapes.cpp\nFUNC 1000 40 0 from::sym(int)\n"
+                     "1000 40 42 0\n");
     const auto list =
         icecore("list --verbose --symbols " + scratch_.file("breakpad") + " " + dump_);
     EXPECT_THAT(list.text, HasSubstr("symtab")) << list.text;
     EXPECT_THAT(list.text, HasSubstr(sym.string() + ": GUID and age match"));
     EXPECT_THAT(icecore("lookup " + sym.string() + " 0x1004").text,
                 HasSubstr("from::sym+0x4 at c:\\src\\shapes.cpp:42"));
-    write(sym, "MODULE windows x86_64 000000000000000000000000000000001 shapes.pdb\n");
+    putFile(sym, "MODULE windows x86_64 000000000000000000000000000000001 shapes.pdb\n");
     EXPECT_THAT(icecore("list --verbose --symbols " + scratch_.file("breakpad") + " " + dump_).text,
                 HasSubstr("its id is 000000000000000000000000000000001"));
 }
@@ -234,7 +229,7 @@ TEST_F(SymbolsOfWindows, anotherStampOrAgeIsAnotherBuild) {
     for (const std::size_t stream : {infoStream, dbiStream})
         storeInteger(streams[stream].data() + ageAt, std::uint32_t{7});
     const Bytes aged = writeMsf(streams, 4096, false);
-    write(pdb, {reinterpret_cast<const char*>(aged.data()), aged.size()});
+    putFile(pdb, {reinterpret_cast<const char*>(aged.data()), aged.size()});
     const auto reopened = pdb::PdbFile::open(*openMappedFile(pdb));
     ASSERT_TRUE(reopened.has_value());
     EXPECT_EQ((*reopened)->identity().id(), id.substr(0, 32) + "7");
@@ -262,7 +257,7 @@ TEST_F(SymbolsOfWindows, anotherStampOrAgeIsAnotherBuild) {
     std::memcpy(&headers, bytes.data() + headersAt, sizeof headers);
     ASSERT_LT(headers + stampAt + 4, bytes.size());
     bytes[headers + stampAt] ^= 1;
-    write(dll, bytes);
+    putFile(dll, bytes);
     const auto changed = PeImage::open(*openMappedFile(dll));
     ASSERT_TRUE(changed.has_value());
     const std::string stamped = run("!sym noisy; .reload /f shapes; lm m shapes");

@@ -1,4 +1,5 @@
-// A real HTTP server with a symbol store, slow and failing ways included (data/symbol_server.py).
+// Symbol stores, and a real HTTP server with one, slow and failing ways included
+// (data/symbol_server.py).
 #pragma once
 
 #include <signal.h>
@@ -6,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/text.h"
@@ -14,6 +16,12 @@
 #include "support/victim.h"
 
 namespace icecore::tests {
+
+/// Writes a file of a store, with the folders above it.
+inline void putFile(const std::filesystem::path& path, std::string_view content) {
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path, std::ios::binary) << content;
+}
 
 class SymbolServer {
 public:
