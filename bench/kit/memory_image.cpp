@@ -6,23 +6,17 @@
 #include <fstream>
 #include <vector>
 
+#include "support/xorshift.h"
+
 namespace icecore::bench {
 
 namespace {
 
 constexpr std::size_t pageSize = 4096;
 
-struct Random {
-    std::uint64_t state = 0x9e3779b97f4a7c15;
-    std::uint64_t next() {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        return state;
-    }
-};
+using tests::Xorshift;
 
-void fillRandom(std::byte* page, Random& random) {
+void fillRandom(std::byte* page, Xorshift& random) {
     for (std::size_t at = 0; at < pageSize; at += 8) {
         const std::uint64_t value = random.next();
         std::memcpy(page + at, &value, 8);
@@ -30,7 +24,7 @@ void fillRandom(std::byte* page, Random& random) {
 }
 
 /// Pointers that share their upper bytes, small numbers, words.
-void fillObjects(std::byte* page, Random& random) {
+void fillObjects(std::byte* page, Xorshift& random) {
     for (std::size_t at = 0; at < pageSize; at += 32) {
         const std::uint64_t roll = random.next();
         const std::array<std::uint64_t, 4> object{0xffff888010000000 + (roll & 0xffffff0),
@@ -39,7 +33,7 @@ void fillObjects(std::byte* page, Random& random) {
     }
 }
 
-void fillPage(std::byte* page, Content content, Random& random) {
+void fillPage(std::byte* page, Content content, Xorshift& random) {
     const std::uint64_t roll = random.next() % 10;
     const bool filled = content == Content::random || (content == Content::zero90 && roll == 0) ||
                         (content == Content::mixed && roll >= 8);
@@ -60,7 +54,7 @@ Result<void> put(std::ofstream& file, const std::vector<std::byte>& bytes,
 Result<void> writeImage(const std::string& path, std::uint64_t bytes, Content content) {
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
     std::vector<std::byte> piece(std::size_t{1} << 20);
-    Random random;
+    Xorshift random;
     for (std::uint64_t at = 0; at < bytes; at += piece.size()) {
         for (std::size_t page = 0; page < piece.size(); page += pageSize)
             fillPage(piece.data() + page, content, random);
@@ -73,7 +67,7 @@ Result<void> writeImage(const std::string& path, std::uint64_t bytes, Content co
 Result<void> writeSparseImage(const std::string& path, std::uint64_t bytes, std::uint64_t apart) {
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
     std::vector<std::byte> page(pageSize);
-    Random random;
+    Xorshift random;
     for (std::uint64_t at = 0; at < bytes; at += apart) {
         fillRandom(page.data(), random);
         file.seekp(static_cast<std::streamoff>(at));

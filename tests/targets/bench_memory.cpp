@@ -6,11 +6,11 @@
 // text-like and random pages, as heaps have them). All of it at 4 KiB pages. It prints
 // "ready RESIDENT_KIB" and obeys lines on standard input, each answered by one line:
 //
-//   touch   writes to every page (what it holds already), so that none is shared with a former
-//   clone reset   forgets the gaps gaps    LONGEST_NS SUM_NS: the longest time in which the clock
-//   thread did not run, and the sum
-//           of all above a millisecond (0 0 without "clock")
-//   fork    NS that a bare fork of this very process takes, as its caller sees it
+//   touch  writes to every page (what it holds already), so that none is shared with a former clone
+//   reset  forgets the gaps
+//   gaps   LONGEST_NS SUM_NS: the longest time in which the clock thread did not run, and the sum
+//          of all above a millisecond (0 0 without "clock")
+//   fork   NS that a bare fork of this very process takes, as its caller sees it
 
 #include <pthread.h>
 #include <sys/mman.h>
@@ -32,7 +32,11 @@
 #include <string>
 #include <string_view>
 
+#include "../support/xorshift.h"
+
 namespace {
+
+using icecore::tests::Xorshift;
 
 constexpr std::size_t pageSize = 4096;
 
@@ -40,17 +44,7 @@ std::int64_t now() {
     return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
 }
 
-struct Random {
-    std::uint64_t state = 0x9e3779b97f4a7c15;
-    std::uint64_t next() {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        return state;
-    }
-};
-
-void fillRandom(char* page, Random& random) {
+void fillRandom(char* page, Xorshift& random) {
     for (std::size_t i = 0; i < pageSize; i += 8) {
         const std::uint64_t value = random.next();
         std::memcpy(page + i, &value, 8);
@@ -58,7 +52,7 @@ void fillRandom(char* page, Random& random) {
 }
 
 /// Like a heap of small objects: pointers that share their upper bytes, small numbers, words.
-void fillObjects(char* page, Random& random) {
+void fillObjects(char* page, Xorshift& random) {
     for (std::size_t i = 0; i < pageSize; i += 32) {
         const std::uint64_t roll = random.next();
         const std::uint64_t object[4] = {0x00007f3a10000000 + (roll & 0xffffff0), roll >> 60,
@@ -68,7 +62,7 @@ void fillObjects(char* page, Random& random) {
 }
 
 void fill(char* memory, std::size_t bytes, std::string_view how) {
-    Random random;
+    Xorshift random;
     for (std::size_t at = 0; at < bytes; at += pageSize) {
         char* page = memory + at;
         const std::uint64_t roll = random.next() % 10;

@@ -25,6 +25,8 @@
 #include <system_error>
 #include <thread>
 
+#include "../support/xorshift.h"
+
 namespace {
 
 std::atomic<int> handled{0};
@@ -195,14 +197,10 @@ const std::map<std::string, std::function<void(const std::string&)>> commands = 
      [](const std::string& text) {
          const std::size_t words = std::strtoull(text.c_str(), nullptr, 10) << 17;
          auto* at = static_cast<unsigned long*>(std::malloc(words * 8));
-         unsigned long state = 0x9e3779b97f4a7c15;
+         icecore::tests::Xorshift random;
          kept = at;
-         for (std::size_t i = 0; at != nullptr && i < words; ++i) {
-             state ^= state << 13;
-             state ^= state >> 7;
-             state ^= state << 17;
-             at[i] = state;
-         }
+         for (std::size_t i = 0; at != nullptr && i < words; ++i)
+             at[i] = random.next();
      }},
     {"handles",
      [](const std::string& text) {
