@@ -1,5 +1,7 @@
 // The static program inside real kernels: it takes their memory through /proc/kcore and writes it
-// to a disk, and nearly every page is what QEMU has when the guest stands still afterwards.
+// to a disk, and nearly every page is what QEMU has when the guest stands still afterwards. Where
+// the kernel is locked down, or rights are missing, it says what stands in the way.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -15,6 +17,9 @@ namespace icecore::tests {
 namespace {
 
 using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
 
 constexpr const char* older = "linux-image-cloud-amd64";       // 6.1
 constexpr const char* newer = "linux-image-6.12-cloud-amd64";  // of the security updates
@@ -40,10 +45,9 @@ protected:
     void TearDown() override { (void)shell("kill $(cat '" + file("pid") + "') 2>/dev/null"); }
     std::string file(const std::string& name) { return scratch_.file(name); }
 
-    /// Boots a guest that runs `script` and has `files` beside the program; then it stands still
-    /// and its memory is saved from outside.
-    void run(const char* kernel, const std::string& script, std::vector<std::string> files,
-             const std::vector<std::string>& arguments, const std::string& commandLine) {
+    /// Boots a guest that runs `script` and has `files` beside the program.
+    void boot(const char* kernel, const std::string& script, std::vector<std::string> files,
+              const std::vector<std::string>& arguments, const std::string& commandLine) {
         if (!haveStaticProgram()) GTEST_SKIP() << "`make static` has not been run";
         std::ofstream(file("autorun")) << script;
         files.push_back(staticProgram());
@@ -52,6 +56,13 @@ protected:
         if (!made.problem.empty()) GTEST_SKIP() << made.problem;
         guest_ = std::make_unique<Guest>(made, arguments, commandLine);
         ASSERT_TRUE(guest_->ready()) << guest_->console();
+    }
+
+    /// Then it stands still and its memory is saved from outside.
+    void run(const char* kernel, const std::string& script, std::vector<std::string> files,
+             const std::vector<std::string>& arguments, const std::string& commandLine) {
+        boot(kernel, script, std::move(files), arguments, commandLine);
+        if (IsSkipped() || HasFatalFailure()) return;
         ASSERT_NE(guest_->console().find("status 0"), std::string::npos) << guest_->console();
         ASSERT_TRUE(guest_->command(R"({"execute":"stop"})").starts_with("{\"return\""));
         ASSERT_TRUE(guest_
@@ -61,10 +72,13 @@ protected:
                         .starts_with("{\"return\""));
     }
 
-    /// Has it take its own memory in `format` to its disk, with QEMU's arguments besides.
+    /// Has it take its own memory in `format` to its disk, with QEMU's arguments besides; before
+    /// that it runs `first`.
     void take(const char* kernel, const std::string& format, const std::string& options,
-              const std::vector<std::string>& arguments) {
+              const std::vector<std::string>& arguments, const std::string& commandLine = "",
+              const std::string& first = "") {
         const std::string script =
+            first +
             "icecore ram --plan --source mem\n"
             "icecore ram --plan\n"
             "ln -s icecore /bin/winpmem; winpmem --output /tmp/memdump.raw "
@@ -76,7 +90,7 @@ protected:
         std::vector<std::string> all = arguments;
         all.insert(all.end(),
                    {"-drive", "file=" + file("disk") + ",format=raw,if=virtio,cache=unsafe"});
-        run(kernel, script, {}, all, "guest.disk");
+        run(kernel, script, {}, all, "guest.disk " + commandLine);
         if (IsSkipped() || HasFatalFailure()) return;
         // The disk has room for more than the image, which formats that end in a directory mind.
         const json said = manifest();
@@ -86,6 +100,13 @@ protected:
         EXPECT_NE(guest_->console().find("the very memory that is taken"), std::string::npos)
             << guest_->console();
         EXPECT_NE(guest_->console().find("winpmem 1"), std::string::npos) << guest_->console();
+    }
+    /// What the script's command of that name said; its exit status is the last line.
+    std::string said(const std::string& name) {
+        const std::string console = guest_->console(), begin = "CASE " + name + "\r\n";
+        const std::size_t at = console.find(begin);
+        if (at == std::string::npos) return {};
+        return console.substr(at, console.find("CASE ", at + begin.size()) - at);
     }
     json manifest() {
         const std::string console = guest_->console();
@@ -124,9 +145,41 @@ TEST_F(RamInside, NinetyNinePercentOfThePagesAreTheSame) {
     EXPECT_NE(guest_->console().find("mem: "), std::string::npos);
 }
 
+/// What a script is to run, so that `said` finds it.
+std::string scriptCase(const std::string& name, const std::string& command) {
+    return "echo CASE " + name + "; " + command + "; echo exit $?\n";
+}
+
+constexpr const char* plan = "icecore ram --plan";
+constexpr const char* makeUser = "mkdir /etc; echo user:x:1000:1000::/:/bin/sh > /etc/passwd\n";
+constexpr const char* planOfUser = "su user -c 'icecore ram --plan'";
+constexpr const char* planInNamespace = "unshare -r icecore ram --plan";
+constexpr const char* mountSecurityfs =
+    "mount -t securityfs s /sys/kernel/security; cat /sys/kernel/security/lockdown\n";
+
+/// Of a kernel that is locked down for integrity, which closes /dev/mem and not /proc/kcore.
 TEST_F(RamInside, AKdumpOnADiskIsWholeAndHardlyMore) {
-    take(older, "kdump", "", {"-m", "512", "-smp", "2"});
+    take(older, "kdump", "", {"-m", "512", "-smp", "2"}, "lockdown=integrity",
+         std::string(makeUser) + mountSecurityfs +
+             scriptCase("mem", "icecore ram --plan --source mem") + scriptCase("plan", plan) +
+             scriptCase("user", planOfUser) + scriptCase("nested", planInNamespace));
     if (IsSkipped() || HasFatalFailure()) return;
+    EXPECT_THAT(guest_->console(), HasSubstr("none [integrity] confidentiality"));
+    EXPECT_THAT(said("mem"),
+                AllOf(HasSubstr("icecore: mem: cannot be opened: Operation not permitted: the "
+                                "kernel is locked down for integrity (/dev/mem). What would help: "
+                                "/proc/kcore is open to root"),
+                      HasSubstr("exit 1")));
+    EXPECT_THAT(said("plan"), AllOf(HasSubstr("Source       /proc/kcore, where /proc/iomem has"),
+                                    HasSubstr("exit 0")));
+    EXPECT_THAT(said("user"),
+                AllOf(HasSubstr("kcore: cannot be opened: Permission denied: this process is not "
+                                "root (it lacks CAP_SYS_RAWIO) (/proc/kcore)"),
+                      HasSubstr("What would help: run it as root\r\n"), HasSubstr("exit 1")));
+    EXPECT_THAT(said("nested"), AllOf(HasSubstr("whose rights do not count here (/proc/kcore)"),
+                                      HasSubstr("What would help: run it as root of the machine"),
+                                      HasSubstr("exit 1")));
+    EXPECT_EQ(manifest()["source"], "kcore");
     compare();
     // Written back into at its beginning: the hash is of what it is now.
     EXPECT_EQ(shell("sha256sum < " + file("disk")).text.substr(0, 64),
@@ -148,6 +201,72 @@ TEST_F(RamInside, AKdumpOnADiskIsWholeAndHardlyMore) {
         EXPECT_TRUE(sameMemory(file("disk"), file(split ? "whole" : "made"))) << options;
         std::filesystem::remove(file("made"));
     }
+}
+
+/// One boot for all: lockdown for confidentiality, which nobody can read memory under, and what is
+/// said with fewer rights than root's.
+TEST_F(RamInside, EachSourceSaysWhatClosesItUnderLockdownOrWithoutRights) {
+    // Root without one capability, as in a container.
+    std::ofstream(file("without.c")) << R"(#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+int main(int count, char** words) {
+    if (count < 2 || prctl(PR_CAPBSET_DROP, CAP_SYS_RAWIO, 0, 0, 0) != 0) return 9;
+    return execv(words[1], words + 1);
+}
+)";
+    const auto built = shell("cd '" + file("") + "' && cc -static -o without_rawio without.c 2>&1");
+    ASSERT_EQ(built.status, 0) << built.text;
+    const std::string container =
+        "unshare -m sh -c 'mount --bind /dev/null /proc/kcore; mount -t tmpfs t /dev; mount -t "
+        "tmpfs t /sys; without_rawio /bin/icecore ram --plan'";
+    boot(older,
+         makeUser + scriptCase("booted", plan) + mountSecurityfs + scriptCase("told", plan) +
+             scriptCase("take", "icecore ram -o /tmp/x.lime --force; ls /tmp") +
+             scriptCase("crash", "icecore ram --plan --source crash") +
+             scriptCase("user", planOfUser) + scriptCase("nested", planInNamespace) +
+             scriptCase("rootless", "su user -c 'unshare -r icecore ram --plan'") +
+             scriptCase("rights", "without_rawio /bin/icecore ram --plan") +
+             scriptCase("container", container),
+         {file("without_rawio")}, {"-m", "256", "-smp", "2"}, "lockdown=confidentiality");
+    if (IsSkipped() || HasFatalFailure()) return;
+    EXPECT_THAT(guest_->console(), HasSubstr("none integrity [confidentiality]"));
+    const std::string unlock = "What would help: boot without lockdown", status = "exit 1";
+    // By its command line as long as it does not tell.
+    const auto closed = [](const std::string& why) {
+        return AllOf(HasSubstr("kcore: cannot be opened: " + why + " (/proc/kcore)"),
+                     HasSubstr("mem: cannot be opened: " + why + " (/dev/mem)"),
+                     HasSubstr("crash: is not there: the driver of Red Hat's crash is not loaded"));
+    };
+    EXPECT_THAT(said("booted"), AllOf(closed("Operation not permitted: the kernel was booted with "
+                                             "lockdown=confidentiality"),
+                                      HasSubstr(unlock), HasSubstr(status)));
+    const std::string told = "the kernel is locked down for confidentiality";
+    for (const std::string name : {"told", "take"})
+        EXPECT_THAT(said(name), AllOf(closed("Operation not permitted: " + told), HasSubstr(unlock),
+                                      HasSubstr("outside the machine (qmp:SOCKET)")));
+    EXPECT_THAT(said("told"), HasSubstr(status));
+    EXPECT_THAT(said("take"), Not(HasSubstr("\nx.lime")));
+    EXPECT_THAT(said("crash"), AllOf(HasSubstr("icecore: crash: is not there"), HasSubstr(unlock)));
+    EXPECT_THAT(said("user"), AllOf(closed("Permission denied: this process is not root (it lacks "
+                                           "CAP_SYS_RAWIO), and " +
+                                           told),
+                                    HasSubstr(unlock), HasSubstr(status)));
+    const std::string nested = ": this process is in a user namespace, whose rights do not count";
+    for (const auto& [name, error] :
+         {std::pair{"nested", "Operation not permitted"}, {"rootless", "Permission denied"}})
+        EXPECT_THAT(said(name), AllOf(closed(error + nested + " here, and " + told),
+                                      HasSubstr(unlock), HasSubstr(status)));
+    EXPECT_THAT(said("rights"), AllOf(closed("Operation not permitted: this process lacks "
+                                             "CAP_SYS_RAWIO, and " +
+                                             told),
+                                      HasSubstr(unlock), HasSubstr(status)));
+    // Without /sys it does not know of the lockdown but from the command line.
+    EXPECT_THAT(said("container"),
+                AllOf(HasSubstr("kcore: is hidden: something else is mounted over it"),
+                      HasSubstr("mem: is not there: "), HasSubstr(unlock),
+                      HasSubstr("run it on the host or in a container with --privileged"),
+                      HasSubstr(status)));
 }
 
 /// Out of the guest to a server that proves to be the one that is meant.

@@ -1,12 +1,14 @@
 // Where `icecore ram` takes memory from: what it says of sources that cannot be read, and block
 // devices at either end.
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -128,6 +130,42 @@ TEST_F(RamSources, ThisMachinesSourcesAreNamedOnce) {
         EXPECT_EQ(said.text.find(fmt::format("{}: {}", source, source)), std::string::npos)
             << said.text;
         EXPECT_NE(said.text.find(path), std::string::npos) << said.text;
+    }
+}
+
+/// Whoever is refused is told by which source and why, whatever this machine has: to another user
+/// than root, and to root of a user namespace, none is open anywhere.
+TEST_F(RamSources, WithoutRightsEachSourceSaysWhy) {
+    std::filesystem::permissions(file(""), std::filesystem::perms::all);
+    const std::string copy = file("icecore");
+    std::filesystem::copy_file(program(), copy);  // where everybody gets at it
+    const std::string other = "setpriv --reuid 65534 --regid 65534 --clear-groups ";
+    for (const std::string& as : {::geteuid() == 0 ? other : "", std::string("unshare -r "),
+                                  (::geteuid() == 0 ? other : "") + "unshare -r "}) {
+        if (shell(as + "true 2>&1").status != 0) continue;  // namespaces may be forbidden
+        const auto refused = shell("cd /; { " + as + copy + " ram --plan; } 2>&1");
+        EXPECT_EQ(refused.status, 1) << as << refused.text;
+        EXPECT_THAT(refused.text,
+                    testing::StartsWith(
+                        "icecore: ram: no source of this machine's memory can be read: kcore: "))
+            << as;
+        for (const std::string source : {"kcore", "mem"}) {
+            const std::string path = (source == "mem" ? "/dev/" : "/proc/") + source;
+            // Where it is there and to be seen, what is said of it is why it is closed to this one.
+            if (std::filesystem::exists(path) &&
+                std::filesystem::is_regular_file(path) == (source == "kcore"))
+                EXPECT_THAT(refused.text, testing::ContainsRegex(
+                                              source +
+                                              ": cannot be opened: [A-Z][a-z ]*: this process is "
+                                              "(not root|in a user namespace).*\\(" +
+                                              path + "\\)"))
+                    << as;
+            else
+                EXPECT_THAT(refused.text,
+                            testing::ContainsRegex(source + ": is (not there|hidden)"))
+                    << as;
+        }
+        EXPECT_EQ(std::ranges::count(refused.text, '\n'), 1) << refused.text;
     }
 }
 

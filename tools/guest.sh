@@ -53,6 +53,7 @@ fi
 
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
+chmod 755 "$root" # it becomes "/", which other users than root are to see, too
 mkdir "$root/bin" "$root/proc" "$root/sys" "$root/dev" "$root/tmp" "$root/modules"
 cp "$busybox" "$root/bin/busybox"
 cp "$dir"/modules/* "$root/modules/" 2>/dev/null || true

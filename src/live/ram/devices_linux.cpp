@@ -6,13 +6,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
 #include <thread>
 
 #include "base/text.h"
 #include "live/ram/iomem.h"
 #include "live/ram/local_sources_linux.h"
 #include "live/ram/offset_memory_linux.h"
+#include "live/ram/rights_linux.h"
 
 namespace icecore::ram {
 
@@ -21,17 +21,19 @@ namespace {
 struct PhysicalDevice {
     std::string_view name;
     std::string path;
-    std::string_view absent;  ///< what it means that it is not there
-    std::string_view closed;  ///< what it means that memory in the middle cannot be read
+    std::string_view absent;           ///< what it means that it is not there
+    std::string_view closed;           ///< what it means that memory in the middle cannot be read
+    std::optional<Lockdown> lockdown;  ///< at which the kernel does not open it
 };
 
 /// Physical addresses as offsets. The crash driver serves a page at a time.
 Result<RamSource> openPhysical(const PhysicalDevice& device, const Paths& paths) {
     const std::string& path = device.path;
     Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!file.valid() && errno == ENOENT)
+    const int error = file.valid() ? 0 : errno;
+    if (error == ENOENT)
         return fail(Errc::not_found, "is not there: " + std::string(device.absent), path);
-    if (!file.valid()) return failErrno(errno, "cannot be opened", path);
+    if (error != 0) return failClosed(error, path, rightsHere(paths), device.lockdown);
     ASSIGN_OR_RETURN(const std::vector<Range> ram, systemRam(paths.iomem));
     RangeMap<std::uint64_t> map;
     for (const Range& range : ram)
@@ -44,7 +46,7 @@ Result<RamSource> openPhysical(const PhysicalDevice& device, const Paths& paths)
     const std::uint64_t middle = alignDown(largest.begin() + largest.size() / 2, 4096);
     std::byte page[4096];
     if (source.memory->read(middle, page).bytes == 0)
-        return fail(Errc::permission,
+        return fail(Errc::unreadable,
                     std::string(device.closed) + ": " + source.memory->explain(middle),
                     path + " at " + hex(middle));
     source.system = thisSystem();
@@ -61,29 +63,21 @@ std::string_view unusable(mode_t mode) {
     return {};
 }
 
-/// The value of a line "NAME:\tVALUE" of /proc/PID/status.
-std::string statusLine(const std::string& path, std::string_view name) {
-    std::ifstream file(path);
-    for (std::string line; std::getline(file, line);) {
-        if (line.starts_with(name) && line.size() > name.size() && line[name.size()] == ':')
-            return std::string(trim(line.substr(name.size() + 1)));
-    }
-    return {};
-}
-
 }  // namespace
 
 Result<RamSource> openCrash(const Paths& paths) {
     return openPhysical(
         {"crash", paths.crash, "the driver of Red Hat's crash is not loaded (modprobe crash)",
-         "the driver gives no memory"},
+         "the driver gives no memory", std::nullopt},
         paths);
 }
 
 Result<RamSource> openMem(const Paths& paths) {
-    return openPhysical({"mem", paths.mem, "the kernel was built without it (CONFIG_DEVMEM)",
-                         "most kernels close it behind its first megabyte (CONFIG_STRICT_DEVMEM)"},
-                        paths);
+    return openPhysical(
+        {"mem", paths.mem, "the kernel was built without it (CONFIG_DEVMEM), or it is hidden",
+         "most kernels close it behind its first megabyte (CONFIG_STRICT_DEVMEM)",
+         Lockdown::integrity},
+        paths);
 }
 
 Result<RamSource> openFile(const std::string& path, const std::vector<Range>& holes) {
@@ -116,38 +110,6 @@ Result<RamSource> openFile(const std::string& path, const std::vector<Range>& ho
     source.memory = std::make_shared<OffsetMemory>(std::move(file), path, std::move(map));
     source.consistency = Consistency::unknown;
     return source;
-}
-
-std::string obstacles(const Paths& paths) {
-    std::string text;
-    const auto add = [&](std::string_view more) {
-        if (!text.empty()) text += "; ";
-        text += more;
-    };
-    std::ifstream lockdownFile(paths.lockdown);
-    std::string lockdown;
-    std::getline(lockdownFile, lockdown);
-    for (const std::string_view level : {"integrity", "confidentiality"}) {
-        if (lockdown.find("[" + std::string(level) + "]") != std::string::npos)
-            add("the kernel is locked down (" + std::string(level) +
-                (level == "integrity"
-                     ? "): /dev/mem is closed, /proc/kcore is open to root"
-                     : "): boot with lockdown=none and Secure Boot off, or take the memory from "
-                       "outside the machine (qmp:SOCKET)"));
-    }
-    constexpr std::uint64_t rawIo = 1U << 17, administrator = 1U << 21;
-    const auto capabilities = parseHex(statusLine(paths.status, "CapEff"));
-    if (capabilities && (*capabilities & rawIo) == 0)
-        add("this process lacks CAP_SYS_RAWIO: run it as root, and in a container with "
-            "--privileged");
-    else if (capabilities && (*capabilities & administrator) == 0)
-        add("this process lacks CAP_SYS_ADMIN, without which /proc/iomem hides its addresses");
-    for (const std::string& mark : paths.containerMarks) {
-        if (::access(mark.c_str(), F_OK) != 0) continue;
-        add("this is a container, which hides such files: run on the host");
-        break;
-    }
-    return text;
 }
 
 SystemInfo thisSystem() {

@@ -18,6 +18,7 @@
 #include "live/ram/iomem.h"
 #include "live/ram/local_sources_linux.h"
 #include "live/ram/offset_memory_linux.h"
+#include "live/ram/rights_linux.h"
 
 namespace icecore::ram {
 
@@ -180,13 +181,20 @@ KcoreMap mapKcore(const std::vector<KcoreSegment>& segments, const std::vector<R
 }
 
 Result<RamSource> openKcore(const Paths& paths) {
+    if (isHidden(paths.kcore))
+        return fail(Errc::not_found,
+                    "is hidden: something else is mounted over it, as containers "
+                    "do it",
+                    paths.kcore);
     Descriptor file(::open(paths.kcore.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!file.valid() && errno == ENOENT)
+    const int error = file.valid() ? 0 : errno;
+    if (error == ENOENT)
         return fail(Errc::not_found,
                     "is not there: the kernel was built without it (CONFIG_PROC_KCORE), or it is "
                     "hidden",
                     paths.kcore);
-    if (!file.valid()) return failErrno(errno, "cannot be opened", paths.kcore);
+    if (error != 0)
+        return failClosed(error, paths.kcore, rightsHere(paths), Lockdown::confidentiality);
     ASSIGN_OR_RETURN(Kcore kcore, readKcore(file.get(), paths.kcore));
     RamSource source;
     source.name = "kcore";

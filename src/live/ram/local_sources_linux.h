@@ -31,9 +31,6 @@ Result<RamSource> openMem(const Paths& paths);
 /// Any file or device, physical address 0 first, without the bytes of `holes`.
 Result<RamSource> openFile(const std::string& path, const std::vector<Range>& holes);
 
-/// What stands in the way of reading memory here, and what would help; one sentence, or nothing.
-std::string obstacles(const Paths& paths);
-
 /// Name, release and CPU of this machine.
 SystemInfo thisSystem();
 

@@ -33,9 +33,13 @@ struct Paths {
     std::string mem = "/dev/mem";
     std::string pageFlags = "/proc/kpageflags";
     std::string lockdown = "/sys/kernel/security/lockdown";
+    std::string commandLine = "/proc/cmdline";
     std::string status = "/proc/self/status";
-    /// Of which one is there in a container.
-    std::vector<std::string> containerMarks = {"/.dockerenv", "/run/.containerenv"};
+    std::string userNamespace = "/proc/self/ns/user";
+    /// Of which one is there in a container: Docker's, Podman's, what systemd found, Kubernetes'.
+    std::vector<std::string> containerMarks = {"/.dockerenv", "/run/.containerenv",
+                                               "/run/systemd/container",
+                                               "/run/secrets/kubernetes.io"};
 };
 
 /// What was tried and did not work.

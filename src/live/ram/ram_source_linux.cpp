@@ -3,6 +3,7 @@
 #include "live/ram/local_sources_linux.h"
 #include "live/ram/qemu_source_posix.h"
 #include "live/ram/ram_source.h"
+#include "live/ram/rights_linux.h"
 
 namespace icecore::ram {
 
@@ -40,8 +41,8 @@ Result<RamSource> openRam(std::string_view which, const RamOptions& options,
         if (any) text += (&attempt == &attempts.front() ? ": " : "; ") + attempt.source + ": ";
         text += attempt.error.describe();
     }
-    if (const std::string help = obstacles(options.paths); !help.empty())
-        text += ". What stands in the way: " + help;
+    if (const std::string help = helpAgainst(attempts, rightsHere(options.paths)); !help.empty())
+        text += ". What would help: " + help;
     return fail(Errc::unreadable, text);
 }
 
