@@ -252,11 +252,12 @@ int main(int count, char** words) {
                                            "CAP_SYS_RAWIO), and " +
                                            told),
                                     HasSubstr(unlock), HasSubstr(status)));
-    const std::string nested = ": this process is in a user namespace, whose rights do not count";
+    const std::string nested =
+        ": this process is in a user namespace, whose rights do not count here, and " + told;
     for (const auto& [name, error] :
          {std::pair{"nested", "Operation not permitted"}, {"rootless", "Permission denied"}})
-        EXPECT_THAT(said(name), AllOf(closed(error + nested + " here, and " + told),
-                                      HasSubstr(unlock), HasSubstr(status)));
+        EXPECT_THAT(said(name),
+                    AllOf(closed(error + nested), HasSubstr(unlock), HasSubstr(status)));
     EXPECT_THAT(said("rights"), AllOf(closed("Operation not permitted: this process lacks "
                                              "CAP_SYS_RAWIO, and " +
                                              told),

@@ -139,11 +139,12 @@ TEST_F(RamSources, WithoutRightsEachSourceSaysWhy) {
     std::filesystem::permissions(file(""), std::filesystem::perms::all);
     const std::string copy = file("icecore");
     std::filesystem::copy_file(program(), copy);  // where everybody gets at it
-    const std::string other = "setpriv --reuid 65534 --regid 65534 --clear-groups ";
-    for (const std::string& as : {::geteuid() == 0 ? other : "", std::string("unshare -r "),
-                                  (::geteuid() == 0 ? other : "") + "unshare -r "}) {
+    const std::string other =
+        ::geteuid() == 0 ? "setpriv --reuid 65534 --regid 65534 --clear-groups " : "";
+    const std::string nested = "unshare -r ";
+    for (const std::string& as : {other, nested, other + nested}) {
         if (shell(as + "true 2>&1").status != 0) continue;  // namespaces may be forbidden
-        const auto refused = shell("cd /; { " + as + copy + " ram --plan; } 2>&1");
+        const auto refused = shell(fmt::format("cd /; {{ {}{} ram --plan; }} 2>&1", as, copy));
         EXPECT_EQ(refused.status, 1) << as << refused.text;
         EXPECT_THAT(refused.text,
                     testing::StartsWith(
@@ -152,18 +153,15 @@ TEST_F(RamSources, WithoutRightsEachSourceSaysWhy) {
         for (const std::string source : {"kcore", "mem"}) {
             const std::string path = (source == "mem" ? "/dev/" : "/proc/") + source;
             // Where it is there and to be seen, what is said of it is why it is closed to this one.
-            if (std::filesystem::exists(path) &&
-                std::filesystem::is_regular_file(path) == (source == "kcore"))
-                EXPECT_THAT(refused.text, testing::ContainsRegex(
-                                              source +
-                                              ": cannot be opened: [A-Z][a-z ]*: this process is "
-                                              "(not root|in a user namespace).*\\(" +
-                                              path + "\\)"))
-                    << as;
-            else
-                EXPECT_THAT(refused.text,
-                            testing::ContainsRegex(source + ": is (not there|hidden)"))
-                    << as;
+            const bool seen = std::filesystem::exists(path) &&
+                              std::filesystem::is_regular_file(path) == (source == "kcore");
+            const std::string said =
+                seen ? fmt::format(
+                           "{}: cannot be opened: [A-Z][a-z ]*: this process is "
+                           "(not root|in a user namespace).*\\({}\\)",
+                           source, path)
+                     : source + ": is (not there|hidden)";
+            EXPECT_THAT(refused.text, testing::ContainsRegex(said)) << as;
         }
         EXPECT_EQ(std::ranges::count(refused.text, '\n'), 1) << refused.text;
     }

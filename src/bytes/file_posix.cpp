@@ -54,20 +54,25 @@ public:
         return {mapping_.get(), mapping_ ? static_cast<std::size_t>(size_) : 0};
     }
     [[nodiscard]] std::vector<Range> dataRanges() const override {
-        // Beyond this many holes the rest counts as data: they would not pay for their list.
-        constexpr std::size_t maxRanges = 100'000;
+        // Beyond this many holes the rest counts as data: they would not pay for their list. Nor
+        // do short ones, around which a cold disk would be read page by page.
+        constexpr std::size_t maxParts = 100'000;
+        constexpr std::uint64_t shortHole = std::uint64_t{64} << 10;
         std::vector<Range> ranges;
         std::uint64_t at = 0;
-        while (at < size_) {
+        for (std::size_t parts = 0; at < size_; ++parts) {
             const off_t data = ::lseek(file_.get(), static_cast<off_t>(at), SEEK_DATA);
             if (data < 0 && errno == ENXIO) return ranges;  // only a hole is left
-            const off_t hole = data < 0 || ranges.size() == maxRanges
+            const off_t hole = data < 0 || parts == maxParts
                                    ? static_cast<off_t>(size_)
                                    : ::lseek(file_.get(), data, SEEK_HOLE);
             const auto from = data < 0 ? at : static_cast<std::uint64_t>(data);
             const auto to = hole < 0 ? size_ : std::min(size_, static_cast<std::uint64_t>(hole));
             if (to <= from) break;
-            ranges.push_back(Range::between(from, to));
+            if (!ranges.empty() && from - ranges.back().end() < shortHole)
+                ranges.back() = Range::between(ranges.back().begin(), to);
+            else
+                ranges.push_back(Range::between(from, to));
             at = to;
         }
         return ranges;

@@ -8,6 +8,7 @@
 
 #include "bytes/sink.h"
 #include "bytes/source.h"
+#include "bytes/sparse.h"
 #include "support/scratch.h"
 
 namespace icecore {
@@ -138,6 +139,34 @@ TEST(FileSource, SaysWhatItCannotOpen) {
     const auto load = (*empty)->load(0, 1);
     ASSERT_FALSE(load);
     EXPECT_EQ(load.error().code, Errc::truncated);
+}
+
+TEST(FileSource, LongHolesAreKnownAndShortOnesAreReadOver) {
+    constexpr std::uint64_t mebi = std::uint64_t{1} << 20;
+    const Scratch scratch;
+    const std::string path = scratch.file("sparse");
+    {
+        std::ofstream file(path, std::ios::binary);
+        // Every other 4 KiB of the first MiB, and 4 KiB at 3 MiB.
+        for (std::uint64_t at = 0; at < mebi; at += 8192) {
+            file.seekp(static_cast<std::streamoff>(at));
+            file << std::string(4096, 'x');
+        }
+        file.seekp(3 * mebi);
+        file << std::string(4096, 'y');
+    }
+    std::filesystem::resize_file(path, 5 * mebi);
+    const auto source = openSource(path);
+    ASSERT_TRUE(source);
+    const auto ranges = dataRanges(**source);
+    if (ranges == std::vector{Range::ofSize(0, 5 * mebi)}) GTEST_SKIP() << "no holes here";
+    // File systems have larger blocks than these pages, too.
+    ASSERT_EQ(ranges.size(), 2U);
+    EXPECT_EQ(ranges[0].begin(), 0U);
+    EXPECT_NEAR(static_cast<double>(ranges[0].end()), mebi, 65536);
+    EXPECT_LE(ranges[1].begin(), 3 * mebi);
+    EXPECT_GE(ranges[1].end(), 3 * mebi + 4096);
+    EXPECT_LT(ranges[1].size(), 65536 + 4096U);
 }
 
 TEST(FileSource, AFileCutWhileItIsReadIsNoCrash) {
