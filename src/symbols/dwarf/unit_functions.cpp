@@ -8,8 +8,8 @@ namespace icecore::dwarf {
 
 namespace {
 
-/// What is inside these is walked always; inside types and functions there may be functions as well,
-/// but seldom any with code of their own, and they are walked only when need be.
+/// What is inside these is walked always; inside types and functions there may be functions as
+/// well, but seldom any with code of their own, and they are walked only when need be.
 bool isScope(std::uint16_t tag) {
     return tag == tag_namespace || tag == tag_module || tag == tag_compile_unit ||
            tag == tag_partial_unit || tag == tag_skeleton_unit || tag == tag_type_unit;
