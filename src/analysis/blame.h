@@ -12,7 +12,6 @@ struct Blame {
     bool certainRules = false;         ///< false when every frame was to be passed over
     std::size_t skipped = 0;           ///< frames passed over above it
     bool proven = false;               ///< more certain than how the frame was found
-    std::string proof;                 ///< why
 };
 
 /// The first frame from `first` on that is not passed over by the skip rules. When none is left the

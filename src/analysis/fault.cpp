@@ -91,11 +91,6 @@ std::optional<std::uint64_t> operandRegister(const Registers& registers, std::st
     return part->bits >= 64 ? shifted : shifted & ((std::uint64_t{1} << part->bits) - 1);
 }
 
-unsigned operandRegisterSize(Arch arch, std::string_view name) {
-    const auto part = registerPart(arch, name);
-    return part ? part->bits / 8 : 0;
-}
-
 namespace {
 
 /// The bytes of the module's file that are mapped at `pc`; empty where there is no file.

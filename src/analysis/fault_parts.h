@@ -33,8 +33,6 @@ bool diagnoseStackExhaustion(const FaultScene& scene, std::uint64_t address, Fau
 /// The value of a register by the name it has in an operand, parts of registers included ("ecx",
 /// "r8w", "ah", "w3"); nothing when it is no register or not known.
 std::optional<std::uint64_t> operandRegister(const Registers& registers, std::string_view name);
-/// Size of such a register in bytes; 0 when it is none.
-unsigned operandRegisterSize(Arch arch, std::string_view name);
 
 /// "rax=0x0, rcx=0x10": what the operand's address is made of.
 std::string registersText(const Registers& registers, const MemoryOperand& operand);

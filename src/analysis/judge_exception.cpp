@@ -10,7 +10,6 @@
 #include "analysis/inquiry.h"
 #include "analysis/mac_exception.h"
 #include "analysis/windows_exception.h"
-#include "base/text.h"
 #include "model/signals.h"
 #include "unwind/call_site.h"
 
@@ -62,21 +61,15 @@ void describeException(Inquiry& inquiry, const Exception& exception) {
 
 /// The caller of a stray jump is more than a guess when the call that made it has just been
 /// pushed: its return address is on top of the stack, and a call instruction precedes it.
-void proveCaller(const CrashCase& crash, const Registers& registers, const NamedStack& stack,
-                 Blame& blame) {
-    const std::uint64_t returnAddress = stack.frames[*blame.frame].pc;
+bool justCalled(const CrashCase& crash, const Registers& registers, std::uint64_t returnAddress) {
     const auto link = archInfo(crash.arch()).lr;
     const auto onTop = link ? registers.get(*link) : crash.readPointer(registers.sp());
-    if (!onTop || stripPointer(crash.arch(), *onTop) != returnAddress) return;
+    if (!onTop || stripPointer(crash.arch(), *onTop) != returnAddress) return false;
     std::array<std::byte, maxCallSize> before{};
     if (returnAddress < before.size() ||
         crash.memory->read(returnAddress - before.size(), before).bytes != before.size())
-        return;
-    if (!callEndingAt(crash.arch(), returnAddress, before)) return;
-    blame.proven = true;
-    blame.proof =
-        fmt::format("its return address {} is {}, behind a call instruction", hex(returnAddress),
-                    link ? "in the link register" : "on top of the stack");
+        return false;
+    return callEndingAt(crash.arch(), returnAddress, before).has_value();
 }
 
 void judgeFault(Inquiry& inquiry, const Exception& exception, const Thread& thread,
@@ -97,7 +90,7 @@ void judgeFault(Inquiry& inquiry, const Exception& exception, const Thread& thre
     }
     Blame found = findBlame(stack, first);
     if (diagnosis.strayJump && found.frame == first)
-        proveCaller(inquiry.crash, registers, stack, found);
+        found.proven = justCalled(inquiry.crash, registers, stack.frames[first].pc);
     if (!diagnosis.recursionPlace.empty()) {
         // Where in the recursion the stack ran out is chance; its most frequent member is not.
         for (std::size_t i = 0; i < stack.frames.size(); ++i) {

@@ -24,10 +24,6 @@ std::string unknownAddressText(const Session& session) {
     return session.pointerSize() == 4 ? "????????" : "????????`????????";
 }
 
-std::size_t addressWidth(const Session& session) {
-    return session.pointerSize() == 4 ? 8 : 17;
-}
-
 std::string moduleText(const Session& session, const Module* module) {
     return module == nullptr ? std::string() : session.moduleNames().name(*module);
 }

@@ -13,8 +13,6 @@ namespace icecore::debugger {
 std::string addressText(const Session& session, std::uint64_t address);
 /// What stands for an address or value that is not known: "????????`????????".
 std::string unknownAddressText(const Session& session);
-/// Columns of an address.
-std::size_t addressWidth(const Session& session);
 
 /// "crash!main+0x10", "libfoo+0x1234" without symbols, empty outside every module. By the
 /// symbol tables alone, which is what pointers in memory and branch targets want.

@@ -15,9 +15,8 @@ AddressMap::AddressMap(const MsfStream& sections, const MsfStream& omapTo,
     Cursor cursor(bytes.span());
     while (cursor.canHold(1, sizeof(SectionHeader))) {
         const auto header = cursor.structure<SectionHeader>();
-        sections_.push_back({header.address,
-                             std::max<std::uint32_t>(header.virtualSize, header.rawSize),
-                             header.characteristics});
+        sections_.push_back(
+            {header.address, std::max<std::uint32_t>(header.virtualSize, header.rawSize)});
     }
 }
 
@@ -82,12 +81,6 @@ std::optional<AddressMap::Place> AddressMap::place(std::uint32_t linked) const {
             return Place{static_cast<std::uint32_t>(i + 1), linked - section.address};
     }
     return std::nullopt;
-}
-
-bool AddressMap::isCode(std::uint32_t section) const {
-    constexpr std::uint32_t code = 0x20, execute = 0x20000000;  // IMAGE_SCN_…
-    return section != 0 && section <= sections_.size() &&
-           (sections_[section - 1].characteristics & (code | execute)) != 0;
 }
 
 std::uint32_t AddressMap::sectionSize(std::uint32_t section) const {

@@ -38,14 +38,12 @@ public:
                                          std::uint32_t linkedSize) const;
     [[nodiscard]] bool rearranged() const { return !toLinked_.empty(); }
     [[nodiscard]] std::size_t sectionCount() const { return sections_.size(); }
-    /// Whether a section holds code; false when there is no such section.
-    [[nodiscard]] bool isCode(std::uint32_t section) const;
     /// Where the section ends, relative to its start; 0 when there is no such section.
     [[nodiscard]] std::uint32_t sectionSize(std::uint32_t section) const;
 
 private:
     struct Section {
-        std::uint32_t address = 0, size = 0, characteristics = 0;
+        std::uint32_t address = 0, size = 0;
     };
     struct Step {
         std::uint32_t from = 0, to = 0;
