@@ -49,7 +49,7 @@ struct ElfImage::Parts {
     /// The loaded segment that contains a link-time address, or null.
     [[nodiscard]] const ElfSegment* segmentAt(std::uint64_t address) const;
 
-    /// Reads the file header into the fields above; `headers` receives where the tables are.
+    /// Reads the file header into the fields above; where the tables are is the result.
     struct Tables {
         std::uint64_t programOffset = 0, sectionOffset = 0;
         std::uint32_t programCount = 0, sectionCount = 0, nameSection = 0;
