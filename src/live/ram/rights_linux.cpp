@@ -174,7 +174,10 @@ std::string helpAgainst(const std::vector<Attempt>& attempts, const Rights& righ
     // kcore, or the one that was asked for.
     if (attempts.front().error.code == Errc::not_found && rights.container)
         text += std::string(text.empty() ? "" : "; ") +
-                "run it on the host or in a container with --privileged: others hide such files";
+                (rights.nested
+                     ? "run it on the host, as its root: this container hides such files"
+                     : "run it on the host or in a container with --privileged: others hide such "
+                       "files");
     return text;
 }
 

@@ -147,6 +147,10 @@ TEST_F(KernelRights, ContainersHideFilesOrLackRights) {
     std::filesystem::create_symlink("/dev/null", path("kcore"));
     EXPECT_TRUE(isHidden(path("kcore")));
     EXPECT_THAT(nothingThere(), HasSubstr("run it on the host or in a container with"));
+    // A rootless one has no rights to give.
+    std::filesystem::create_symlink("user:[4026532000]", path("namespace"));
+    EXPECT_EQ(nothingThere(), "run it on the host, as its root: this container hides such files");
+    std::filesystem::remove(path("namespace"));
     std::filesystem::remove(path("kcore"));
     write("kcore", "");
     EXPECT_FALSE(isHidden(path("kcore")));
