@@ -72,6 +72,25 @@ TEST_F(RamTake, EveryFormatHoldsItAndItsManifestSaysWhatItIs) {
     }
 }
 
+TEST_F(RamTake, AnAff4ImageCanDoWithoutHashesOfItsBlocks) {
+    ASSERT_EQ(ram("--source memory.raw -o with.aff4").status, 0);
+    ASSERT_EQ(ram("--source memory.raw -o bare.aff4 --no-block-hashes").status, 0);
+    EXPECT_EQ(manifest("bare.aff4")["hashes"].size(), 2U);
+    EXPECT_TRUE(sameMemory(file("bare.aff4"), memory()));
+    const std::string verified = shell(program() + " verify " + file("bare.aff4") + " 2>&1").text;
+    EXPECT_NE(verified.find("they have no hashes"), std::string::npos) << verified;
+    EXPECT_LT(std::filesystem::file_size(file("bare.aff4")),
+              std::filesystem::file_size(file("with.aff4")));
+    const auto refused = ram("--source memory.raw -o a.lime --no-block-hashes");
+    EXPECT_EQ(refused.status, 2);
+    EXPECT_NE(refused.text.find("--no-block-hashes: lime has none"), std::string::npos)
+        << refused.text;
+    const ShellOutput converted = shell(program() + " convert " + file("with.aff4") + " " +
+                                        file("less.aff4") + " --no-block-hashes 2>&1");
+    EXPECT_EQ(converted.status, 0) << converted.text;
+    EXPECT_TRUE(sameMemory(file("less.aff4"), memory()));
+}
+
 /// Manifests of before have BLAKE2b in place of BLAKE3.
 TEST_F(RamTake, OlderManifestsAreHeldAgainstTheirImages) {
     ASSERT_EQ(ram("--source memory.raw -o a.raw").status, 0);

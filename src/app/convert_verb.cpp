@@ -24,7 +24,7 @@ struct ConvertOptions {
     std::string input, output, format, compress, caCertificates, progress = "auto";
     VolumeWords volumes;
     int threads = 0;
-    bool overwrite = false, json = false;
+    bool noBlockHashes = false, overwrite = false, json = false;
 };
 
 /// By --format, else by the output's extension. A core of a machine and one of a process share
@@ -69,6 +69,7 @@ public:
             ->allow_extra_args(false);
         command.add_option("--split", options_.volumes.split,
                            "how long a file may be, for aff4: OUT, OUT_2, … as many as it takes");
+        command.add_flag("--no-block-hashes", options_.noBlockHashes, noBlockHashesHelp);
         command.add_option("--threads", options_.threads, "how many compress at once");
         command.add_flag("--overwrite", options_.overwrite, "replace an existing file");
         command.add_flag("--json", options_.json, "the result as one JSON document");
@@ -87,6 +88,8 @@ public:
         if (!format) return wrong(format.error());
         const auto codec = chooseCodec(**format, options_.compress);
         if (!codec) return wrong(codec.error());
+        if (const auto can = canLeaveOutHashes(**format, options_.noBlockHashes); !can)
+            return wrong(can.error());
         std::optional<VolumeFiles> volumes;
         if (options_.volumes.several()) {
             if (!snapshot->machine)
@@ -129,6 +132,7 @@ private:
         ImageOptions image;
         image.codec = codec;
         image.threads = options_.threads;
+        image.blockHashes = !options_.noBlockHashes;
         if (volumes) image.volumes = volumes->volumes();
         auto report = snapshot.machine ? format.writeImage(snapshot, image, *sink, progress)
                                        : format.write(snapshot, plan, *sink, progress);

@@ -43,6 +43,11 @@ Result<std::unique_ptr<Sink>> openOutput(const std::string& target, const Output
     return createFileSink(target, file);
 }
 
+Result<void> canLeaveOutHashes(const Format& format, bool given) {
+    if (!given || format.blockHashes) return {};
+    return fail(Errc::usage, fmt::format("--no-block-hashes: {} has none", format.name));
+}
+
 Result<std::optional<Codec>> chooseCodec(const Format& format, std::string_view given) {
     if (given.empty()) return std::optional<Codec>();
     const auto codec = codecByName(given);

@@ -38,4 +38,10 @@ Result<std::unique_ptr<Sink>> openNamedPipe(const std::string& path);
 /// What --compress means for `format`; nothing given: the format's own choice.
 Result<std::optional<Codec>> chooseCodec(const Format& format, std::string_view given);
 
+/// --no-block-hashes: what it is, and whether `format` knows it, where it was given.
+inline constexpr const char* noBlockHashesHelp =
+    "for aff4: no SHA-256 of each block in the image itself, which takes half as long as that of "
+    "the file";
+Result<void> canLeaveOutHashes(const Format& format, bool given);
+
 }  // namespace icecore::app

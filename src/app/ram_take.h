@@ -27,6 +27,7 @@ struct RamTask {
     int threads = 0;
     bool live = false, overwrite = false, resume = false, force = false;
     bool hash = true, direct = true;
+    bool blockHashes = true;  ///< in the image itself, where the format has them
 };
 
 /// Opens the source that the task names.

@@ -119,6 +119,7 @@ public:
         options.codec = task_.codec;
         options.threads = task_.threads > 0 ? task_.threads : threadsBeside();
         options.begun = std::move(begun);
+        options.blockHashes = task_.blockHashes;
         if (files_) options.volumes = files_->volumes();
         auto report = task_.format->writeImage(snapshot, options, *sink_, progress_);
         if (report && progress_.cancelled()) report = fail(Errc::cancelled, "cancelled");

@@ -23,7 +23,7 @@ struct RamWords {
     std::string format, compress, progress = "auto";
     std::vector<std::string> holes;
     double rate = 0;
-    bool plan = false, noHash = false, cached = false, json = false;
+    bool plan = false, noHash = false, noBlockHashes = false, cached = false, json = false;
 };
 
 Result<std::vector<Range>> parseHoles(const std::vector<std::string>& words) {
@@ -88,7 +88,8 @@ public:
         command.add_flag("--plan", words_.plan, "tell source and ranges, and read nothing");
         command.add_flag("--resume", task_.resume, "go on where an acquisition was interrupted");
         command.add_option("--rate", words_.rate, "read at most so many MB (10^6) each second");
-        command.add_flag("--no-hash", words_.noHash, "compute no hashes");
+        command.add_flag("--no-hash", words_.noHash, "compute no hashes for the manifest");
+        command.add_flag("--no-block-hashes", words_.noBlockHashes, noBlockHashesHelp);
         command.add_option("--manifest", task_.manifest,
                            "where to write the record of the acquisition; default: OUTPUT.json");
         command.add_flag("--cached", words_.cached, "write through the page cache, not O_DIRECT");
@@ -145,6 +146,8 @@ private:
             return {};
         ASSIGN_OR_RETURN(task_.format, chooseFormat(words_.format, task_.output));
         ASSIGN_OR_RETURN(task_.codec, chooseCodec(*task_.format, words_.compress));
+        TRY(canLeaveOutHashes(*task_.format, words_.noBlockHashes));
+        task_.blockHashes = !words_.noBlockHashes;
         if (!task_.volumes.several()) return {};
         if (task_.resume)
             return fail(Errc::usage,

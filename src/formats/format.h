@@ -49,6 +49,9 @@ struct ImageOptions {
     /// The unfinished file that is gone on with, of `Format::wholeBytes` bytes.
     std::shared_ptr<const Source> begun;
     std::optional<ImageVolumes> volumes;  ///< not together with `begun`
+    /// Where the format has them (`Format::blockHashes`), hashes of each block of memory. A file
+    /// that is gone on with keeps to what it has begun.
+    bool blockHashes = true;
 };
 
 /// One thing that a file says of itself, looked at.
@@ -88,6 +91,7 @@ struct Format {
     std::uint64_t (*wholeBytes)(const std::shared_ptr<const Source>& begun) = nullptr;
     /// Whether an image can lie in several files: see ImageVolumes.
     bool manyVolumes = false;
+    bool blockHashes = false;
     /// Checks every hash that the file has of its own content.
     Result<std::vector<FormatCheck>> (*verify)(std::shared_ptr<const Source> source,
                                                Progress& progress) = nullptr;

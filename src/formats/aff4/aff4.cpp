@@ -35,6 +35,7 @@ Format aff4Format() {
     format.wholeBytes = wholeBytes;
     format.codecs = codecs;
     format.manyVolumes = true;
+    format.blockHashes = true;
     format.verify = aff4::verify;
     return format;
 }

@@ -143,7 +143,8 @@ void sayMap(const Description& description, const MapSaid& map, Turtle& turtle) 
     if (!map.streams.empty()) turtle.say("dependentStream", list(map.streams));
     turtle.say("mapGapDefaultStream", "aff4:UnknownData");
     if (map.hashes) {
-        turtle.say("blockMapHash", quoted(map.hashes->blockMap, "aff4:SHA512"));
+        if (!map.hashes->blockMap.empty())
+            turtle.say("blockMapHash", quoted(map.hashes->blockMap, "aff4:SHA512"));
         turtle.say("mapIdxHash", quoted(map.hashes->idx, "aff4:SHA512"));
         turtle.say("mapPointHash", quoted(map.hashes->map, "aff4:SHA512"));
     }

@@ -28,7 +28,8 @@ std::string wholeMapIn(std::string_view first);
 
 /// Hashes in hexadecimal, SHA-512.
 struct MapHashes {
-    std::string map, idx, blockMap;
+    std::string map, idx;
+    std::string blockMap;  ///< empty where chunks have no hashes
 };
 struct MapSaid {
     std::string urn, volume;
@@ -39,7 +40,7 @@ struct MapSaid {
 struct StreamSaid {
     std::string urn, volume, map;
     std::optional<std::uint64_t> size;  ///< bytes
-    std::string blockHash;              ///< as MapHashes; empty where there is no bevy
+    std::string blockHash;              ///< as MapHashes; empty where there are none
 };
 struct FileSaid {
     std::string volume, name;
@@ -51,6 +52,7 @@ struct Description {
     std::optional<TimePoint> time;
     std::uint64_t chunkSize = 0, chunksInBevy = 0;
     Codec codec = Codec::none;
+    bool blockHashes = true;
     std::string imageVolume, imageMap;  ///< where the image is said to be, and the map it shows
     std::optional<std::uint64_t> imageSize;
     std::string imageHash;  ///< of the block map hashes of its maps; may be empty

@@ -122,19 +122,19 @@ std::uint64_t worthAnEntry(std::uint64_t bytes) {
     return std::max(least, std::bit_ceil(bytes / mostEntries));
 }
 
-PackedPiece packPiece(const AddressSpace& memory, Range range, std::uint64_t entryFrom, Codec codec,
+PackedPiece packPiece(const AddressSpace& memory, Range range, const Packing& packing,
                       BlockPacker& packer) {
     image::Piece piece = image::readPiece(memory, range);
     // Divided as part of a larger piece would be.
-    if (piece.zero &&
-        (range.size() < entryFrom || range.begin() % pageSize != 0 || range.end() % pageSize != 0))
+    if (piece.zero && (range.size() < packing.entryFrom || range.begin() % pageSize != 0 ||
+                       range.end() % pageSize != 0))
         piece.bytes.assign(static_cast<std::size_t>(range.size()), std::byte{0});
     PackedPiece packed;
     packed.content = range.size();
     packed.unread = piece.unread;
-    RawBytes data = Divider(piece, entryFrom, packed).run();
-    sha256Each(data, chunkSize, packed.hashes);
-    packChunks(std::move(data), codec, packer, packed);
+    RawBytes data = Divider(piece, packing.entryFrom, packed).run();
+    if (packing.hashes) sha256Each(data, chunkSize, packed.hashes);
+    packChunks(std::move(data), packing.codec, packer, packed);
     return packed;
 }
 

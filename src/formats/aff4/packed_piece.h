@@ -33,7 +33,7 @@ struct PackedPiece {
     std::vector<Run> runs;
     /// Each chunk, packed or, as long as a chunk, stored: in one of the buffers below.
     std::vector<std::span<const std::byte>> chunks;
-    std::vector<std::byte> hashes;  ///< of each chunk's content
+    std::vector<std::byte> hashes;  ///< of each chunk's content, where they are wanted
     std::vector<Range> unread;
     std::uint64_t zeroBytes = 0;
 
@@ -46,8 +46,13 @@ struct PackedPiece {
 /// map is written, and the number of those is bounded by this.
 std::uint64_t worthAnEntry(std::uint64_t bytes);
 
-/// Reads and packs a piece. `entryFrom`: see worthAnEntry. Thread-safe but for `packer`.
-PackedPiece packPiece(const AddressSpace& memory, Range range, std::uint64_t entryFrom, Codec codec,
+struct Packing {
+    std::uint64_t entryFrom = 0;  ///< see worthAnEntry
+    Codec codec = Codec::none;
+    bool hashes = true;
+};
+/// Reads and packs a piece. Thread-safe but for `packer`.
+PackedPiece packPiece(const AddressSpace& memory, Range range, const Packing& packing,
                       BlockPacker& packer);
 
 }  // namespace icecore::aff4

@@ -33,18 +33,20 @@ public:
         const ZipMember* const index = zip_.find(name + ".index");
         const ZipMember* const hashes = zip_.find(name + ".blockHash.sha256");
         const ZipMember* const part = zip_.find(map_ + mapPartName(number));
-        if (bevy == nullptr || index == nullptr || hashes == nullptr || part == nullptr)
-            return false;
+        if (bevy == nullptr || index == nullptr || part == nullptr) return false;
+        // Between them: where one bevy has it, all have.
+        if (begun_.blockHashes.value_or(hashes != nullptr) != (hashes != nullptr)) return false;
         // The last bevy may be shorter: what would have followed it can still become part of it.
         if (index->size != shape_.chunksInSegment * indexEntry) return false;
         for (const ZipMember* const member : {bevy, index, hashes}) {
-            if (check && !zip_.load(*member, maxBevy)) return false;
+            if (check && member != nullptr && !zip_.load(*member, maxBevy)) return false;
         }
         const auto entries = zip_.load(*part, maxBevy);
         const auto end = zip_.endOf(*part);
         if (!entries || !end || !takeEntries(ByteView(entries->span()), *limit)) return false;
         begun_.map.insert(begun_.map.end(), entries->span().begin(), entries->span().end());
         begun_.size = *end;
+        begun_.blockHashes = hashes != nullptr;
         size_ = *limit;
         return true;
     }

@@ -22,6 +22,7 @@ struct Begun {
     std::string volume;               ///< URN
     std::vector<std::byte> map;       ///< entries, of all whole bevies
     std::vector<std::uint64_t> ends;  ///< of each whole bevy: the address where its memory ends
+    std::optional<bool> blockHashes;  ///< whether bevies have them; nothing where there is none
     std::uint64_t size = 0;  ///< of the archive up to the end of the last whole bevy's members
 };
 

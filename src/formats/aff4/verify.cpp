@@ -98,6 +98,9 @@ private:
         for (const NamedHash& one : hashes) {
             if (blockHashes(urn, 0, one)) blocks.push_back(&one);
         }
+        if (blocks.empty())
+            checks_.push_back(
+                {"blocks " + shortName(urn), "not checked: they have no hashes", true});
         const ImageStream stream(container_, *shape);
         TRY(readChunks(stream, whole, blocks));
         for (auto& [named, hasher] : whole) {

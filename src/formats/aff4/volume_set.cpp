@@ -93,7 +93,8 @@ MapSaid VolumeSet::mapOf(const OpenVolume& volume, std::span<const MapEntry> ent
     all.update(mapHash);
     all.update(idxHash);
     return {names.map, names.volume, covered.empty() ? streams() : std::move(covered), end,
-            MapHashes{hexBytes(mapHash), hexBytes(idxHash), hexBytes(all.finish())}};
+            MapHashes{hexBytes(mapHash), hexBytes(idxHash),
+                      common_.blockHashes ? hexBytes(all.finish()) : std::string()}};
 }
 
 StreamSaid VolumeSet::streamOf(std::size_t number, const std::string& map) const {

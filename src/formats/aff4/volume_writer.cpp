@@ -43,7 +43,9 @@ std::uint64_t VolumeWriter::waiting() const {
     const std::string name = escaped(names_.stream) + "/" + bevyName(bevies_);
     return ZipWriter::costOf(name, bevy_.bytes) +
            ZipWriter::costOf(name + std::string(indexEnd), bevy_.index.size()) +
-           ZipWriter::costOf(name + std::string(hashesEnd), bevy_.hashes.size());
+           (bevy_.hashes.empty()
+                ? 0
+                : ZipWriter::costOf(name + std::string(hashesEnd), bevy_.hashes.size()));
 }
 
 Result<void> VolumeWriter::endBevy(const std::vector<MapEntry>* part) {
@@ -56,13 +58,14 @@ Result<void> VolumeWriter::endBevy(const std::vector<MapEntry>* part) {
     }
     ++bevies_;
     hashOfHashes_.update(bevy_.hashes);
+    hashed_ = hashed_ || !bevy_.hashes.empty();
     return writing_.give(std::exchange(bevy_, {}));
 }
 
 Result<void> VolumeWriter::write(const Bevy& bevy) {
     TRY(zip_.add(bevy.name, bevy.parts));
     TRY(zip_.add(bevy.name + std::string(indexEnd), bevy.index));
-    TRY(zip_.add(bevy.name + std::string(hashesEnd), bevy.hashes));
+    if (!bevy.hashes.empty()) TRY(zip_.add(bevy.name + std::string(hashesEnd), bevy.hashes));
     if (bevy.mapPartName.empty()) return {};
     return zip_.add(bevy.mapPartName, std::as_bytes(std::span(bevy.mapPart)));
 }
@@ -73,7 +76,7 @@ Result<void> VolumeWriter::add(std::string_view name, std::span<const std::byte>
 }
 
 std::vector<std::byte> VolumeWriter::hashOfHashes() {
-    if (bevies_ == 0) return {};
+    if (!hashed_) return {};
     return hashOfHashes_.finish();
 }
 

@@ -26,7 +26,7 @@ public:
     /// What stands first in each volume.
     Result<void> begin();
 
-    /// Adds a chunk, which lies in `piece`, and its hash.
+    /// Adds a chunk, which lies in `piece`, and its hash, if it has one.
     void addChunk(const std::shared_ptr<const PackedPiece>& piece, std::span<const std::byte> chunk,
                   std::span<const std::byte> hash);
     /// How many chunks there are that are not in a bevy yet.
@@ -47,7 +47,7 @@ public:
     /// Bytes of the stream, and how many bevies it has.
     [[nodiscard]] std::uint64_t streamSize() const { return streamSize_; }
     [[nodiscard]] std::uint64_t bevies() const { return bevies_; }
-    /// SHA-512 of the hashes of all chunks; once, at the end. Empty where there are none.
+    /// SHA-512 of the hashes of all chunks; once, at the end. Empty where they have none.
     [[nodiscard]] std::vector<std::byte> hashOfHashes();
 
     /// Bytes that the archive has at most if it ends with what it was given until now.
@@ -75,6 +75,7 @@ private:
     Bevy bevy_;
     Hasher hashOfHashes_{HashKind::sha512};
     std::uint64_t bevies_ = 0, streamSize_ = 0, planned_ = 0;
+    bool hashed_ = false;
     OneBehind<Bevy> writing_{
         [this](const Bevy& bevy) { return write(bevy); }};  // last: it uses zip_
 };

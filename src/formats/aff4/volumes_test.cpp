@@ -26,8 +26,9 @@ protected:
     /// `stripes` more files that are written together with "1.aff4", or as many as it takes for
     /// `mostBytes`.
     Result<WriteReport> write(const Snapshot& snapshot, unsigned stripes, std::uint64_t mostBytes,
-                              std::optional<Codec> codec = {}) {
+                              std::optional<Codec> codec = {}, bool blockHashes = true) {
         ImageOptions options;
+        options.blockHashes = blockHashes;
         options.codec = codec;
         options.threads = 2;
         options.volumes.emplace();
@@ -128,6 +129,18 @@ TEST_F(Aff4Volumes, StripesShowTheImageFromEachVolume) {
                 }
             }
             EXPECT_EQ(report->bytes, bytes);
+        }
+    }
+}
+
+TEST_F(Aff4Volumes, TheyNeedNoHashesOfBlocks) {
+    const auto memory = std::make_shared<MadeUpMemory>(larger(), failing());
+    for (const auto& [stripes, mostBytes] : {std::pair{2U, 0U}, {0U, 1200U << 10}}) {
+        ASSERT_TRUE(write(machineOf(memory), stripes, mostBytes, Codec::none, false));
+        ASSERT_GT(count_, 2);
+        for (int number = 1; number <= count_; ++number) {
+            EXPECT_TRUE(shows(volume(number), *memory)) << number;
+            EXPECT_GT(good(volume(number)), 0) << number;
         }
     }
 }

@@ -38,6 +38,7 @@ public:
         : snapshot_(snapshot),
           memory_(memory),
           codec_(options.codec.value_or(Codec::snappy)),
+          blockHashes_(options.blockHashes),
           options_(options),
           progress_(progress) {}
 
@@ -68,6 +69,7 @@ private:
         common.chunksInBevy = chunksInBevy_;
         common.codec = codec_;
         ASSIGN_OR_RETURN(std::string first, firstVolume());
+        common.blockHashes = blockHashes_;
         volumes_.emplace(options_, std::move(first), std::move(common), extrasOf(snapshot_));
         if (options_.volumes && stripes == 0) {
             const SplitRoom::Machine machine{ranges, image::absentExtents(memory_).size(),
@@ -88,6 +90,7 @@ private:
         if (!options_.begun) return newUrn();
         ASSIGN_OR_RETURN(Begun begun, readBegun(ZipReader::walk(options_.begun), false));
         bevyEnds_ = std::move(begun.ends);
+        blockHashes_ = begun.blockHashes.value_or(blockHashes_);
         return begun.volume;
     }
 
@@ -106,12 +109,12 @@ private:
         std::uint64_t pieceSize = image::pieceSizeFor(ranges, 2 * mostInPiece) / 2;
         if (split_) pieceSize = std::min(pieceSize, split_->room().mostInPiece());
         const image::Pieces pieces(cutAtBevies(ranges), pieceSize);
-        const std::uint64_t entryFrom = worthAnEntry(image::bytesIn(ranges));
+        const Packing packing{worthAnEntry(image::bytesIn(ranges)), codec_, blockHashes_};
         std::vector<std::unique_ptr<BlockPacker>> packers(workerCount(options_.threads));
         const auto work = [&](std::uint64_t index, unsigned worker) -> Result<PackedPiece> {
             if (progress_.cancelled()) return fail(Errc::cancelled, "cancelled");
             if (!packers[worker]) packers[worker] = std::make_unique<BlockPacker>(codec_);
-            return packPiece(memory_, pieces[index], entryFrom, codec_, *packers[worker]);
+            return packPiece(memory_, pieces[index], packing, *packers[worker]);
         };
         return inOrder<PackedPiece>(
             pieces.count(), options_.threads, work, [&](PackedPiece&& piece) {
@@ -179,9 +182,10 @@ private:
             VolumeWriter& writer = share.volume->writer;
             for (std::uint64_t at = share.bytes.begin(); at < share.bytes.end(); at += chunkSize) {
                 const auto chunk = static_cast<std::size_t>(at / chunkSize);
-                writer.addChunk(
-                    piece, piece->chunks[chunk],
-                    std::span(piece->hashes).subspan(chunk * chunkHashSize, chunkHashSize));
+                std::span<const std::byte> hash;
+                if (blockHashes_)
+                    hash = std::span(piece->hashes).subspan(chunk * chunkHashSize, chunkHashSize);
+                writer.addChunk(piece, piece->chunks[chunk], hash);
             }
             if (writer.chunksWaiting() < chunksInBevy_) continue;
             TRY(endBevy(writer));
@@ -262,7 +266,8 @@ private:
 
     /// Of a single map its own hash; of several the hash of theirs, in the order of their URNs (as
     /// pyaff4 has it; the standard does not say).
-    static std::string hashOfMaps(std::vector<MapSaid> maps) {
+    [[nodiscard]] std::string hashOfMaps(std::vector<MapSaid> maps) const {
+        if (!blockHashes_) return {};
         if (maps.size() == 1) return maps.front().hashes->blockMap;
         std::ranges::sort(maps, {}, &MapSaid::urn);
         Hasher all(HashKind::sha512);
@@ -274,6 +279,7 @@ private:
     const Snapshot& snapshot_;
     const AddressSpace& memory_;
     Codec codec_;
+    bool blockHashes_;
     const ImageOptions& options_;
     Progress& progress_;
     std::vector<std::uint64_t> bevyEnds_;  ///< of an archive that is gone on with
