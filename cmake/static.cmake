@@ -8,7 +8,7 @@ set(ICECORE_STATIC_SOURCES
     connection_linux console convert_verb dump_names hash_sidecars hashing_sink image_report main
     output output_linux output_tls_linux
     program progress_bar ram_journal ram_manifest ram_report ram_take_linux ram_verb report size_word
-    terminal_linux verbs verify_verb volume_files_linux winpmem_verb)
+    terminal_linux verbs verify_verb volume_files_linux winpmem_verb working_memory_linux)
 set(ICECORE_STATIC_LIBRARIES snappy lz4 zstd deflate lzma z ssl crypto)
 
 function(icecore_static_program)

@@ -13,6 +13,7 @@
 #include "app/terminal.h"
 #include "app/verbs.h"
 #include "app/volume_files.h"
+#include "app/working_memory.h"
 #include "base/text.h"
 #include "formats/format.h"
 
@@ -103,6 +104,7 @@ public:
             if (!plan) return failedOn(options_.output, plan.error());
             volumes.emplace(*std::move(plan));
         }
+        keepFreedMemory();
         const SignalGuard signals;
         ProgressBar progress(*style);
         const auto report = convert(*snapshot, **format, *codec, volumes, progress);

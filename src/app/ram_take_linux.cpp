@@ -13,6 +13,7 @@
 #include "app/ram_journal.h"
 #include "app/ram_take.h"
 #include "app/terminal.h"
+#include "app/working_memory.h"
 #include "base/ordered_work.h"
 #include "base/text.h"
 #include "bytes/folder.h"
@@ -397,6 +398,7 @@ Result<RamManifest> takeRam(const RamTask& task, ram::RamSource source, Progress
         if (const RamPlace place = examinePlace(task, *source.memory); !place.objection.empty())
             return fail(Errc::io, place.objection + "; --force does it all the same", task.output);
     }
+    keepFreedMemory();
     return Taking(task, std::move(source), progress).run();
 }
 

@@ -30,7 +30,8 @@ Result<void> inOrder(std::uint64_t count, int threads, const Work& work, const U
     const unsigned workers = workerCount(threads);
     const std::uint64_t ahead = workers + 2U;
     std::mutex mutex;
-    std::condition_variable changed;
+    // Each is told after the lock was left, and only of what it waits for: the pieces are many.
+    std::condition_variable room, ready;
     std::map<std::uint64_t, Result<T>> results;
     std::uint64_t next = 0, used = 0;
     bool stop = false;
@@ -39,7 +40,7 @@ Result<void> inOrder(std::uint64_t count, int threads, const Work& work, const U
             std::uint64_t index = 0;
             {
                 std::unique_lock lock(mutex);
-                changed.wait(lock, [&] { return stop || next >= count || next < used + ahead; });
+                room.wait(lock, [&] { return stop || next >= count || next < used + ahead; });
                 if (stop || next >= count) return;
                 index = next++;
             }
@@ -49,9 +50,13 @@ Result<void> inOrder(std::uint64_t count, int threads, const Work& work, const U
             } catch (const std::bad_alloc&) {
                 result.emplace(fail(Errc::limit, "out of memory"));
             }
-            const std::lock_guard lock(mutex);
-            results.emplace(index, std::move(*result));
-            changed.notify_all();
+            bool isNext = false;
+            {
+                const std::lock_guard lock(mutex);
+                results.emplace(index, std::move(*result));
+                isNext = index == used;
+            }
+            if (isNext) ready.notify_one();
         }
     };
     Result<void> outcome;
@@ -62,7 +67,7 @@ Result<void> inOrder(std::uint64_t count, int threads, const Work& work, const U
             pool.emplace_back(run, worker);
         while (outcome && used < count) {
             std::unique_lock lock(mutex);
-            changed.wait(lock, [&] { return results.contains(used); });
+            ready.wait(lock, [&] { return results.contains(used); });
             auto taken = results.extract(used);
             lock.unlock();
             if (taken.mapped())
@@ -71,8 +76,13 @@ Result<void> inOrder(std::uint64_t count, int threads, const Work& work, const U
                 outcome = std::unexpected(std::move(taken.mapped()).error());
             lock.lock();
             ++used;
-            if (!outcome) stop = true;
-            changed.notify_all();
+            const bool last = !outcome || next >= count;
+            stop = !outcome;
+            lock.unlock();
+            if (last)
+                room.notify_all();
+            else
+                room.notify_one();
         }
     }
     return outcome;

@@ -3,21 +3,23 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <utility>
 #include <vector>
 
 namespace icecore {
 
 /// At most so many buffers of one size, made when they are first needed and aligned as disks want
-/// it. One that nobody holds any more comes back, on whatever thread that is; the last of them may
-/// outlive the pool.
+/// it; large ones of huge pages where the system has them: to the disk and to the CPU such a buffer
+/// is one piece where it would be a thousand. One that nobody holds any more comes back, on
+/// whatever thread that is; the last of them may outlive the pool.
 class BufferPool {
 public:
     static constexpr std::size_t alignment = 4096;
 
+    /// `size`: of each, a multiple of the alignment.
     BufferPool(std::size_t most, std::size_t size)
         : shelf_(std::make_shared<Shelf>()), most_(most), size_(size) {
         shelf_->free.reserve(most);
@@ -52,9 +54,7 @@ public:
 
 private:
     struct Freed {
-        void operator()(std::byte* bytes) const {
-            ::operator delete(bytes, std::align_val_t{alignment});
-        }
+        void operator()(std::byte* bytes) const { std::free(bytes); }
     };
     using Buffer = std::unique_ptr<std::byte, Freed>;
     struct Shelf {
@@ -63,10 +63,7 @@ private:
         std::vector<Buffer> free;  ///< has room for all
     };
 
-    [[nodiscard]] Buffer make() const {
-        return Buffer(static_cast<std::byte*>(
-            ::operator new(size_, std::align_val_t{alignment}, std::nothrow)));
-    }
+    [[nodiscard]] Buffer make() const;
     [[nodiscard]] std::shared_ptr<std::byte> lend(Buffer buffer) const {
         return {buffer.release(), [shelf = shelf_](std::byte* bytes) {
                     {

@@ -108,6 +108,14 @@ TEST(Crc32c, KnownValues) {
     EXPECT_EQ(crc32c(counting), 0x46dd794eU);
     const std::string_view digits = "123456789";
     EXPECT_EQ(crc32c(std::as_bytes(std::span(digits))), 0xe3069283U);
+    EXPECT_EQ(crc32cByTables(std::as_bytes(std::span(digits))), 0xe3069283U);
+    // Both ways, of every length and from every address.
+    for (std::size_t from = 0; from < 9; ++from) {
+        for (std::size_t to = from; to <= counting.size(); ++to) {
+            const auto part = std::span(counting).subspan(from, to - from);
+            EXPECT_EQ(crc32c(part), crc32cByTables(part)) << from << " " << to;
+        }
+    }
 }
 
 }  // namespace

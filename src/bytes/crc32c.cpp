@@ -5,6 +5,11 @@
 
 #include "bytes/endian.h"
 
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#define ICECORE_CRC_INSTRUCTIONS 1
+#endif
+
 namespace icecore {
 
 namespace {
@@ -27,10 +32,8 @@ constexpr auto tables = [] {
     return made;
 }();
 
-}  // namespace
-
-std::uint32_t crc32c(std::span<const std::byte> bytes) {
-    std::uint32_t crc = 0xffffffffU;
+/// The state behind `bytes` that is `crc` before them.
+std::uint32_t byTables(std::uint32_t crc, std::span<const std::byte> bytes) {
     while (bytes.size() >= 8) {
         const std::uint64_t word = loadInteger<std::uint64_t>(bytes.data()) ^ crc;
         crc = 0;
@@ -40,7 +43,35 @@ std::uint32_t crc32c(std::span<const std::byte> bytes) {
     }
     for (const std::byte byte : bytes)
         crc = (crc >> 8) ^ tables[0][(crc ^ std::to_integer<std::uint32_t>(byte)) & 0xffU];
-    return ~crc;
+    return crc;
+}
+
+#ifdef ICECORE_CRC_INSTRUCTIONS
+/// SSE 4.2: eight bytes an instruction. Leaves fewer than eight.
+[[gnu::target("sse4.2")]] std::uint32_t instructions(std::uint32_t crc,
+                                                     std::span<const std::byte>& bytes) {
+    std::uint64_t state = crc;
+    for (; bytes.size() >= 8; bytes = bytes.subspan(8))
+        state = _mm_crc32_u64(state, loadInteger<std::uint64_t>(bytes.data()));
+    return static_cast<std::uint32_t>(state);
+}
+#endif
+
+constexpr std::uint32_t begin = 0xffffffffU;
+
+}  // namespace
+
+std::uint32_t crc32cByTables(std::span<const std::byte> bytes) {
+    return ~byTables(begin, bytes);
+}
+
+std::uint32_t crc32c(std::span<const std::byte> bytes) {
+    std::uint32_t crc = begin;
+#ifdef ICECORE_CRC_INSTRUCTIONS
+    static const bool quick = __builtin_cpu_supports("sse4.2") != 0;
+    if (quick) crc = instructions(crc, bytes);
+#endif
+    return ~byTables(crc, bytes);
 }
 
 }  // namespace icecore

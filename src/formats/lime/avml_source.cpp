@@ -146,17 +146,24 @@ Result<void> AvmlSource::unpack(const Place& place, std::span<std::byte> out) co
     return {};
 }
 
-void ChunkWriter::appendIdentifier(std::vector<std::byte>& out) {
-    const auto bytes = std::as_bytes(std::span(identifier));
-    out.insert(out.end(), bytes.begin(), bytes.end());
+std::size_t ChunkWriter::bound(std::size_t content) const {
+    const std::size_t chunks = (content + chunkContent - 1) / chunkContent;
+    return identifier.size() + chunks * (chunkHeaderSize + 4 + packer_.bound(chunkContent));
 }
 
-void ChunkWriter::appendChunk(std::vector<std::byte>& out, std::span<const std::byte> content) {
-    BlockPacker packer(Codec::snappy);
-    const std::size_t start = out.size();
-    out.resize(start + chunkHeaderSize + 4 + packer.bound(content.size()));
-    const auto room = std::span(out).subspan(start + chunkHeaderSize + 4);
-    std::size_t size = packer.pack(content, room).value_or(content.size());
+std::size_t ChunkWriter::write(std::span<const std::byte> content, std::span<std::byte> out) {
+    std::ranges::copy(std::as_bytes(std::span(identifier)), out.begin());
+    std::size_t used = identifier.size();
+    for (std::size_t at = 0; at < content.size(); at += chunkContent)
+        used += writeChunk(
+            content.subspan(at, std::min<std::size_t>(chunkContent, content.size() - at)),
+            out.subspan(used));
+    return used;
+}
+
+std::size_t ChunkWriter::writeChunk(std::span<const std::byte> content, std::span<std::byte> out) {
+    const auto room = out.subspan(chunkHeaderSize + 4);
+    std::size_t size = packer_.pack(content, room).value_or(content.size());
     std::uint8_t type = chunkCompressed;
     if (size >= content.size()) {
         type = chunkStored;
@@ -164,9 +171,9 @@ void ChunkWriter::appendChunk(std::vector<std::byte>& out, std::span<const std::
         std::ranges::copy(content, room.begin());
     }
     const auto length = static_cast<std::uint32_t>(size + 4);
-    storeInteger(out.data() + start, (length << 8) | type);
-    storeInteger(out.data() + start + chunkHeaderSize, masked(crc32c(content)));
-    out.resize(start + chunkHeaderSize + 4 + size);
+    storeInteger(out.data(), (length << 8) | type);
+    storeInteger(out.data() + chunkHeaderSize, masked(crc32c(content)));
+    return chunkHeaderSize + 4 + size;
 }
 
 }  // namespace icecore::lime

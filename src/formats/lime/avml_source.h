@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "bytes/block_source.h"
+#include "bytes/codec.h"
 
 namespace icecore::lime {
 
@@ -55,12 +56,19 @@ private:
     ChunkIndex index_;
 };
 
-/// Appends `content` as chunks of a framing stream (without its identifier).
+/// Writes a framing stream into memory that has room for it.
 class ChunkWriter {
 public:
-    static void appendIdentifier(std::vector<std::byte>& out);
-    /// Appends one chunk of at most 64 KiB.
-    static void appendChunk(std::vector<std::byte>& out, std::span<const std::byte> content);
+    /// For `content` bytes in chunks of 64 KiB, with the stream's identifier.
+    [[nodiscard]] std::size_t bound(std::size_t content) const;
+    /// All of it; how many bytes it takes.
+    [[nodiscard]] std::size_t write(std::span<const std::byte> content, std::span<std::byte> out);
+
+private:
+    [[nodiscard]] std::size_t writeChunk(std::span<const std::byte> content,
+                                         std::span<std::byte> out);
+
+    BlockPacker packer_{Codec::snappy};
 };
 
 }  // namespace icecore::lime

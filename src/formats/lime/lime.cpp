@@ -5,6 +5,7 @@
 #include "base/ordered_work.h"
 #include "base/text.h"
 #include "bytes/cursor.h"
+#include "bytes/raw_bytes.h"
 #include "formats/copy_memory.h"
 #include "formats/image/image.h"
 #include "formats/lime/avml_source.h"
@@ -184,7 +185,7 @@ Result<WriteReport> writeLime(const Snapshot& snapshot, const ImageOptions&, Sin
 
 /// One range of an AVML image, whole.
 struct Block {
-    std::vector<std::byte> bytes;
+    RawBytes bytes;
     std::vector<Range> unread;
     std::uint64_t content = 0;
 };
@@ -196,16 +197,13 @@ Block packBlock(const AddressSpace& memory, Range range) {
     block.content = range.size();
     block.unread = std::move(piece.unread);
     const auto header = headerOf(range, true);
-    block.bytes.reserve(piece.bytes.size() / 4);
-    block.bytes.assign(bytesOf(header).begin(), bytesOf(header).end());
-    ChunkWriter::appendIdentifier(block.bytes);
-    for (std::size_t at = 0; at < piece.bytes.size(); at += chunkContent) {
-        ChunkWriter::appendChunk(
-            block.bytes,
-            std::span(piece.bytes)
-                .subspan(at, std::min<std::size_t>(chunkContent, piece.bytes.size() - at)));
-    }
-    appendInteger<std::uint64_t>(block.bytes, block.bytes.size() - sizeof(Header));
+    ChunkWriter writer;
+    block.bytes.resize(sizeof(Header) + writer.bound(piece.bytes.size()) + sizeof(std::uint64_t));
+    std::ranges::copy(bytesOf(header), block.bytes.begin());
+    const std::size_t size =
+        writer.write(piece.bytes, std::span(block.bytes).subspan(sizeof(Header)));
+    storeInteger(block.bytes.data() + sizeof(Header) + size, std::uint64_t{size});
+    block.bytes.resize(sizeof(Header) + size + sizeof(std::uint64_t));
     return block;
 }
 
