@@ -88,7 +88,7 @@ private:
         const std::shared_ptr<const std::byte> block = std::exchange(block_, nullptr);
         give(Piece{block, {block.get(), std::exchange(used_, 0)}, 0});
     }
-    void give(Piece piece) {
+    void give(const Piece& piece) {
         {
             std::unique_lock lock(mutex_);
             changed_.wait(lock, [this] { return pieces_.size() < mostPieces; });
