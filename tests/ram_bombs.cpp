@@ -71,7 +71,7 @@ protected:
     /// `info`, `verify` and `convert` of it.
     void expectHarmless(const std::string& name) {
         // The sanitizers' own needs are most of it.
-        constexpr std::uint64_t most = 500 << 10;
+        constexpr std::uint64_t most = 600 << 10;
         EXPECT_LT(peak({"info", file(name)}), most) << name;
         EXPECT_LT(peak({"verify", file(name)}), most) << name;
         EXPECT_LT(peak({"convert", file(name), file(name + ".out.elf")}), most) << name;

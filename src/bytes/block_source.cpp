@@ -25,7 +25,9 @@ Result<std::size_t> BlockSource::read(std::uint64_t offset, std::span<std::byte>
         const auto size = static_cast<std::size_t>(place.content.size());
         const std::size_t count = std::min(out.size() - done, size - inside);
         auto content = kept(place.key);
-        if (!content && count == size && cheap()) {
+        // Asked for twice in a row it is one that many places share, as all zero pages do.
+        const bool shared = last_.exchange(place.key, std::memory_order_relaxed) == place.key;
+        if (!content && count == size && cheap() && !shared) {
             TRY(unpack(place, out.subspan(done, count)));
         } else {
             if (!content) {

@@ -1,6 +1,7 @@
 // A source whose content lies in compressed blocks: unpacked when touched, the last ones kept.
 #pragma once
 
+#include <atomic>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -53,6 +54,7 @@ private:
     };
     [[nodiscard]] Result<std::shared_ptr<const Bytes>> fresh(const Place& place) const;
 
+    mutable std::atomic<std::uint64_t> last_ = UINT64_MAX;  ///< the key asked for before
     mutable std::mutex mutex_;
     mutable std::list<Kept> kept_;  ///< most recently used first
     mutable std::uint64_t keptBytes_ = 0;

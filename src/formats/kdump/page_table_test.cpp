@@ -39,10 +39,12 @@ private:
 class KdumpReads : public testing::Test {
 protected:
     void SetUp() override {
+        open(image::testing::machineOf(std::make_shared<MadeUpMemory>(
+            std::vector{Range::between(memory_.begin(), memory_.end())})));
+    }
+    void open(const Snapshot& machine) {
         MemorySink sink;
         SilentProgress none;
-        const auto machine = image::testing::machineOf(std::make_shared<MadeUpMemory>(
-            std::vector{Range::between(memory_.begin(), memory_.end())}));
         ASSERT_TRUE(kdumpFormat().writeImage(machine, {}, sink, none));
         Header header;
         std::memcpy(static_cast<void*>(&header), sink.bytes().data(), sizeof header);
@@ -78,6 +80,19 @@ TEST_F(KdumpReads, APageCostsOneReadBesideItsBlockOfDescriptors) {
     EXPECT_EQ(image_->read(memory_.begin() + 3 * page + 2000, few).bytes, 16U);
     EXPECT_EQ(file_->ofTable, 1U);
     EXPECT_EQ(file_->ofOther, 2U);
+}
+
+TEST_F(KdumpReads, ZeroPagesShareOneThatIsUnpackedTwiceAtMost) {
+    const auto zeros = memorySource(std::vector<std::byte>(pages_ * page), "zeros.raw");
+    auto raw = formatByName("raw")->open(zeros);
+    ASSERT_TRUE(raw);
+    open(*raw);
+    std::vector<std::byte> bytes(page);
+    for (std::uint64_t at = 0; at < pages_ * page; at += page) {
+        ASSERT_EQ(image_->read(at, bytes).bytes, page);
+        ASSERT_EQ(bytes[page - 1], std::byte{0});
+    }
+    EXPECT_LE(file_->ofOther, 2U);
 }
 
 TEST_F(KdumpReads, InOrderTheTableIsReadOnceAllInAll) {
