@@ -42,6 +42,7 @@ public:
         if (shelf_->free.empty() && made_ < most_) {
             if (Buffer buffer = make()) {
                 ++made_;
+                lock.unlock();  // lending may fail, and puts back then
                 return lend(std::move(buffer));
             }
             if (made_ == 0) return nullptr;
@@ -49,6 +50,7 @@ public:
         shelf_->returned.wait(lock, [this] { return !shelf_->free.empty(); });
         Buffer buffer = std::move(shelf_->free.back());
         shelf_->free.pop_back();
+        lock.unlock();
         return lend(std::move(buffer));
     }
 
