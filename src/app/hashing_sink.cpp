@@ -20,7 +20,7 @@ class StreamHashes::Behind {
 public:
     Behind(std::span<One> ones, std::size_t bufferSize)
         : ones_(ones),
-          blockSize_(std::max<std::size_t>(bufferSize / blockCount, 4096)),
+          blockSize_(BufferPool::sizeOfEach(bufferSize, blockCount)),
           blocks_(blockCount, blockSize_) {
         thread_ = std::jthread([this] { run(); });
     }
@@ -35,7 +35,11 @@ public:
     Behind(const Behind&) = delete;
     Behind& operator=(const Behind&) = delete;
 
-    void gather(std::span<const std::byte> bytes) {
+    void update(std::shared_ptr<const std::byte> owner, std::span<const std::byte> bytes) {
+        if (owner) {
+            giveBlock();
+            return give(Piece{std::move(owner), bytes, 0});
+        }
         while (!bytes.empty()) {
             needBlock();
             const std::size_t count = std::min(bytes.size(), blockSize_ - used_);
@@ -43,10 +47,6 @@ public:
             took(count);
             bytes = bytes.subspan(count);
         }
-    }
-    void give(std::shared_ptr<const std::byte> owner, std::span<const std::byte> bytes) {
-        giveBlock();
-        give(Piece{std::move(owner), bytes, 0});
     }
     void zeros(std::uint64_t count) {
         if (count >= blockSize_) {
@@ -137,13 +137,9 @@ StreamHashes::Behind& StreamHashes::behind() {
     return *behind_;
 }
 
-void StreamHashes::update(std::span<const std::byte> bytes) {
-    if (!ones_.empty()) behind().gather(bytes);
-}
-
 void StreamHashes::update(std::shared_ptr<const std::byte> owner,
                           std::span<const std::byte> bytes) {
-    if (!ones_.empty()) behind().give(std::move(owner), bytes);
+    if (!ones_.empty()) behind().update(std::move(owner), bytes);
 }
 
 void StreamHashes::zeros(std::uint64_t count) {
@@ -168,11 +164,7 @@ HashingSink::HashingSink(std::unique_ptr<Sink> inner, std::size_t bufferSize, Pa
 
 void HashingSink::seeBytes(std::shared_ptr<const std::byte> owner,
                            std::span<const std::byte> bytes) {
-    if (patched_) return;
-    if (owner)
-        hashes_.update(std::move(owner), bytes);
-    else
-        hashes_.update(bytes);
+    if (!patched_) hashes_.update(std::move(owner), bytes);
 }
 
 void HashingSink::seeZeros(std::uint64_t count) {

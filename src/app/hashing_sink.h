@@ -29,8 +29,7 @@ public:
     StreamHashes(const StreamHashes&) = delete;
     StreamHashes& operator=(const StreamHashes&) = delete;
 
-    void update(std::span<const std::byte> bytes);
-    /// The bytes stay as they are while `owner` is held.
+    /// The bytes stay as they are while `owner` is held; without one they are copied.
     void update(std::shared_ptr<const std::byte> owner, std::span<const std::byte> bytes);
     void zeros(std::uint64_t count);
     /// Name and hexadecimal value of each; once, at the end.

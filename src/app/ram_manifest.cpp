@@ -1,9 +1,9 @@
 #include "app/ram_manifest.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "base/time_text.h"
 #include "base/version.h"
 #include "bytes/sink.h"
 
@@ -38,11 +38,6 @@ Json hashesJson(const std::vector<std::pair<std::string, std::string>>& hashes) 
 
 }  // namespace
 
-std::string timeText(TimePoint time) {
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
-    return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds)));
-}
-
 Json manifestJson(const RamManifest& manifest) {
     Json ranges = Json::array();
     for (const Range& range : manifest.ranges)
@@ -61,8 +56,8 @@ Json manifestJson(const RamManifest& manifest) {
                  {"source", manifest.source},
                  {"source_description", manifest.sourceDescription},
                  {"consistency", consistencyText(manifest.consistency)},
-                 {"started", timeText(manifest.started)},
-                 {"ended", timeText(manifest.ended)},
+                 {"started", isoTime(manifest.started)},
+                 {"ended", isoTime(manifest.ended)},
                  {"seconds", manifest.seconds},
                  {"interruptions", manifest.interruptions},
                  {"system", systemJson(manifest.system)},

@@ -36,7 +36,5 @@ struct RamManifest {
 /// "icecore.ram/1". Nothing is left out, however many ranges there are.
 Json manifestJson(const RamManifest& manifest);
 Result<void> saveManifest(const std::string& path, const RamManifest& manifest, bool overwrite);
-/// "2026-11-27T02:25:54Z".
-std::string timeText(TimePoint time);
 
 }  // namespace icecore::app

@@ -18,6 +18,13 @@ public:
     [[nodiscard]] Result<std::size_t> read(std::uint64_t offset,
                                            std::span<std::byte> out) const final;
 
+    /// The packed bytes of a block. Read, and not looked at through a mapping: all of those that
+    /// were touched would count as memory of ours. `truncated` where the file ends before, and
+    /// nothing is allocated before that check.
+    [[nodiscard]] static Result<std::vector<std::byte>> loadPacked(const Source& file,
+                                                                   std::uint64_t offset,
+                                                                   std::uint64_t size);
+
 protected:
     /// A block: `key` tells it from all others (blocks of the same content may share one),
     /// `content` are the offsets it covers.
@@ -35,12 +42,6 @@ protected:
     /// Whether a block costs little more to unpack than its own bytes do. Where it is asked for as
     /// a whole it is not kept then: who reads on asks for another.
     [[nodiscard]] virtual bool cheap() const { return true; }
-
-    /// The packed bytes of a block. Read, and not looked at through a mapping: all of those that
-    /// were touched would count as memory of ours. `truncated` where the file ends before, and
-    /// nothing is allocated before that check.
-    [[nodiscard]] static Result<Bytes> loadPacked(const Source& file, std::uint64_t offset,
-                                                  std::uint64_t size);
 
     /// A block that is among those kept; null when it is not.
     [[nodiscard]] std::shared_ptr<const Bytes> kept(std::uint64_t key) const;

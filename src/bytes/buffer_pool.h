@@ -1,6 +1,7 @@
 // Buffers that go round.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdlib>
@@ -8,6 +9,8 @@
 #include <mutex>
 #include <utility>
 #include <vector>
+
+#include "base/range.h"
 
 namespace icecore {
 
@@ -18,6 +21,10 @@ namespace icecore {
 class BufferPool {
 public:
     static constexpr std::size_t alignment = 4096;
+    /// Of each of `count` buffers that have about `memory` bytes together.
+    static std::size_t sizeOfEach(std::size_t memory, std::size_t count) {
+        return alignUp(std::max<std::size_t>(memory / count, 1), alignment);
+    }
 
     /// `size`: of each, a multiple of the alignment.
     BufferPool(std::size_t most, std::size_t size)

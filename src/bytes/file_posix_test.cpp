@@ -159,7 +159,6 @@ TEST(FileSource, LongHolesAreKnownAndShortOnesAreReadOver) {
     const auto source = openSource(path);
     ASSERT_TRUE(source);
     const auto ranges = dataRanges(**source);
-    if (ranges == std::vector{Range::ofSize(0, 5 * mebi)}) GTEST_SKIP() << "no holes here";
     // File systems have larger blocks than these pages, too.
     ASSERT_EQ(ranges.size(), 2U);
     EXPECT_EQ(ranges[0].begin(), 0U);

@@ -25,8 +25,7 @@ Result<void> readPastCache(const std::filesystem::path& path, std::uint64_t size
     bool direct = file.valid() && direct_io::flag != 0;
     if (!file.valid()) file = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file.valid()) return failErrno(errno, "cannot open", name);
-    const std::size_t pieceSize =
-        alignUp(std::max<std::size_t>(memory / bufferCount, 1), direct_io::alignment);
+    const std::size_t pieceSize = BufferPool::sizeOfEach(memory, bufferCount);
     BufferPool buffers(bufferCount, pieceSize);
     for (std::uint64_t at = 0; at < size;) {
         const std::shared_ptr<std::byte> buffer = buffers.take();

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "bytes/cursor.h"
 #include "bytes/elf_layout.h"
+#include "bytes/text_at.h"
 #include "images/elf_image.h"
 #include "images/elf_image_parts.h"
 
@@ -39,12 +40,6 @@ ElfSection sectionOf(const Raw& raw) {
     section.link = raw.link;
     section.info = raw.info;
     return section;
-}
-
-/// The NUL-terminated text at `offset`; empty when it does not end inside `strings`.
-std::string_view textAt(ByteView strings, std::uint64_t offset) {
-    Cursor cursor(strings.slice(offset));
-    return cursor.cString();
 }
 
 /// Reads one section header: number `index` of the table.

@@ -7,6 +7,7 @@
 #include "base/range.h"
 #include "bytes/cursor.h"
 #include "bytes/elf_layout.h"
+#include "bytes/text_at.h"
 
 namespace icecore {
 
@@ -15,11 +16,6 @@ namespace {
 /// How many symbols below an address are looked at for one that covers it: labels inside a big
 /// function stand between the two.
 constexpr int farthestBack = 64;
-
-std::string_view textAt(ByteView strings, std::uint64_t offset) {
-    Cursor cursor(strings.slice(offset));
-    return cursor.cString();
-}
 
 bool isCodeType(std::uint8_t type) {
     return type == elf::symbolFunction || type == elf::symbolIndirectFunction;

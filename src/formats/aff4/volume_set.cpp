@@ -65,7 +65,8 @@ Result<void> VolumeSet::endStream(OpenVolume& volume) {
     TRY(volume.writer.drain());
     Begin& begin = begun_[volume.number];
     begin.streamSize = volume.writer.streamSize();
-    begin.blockHash = volume.writer.hashOfHashes();
+    if (common_.blockHashes && volume.writer.bevies() > 0)
+        begin.blockHash = volume.writer.hashOfHashes();
     return {};
 }
 

@@ -87,7 +87,7 @@ private:
         Names names;
         std::string file;                  ///< name, where there are several
         std::uint64_t streamSize = 0;      ///< when it is known
-        std::vector<std::byte> blockHash;  ///< of its stream, when it is known
+        std::vector<std::byte> blockHash;  ///< of its stream, when it is known and has one
         bool stream = true;                ///< whether it has one
     };
     Result<void> begin(ImageVolume volume, Sink& sink);

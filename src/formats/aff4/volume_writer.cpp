@@ -58,7 +58,6 @@ Result<void> VolumeWriter::endBevy(const std::vector<MapEntry>* part) {
     }
     ++bevies_;
     hashOfHashes_.update(bevy_.hashes);
-    hashed_ = hashed_ || !bevy_.hashes.empty();
     return writing_.give(std::exchange(bevy_, {}));
 }
 
@@ -76,7 +75,6 @@ Result<void> VolumeWriter::add(std::string_view name, std::span<const std::byte>
 }
 
 std::vector<std::byte> VolumeWriter::hashOfHashes() {
-    if (!hashed_) return {};
     return hashOfHashes_.finish();
 }
 

@@ -47,7 +47,7 @@ public:
     /// Bytes of the stream, and how many bevies it has.
     [[nodiscard]] std::uint64_t streamSize() const { return streamSize_; }
     [[nodiscard]] std::uint64_t bevies() const { return bevies_; }
-    /// SHA-512 of the hashes of all chunks; once, at the end. Empty where they have none.
+    /// SHA-512 of the hashes of all chunks; once, at the end.
     [[nodiscard]] std::vector<std::byte> hashOfHashes();
 
     /// Bytes that the archive has at most if it ends with what it was given until now.
@@ -75,7 +75,6 @@ private:
     Bevy bevy_;
     Hasher hashOfHashes_{HashKind::sha512};
     std::uint64_t bevies_ = 0, streamSize_ = 0, planned_ = 0;
-    bool hashed_ = false;
     OneBehind<Bevy> writing_{
         [this](const Bevy& bevy) { return write(bevy); }};  // last: it uses zip_
 };

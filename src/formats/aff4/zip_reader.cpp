@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/range.h"
+#include "bytes/block_source.h"
 #include "bytes/codec.h"
 #include "bytes/crc32.h"
 #include "bytes/cursor.h"
@@ -166,12 +167,8 @@ Result<SharedBytes> ZipReader::load(const ZipMember& member, std::uint64_t limit
         return fail(Errc::limit, "a member is too large for what it should hold",
                     file_->where(member.header));
     ASSIGN_OR_RETURN(const std::uint64_t begin, bytesBehindHeader(member));
-    // A copy: members lie all over the file, and each touch of a mapping may take 2 MiB of it in.
-    std::vector<std::byte> stored(static_cast<std::size_t>(member.packed));
-    ASSIGN_OR_RETURN(const std::size_t there, file_->read(begin, stored));
-    if (there < stored.size())
-        return fail(Errc::truncated, "the file became shorter while it was read",
-                    file_->where(begin + there));
+    ASSIGN_OR_RETURN(std::vector<std::byte> stored,
+                     BlockSource::loadPacked(*file_, begin, member.packed));
     SharedBytes bytes;
     if (member.method == zipDeflated) {
         std::vector<std::byte> content(static_cast<std::size_t>(member.size));

@@ -4,16 +4,12 @@
 
 #include "base/range.h"
 #include "bytes/cursor.h"
+#include "bytes/text_at.h"
 #include "symbols/dwarf/constants.h"
 
 namespace icecore::dwarf {
 
 namespace {
-
-std::string_view textAt(ByteView section, std::uint64_t offset) {
-    Cursor cursor(section.slice(offset));
-    return cursor.cString();
-}
 
 bool isAbsolute(std::string_view path) {
     return path.starts_with('/') || (path.size() > 2 && path[1] == ':');

@@ -1,16 +1,12 @@
 // What values of attributes mean: texts, addresses, references, ranges of code. The indices among
 // them lead through tables of other sections (DWARF 5, 7.26 to 7.28).
+#include "bytes/text_at.h"
 #include "symbols/dwarf/constants.h"
 #include "symbols/dwarf/unit.h"
 
 namespace icecore::dwarf {
 
 namespace {
-
-std::string_view textAt(ByteView section, std::uint64_t offset) {
-    Cursor cursor(section.slice(offset));
-    return cursor.cString();
-}
 
 /// Where linkers put the addresses of code they have discarded.
 bool isDiscarded(std::uint64_t low) {
