@@ -4,6 +4,7 @@
 #include <array>
 
 #include "analysis/inquiry.h"
+#include "base/how_many.h"
 #include "base/text.h"
 
 namespace icecore {
@@ -36,10 +37,6 @@ std::string kindOf(const Inquiry& inquiry, std::string_view bucketHead) {
 }
 
 }  // namespace
-
-std::string counted(std::size_t count, std::string_view noun) {
-    return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
 
 void accuse(Inquiry& inquiry, const NamedStack& stack, const Blame& blame,
             std::string_view bucketHead, std::string_view happening, std::string_view message) {
@@ -81,7 +78,7 @@ void accuse(Inquiry& inquiry, const NamedStack& stack, const Blame& blame,
             evidence.push_back(
                 fmt::format("{} above it passed over: run-time and library code that "
                             "works with what its caller gave it",
-                            counted(blame.skipped, "frame")));
+                            howMany(blame.skipped, "frame")));
         }
         const Confidence confidence = guessed             ? Confidence::low
                                       : *blame.frame == 0 ? Confidence::high

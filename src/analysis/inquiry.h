@@ -32,7 +32,5 @@ void accuseNobody(Inquiry& inquiry, std::string bucketHead);
 
 /// What the threads do, as a sentence: "3 threads: 2 waiting on a condition variable, 1 at work."
 std::string waitingText(const Inquiry& inquiry);
-/// "1 frame", "3 frames".
-std::string counted(std::size_t count, std::string_view noun);
 
 }  // namespace icecore

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "analysis/inquiry.h"
+#include "base/how_many.h"
 
 namespace icecore {
 
@@ -27,7 +28,7 @@ void reportHeldUp(Inquiry& inquiry) {
         finding.claim =
             fmt::format("{} held up by {}{}.",
                         members.size() == 1 ? std::string("A thread is")
-                                            : counted(members.size(), "thread") + " are",
+                                            : howMany(members.size(), "thread") + " are",
                         threadText(process, owner),
                         known ? ", which is " + inquiry.activities[index].text : "");
         for (const std::size_t member : members)
@@ -55,7 +56,7 @@ std::string waitingText(const Inquiry& inquiry) {
     parts.reserve(order.size());
     for (const auto& [text, count] : order)
         parts.push_back(fmt::format("{} {}", count, text));
-    return fmt::format("{}: {}.", counted(process.threads.size(), "thread"),
+    return fmt::format("{}: {}.", howMany(process.threads.size(), "thread"),
                        fmt::join(parts, ", "));
 }
 
@@ -103,7 +104,7 @@ void judgeWithoutException(Inquiry& inquiry) {
     const std::string others =
         circles.front().size() == 1
             ? std::string("which it holds itself")
-            : fmt::format("in a circle of {}", counted(circles.front().size(), "thread"));
+            : fmt::format("in a circle of {}", howMany(circles.front().size(), "thread"));
     if (chosen != nullptr) {
         accuse(inquiry, *chosen, chosenBlame, "DEADLOCK", "is deadlocked " + others);
     } else {
